@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest'
+import { describeStatus, explainProblem, type Facts } from './status.ts'
+
+const agreed: Facts = {
+  problem: undefined,
+  decisions: 0,
+  waiting: 0,
+  drafts: 0,
+  offline: false,
+  onServer: true,
+}
+
+function say(changes: Partial<Facts>): string {
+  return describeStatus({ ...agreed, ...changes }).text
+}
+
+describe('the status', () => {
+  it('says "On server" only when nothing is left here', () => {
+    expect(say({})).toBe('On server')
+    expect(say({ drafts: 1 })).toBe('Saved on this device')
+    expect(say({ waiting: 1 })).toBe('Saved on this device')
+    expect(say({ waiting: undefined })).toBe('Saved on this device')
+    expect(say({ onServer: false })).toBe('Saved on this device')
+  })
+
+  it('counts the commits that wait for the network', () => {
+    expect(say({ offline: true, waiting: 1 })).toBe('Waiting for network (1 commit)')
+    expect(say({ offline: true, waiting: 2 })).toBe('Waiting for network (2 commits)')
+  })
+
+  it('keeps saying "On server" offline when the server has everything', () => {
+    expect(say({ offline: true })).toBe('On server')
+  })
+
+  it('puts a decision before the network, and lost text before all', () => {
+    expect(say({ offline: true, waiting: 2, decisions: 3 })).toBe('Needs your decision (3)')
+    expect(say({ decisions: 3, problem: 'the disk is full' })).toBe('Not saved – the disk is full')
+  })
+})
+
+describe('a problem', () => {
+  it('is explained by what caused it', () => {
+    const cause = new DOMException('no room', 'QuotaExceededError')
+    const error = new Error('Cannot write the pack', { cause })
+    expect(explainProblem(error)).toBe('the storage of this browser is full')
+    expect(explainProblem(new Error('Cannot write the pack'))).toBe('Cannot write the pack')
+  })
+})

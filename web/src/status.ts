@@ -1,0 +1,56 @@
+/**
+ * The one sentence that says whether work is safe. It is always in view, and it never says more than is true.
+ *
+ * @module
+ */
+
+/** What the sentence is made of. */
+export interface Facts {
+  /** Why something that was typed or committed could not be kept; `undefined` when all is kept. */
+  readonly problem: string | undefined
+  /** Conflicts and other questions that only a person can answer. */
+  readonly decisions: number
+  /** Commits that the server has not got; `undefined` while nobody has counted. */
+  readonly waiting: number | undefined
+  /** Texts that are kept here and not committed. */
+  readonly drafts: number
+  /** Whether the last attempt to reach the server failed, or the browser knows that there is no network. */
+  readonly offline: boolean
+  /** Whether the server is known to have this repository. */
+  readonly onServer: boolean
+}
+
+/** A sentence and how urgent it is. */
+export interface Status {
+  readonly text: string
+  readonly kind: 'saved' | 'server' | 'waiting' | 'decision' | 'problem'
+}
+
+/** The sentence for these facts; the worst news wins. */
+export function describeStatus(facts: Facts): Status {
+  if (facts.problem !== undefined) return { text: `Not saved – ${facts.problem}`, kind: 'problem' }
+  if (facts.decisions > 0) {
+    return { text: `Needs your decision (${facts.decisions})`, kind: 'decision' }
+  }
+  const waiting = facts.waiting ?? 0
+  if (waiting > 0 && facts.offline) {
+    const commits = waiting === 1 ? '1 commit' : `${waiting} commits`
+    return { text: `Waiting for network (${commits})`, kind: 'waiting' }
+  }
+  const allThere = facts.onServer && facts.waiting === 0 && facts.drafts === 0
+  return allThere
+    ? { text: 'On server', kind: 'server' }
+    : { text: 'Saved on this device', kind: 'saved' }
+}
+
+/** Why something was not kept, in words for the person who typed it. */
+export function explainProblem(error: unknown): string {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause.name === 'QuotaExceededError') return 'the storage of this browser is full'
+    if (cause.name === 'InvalidStateError' || cause.name === 'UnknownError') {
+      return 'the browser lost its storage; reload the page to try again'
+    }
+    if (cause.name === 'SecurityError') return 'this browser does not let pages keep anything'
+  }
+  return error instanceof Error ? error.message : String(error)
+}
