@@ -1,0 +1,153 @@
+/**
+ * Push: a client's wishes for refs, the pack that they need, and the server's report on each.
+ *
+ * Spec: https://git-scm.com/docs/gitprotocol-pack#_reference_update_request_and_packfile_transfer,
+ * https://git-scm.com/docs/protocol-capabilities (report-status, report-status-v2, push-options)
+ *
+ * @module
+ */
+import type { ByteReader } from '../byte-reader.ts'
+import { concat } from '../bytes.ts'
+import { MalformedError, RefusedError } from '../error.ts'
+import { parseOid, ZERO_OID, type Oid } from '../oid.ts'
+import type { RefUpdate } from '../place.ts'
+import { parseCapabilities, type Capabilities } from './capability.ts'
+import {
+  encodeLine,
+  encodeLines,
+  FLUSH,
+  expectPacket,
+  lineText,
+  readLines,
+  readPacket,
+} from './pkt-line.ts'
+
+/** A push up to its pack. */
+export interface PushRequest {
+  readonly updates: readonly RefUpdate[]
+  readonly capabilities: Capabilities
+  /** What the user gave with `--push-option`, in order. */
+  readonly options: readonly string[]
+}
+
+/** What became of one wish. */
+export interface RefReport {
+  readonly name: string
+  /** Why it was not done, in words for a person; `undefined` when it was. */
+  readonly problem: string | undefined
+}
+
+/** What became of a push. */
+export interface PushReport {
+  /** Why the pack was not taken; `undefined` when it was. */
+  readonly unpack: string | undefined
+  readonly refs: readonly RefReport[]
+}
+
+const MOST_UPDATES = 100_000
+
+/** The bytes of a push up to its pack, which follows unless every update is a deletion. */
+export function encodePush(
+  updates: readonly RefUpdate[],
+  capabilities: readonly string[],
+): Uint8Array<ArrayBuffer> {
+  const lines = updates.map(({ name, from, to }, i) => {
+    const tail = i === 0 ? `\0 ${capabilities.join(' ')}` : ''
+    return encodeLine(`${from ?? ZERO_OID} ${to ?? ZERO_OID} ${name}${tail}`)
+  })
+  return concat([...lines, FLUSH])
+}
+
+/**
+ * A push up to its pack, at which the reader stands afterwards. Without updates for the lone flush by which clients try
+ * whether they may.
+ *
+ * @throws RefusedError `unsupported` for signed pushes and pushes out of a shallow clone
+ * @throws MalformedError when it is none or cut short
+ */
+export async function readPush(reader: ByteReader): Promise<PushRequest> {
+  const updates: RefUpdate[] = []
+  let capabilities: Capabilities = new Map()
+  for (;;) {
+    const packet = await readPacket(reader)
+    if (packet === undefined && updates.length > 0) throw malformed('it ends within its commands')
+    if (packet === undefined || packet.kind !== 'line') break
+    const line = lineText(packet.payload)
+    const cut = line.indexOf('\0')
+    if (updates.length === 0 && cut !== -1) capabilities = parseCapabilities(line.slice(cut + 1))
+    if (updates.push(parseUpdate(cut === -1 ? line : line.slice(0, cut))) > MOST_UPDATES) {
+      throw malformed(`it has more than ${MOST_UPDATES} commands`)
+    }
+  }
+  const options =
+    updates.length > 0 && capabilities.has('push-options') ? await readOptions(reader) : []
+  return { updates, capabilities, options }
+}
+
+function parseUpdate(line: string): RefUpdate {
+  const word = /^(shallow|push-cert)[ \0]?/.exec(line)?.[1]
+  if (word !== undefined) {
+    const what = word === 'shallow' ? 'a push out of a shallow clone' : 'a signed push'
+    throw new RefusedError('unsupported', `receive-pack: ${what} is not offered by this server`)
+  }
+  if (line[40] !== ' ' || line[81] !== ' ' || line.length < 83) {
+    throw malformed(`found "${line.slice(0, 120)}", expected two oids and a ref`)
+  }
+  return {
+    name: line.slice(82),
+    from: oidOrNone(line.slice(0, 40)),
+    to: oidOrNone(line.slice(41, 81)),
+  }
+}
+
+function oidOrNone(word: string): Oid | undefined {
+  return word === ZERO_OID ? undefined : parseOid(word)
+}
+
+async function readOptions(reader: ByteReader): Promise<string[]> {
+  const options: string[] = []
+  for await (const line of readLines(reader, 'a push', 1000)) options.push(line)
+  return options
+}
+
+/** The report, before it is wrapped in side-band 1 for clients that asked for it. Good for both versions of it. */
+export function encodeReport(report: PushReport): Uint8Array<ArrayBuffer> {
+  const refs = report.refs.map(({ name, problem }) =>
+    problem === undefined ? `ok ${name}` : `ng ${name} ${oneLine(problem)}`,
+  )
+  return concat([encodeLines([`unpack ${oneLine(report.unpack ?? 'ok')}`, ...refs]), FLUSH])
+}
+
+function oneLine(words: string): string {
+  return words.replaceAll(/[\r\n\0]+/g, ' ').slice(0, 1000)
+}
+
+/**
+ * The report of a server, in either version; what `option` lines say of a server that did something else is left out.
+ *
+ * @throws MalformedError when it is none or cut short
+ * @throws RefusedError `remote` when the server answers with `ERR`
+ */
+export async function readReport(reader: ByteReader): Promise<PushReport> {
+  const first = await expectPacket(reader, 'a report')
+  const unpack = first.kind === 'line' ? lineText(first.payload) : ''
+  if (!unpack.startsWith('unpack '))
+    throw new MalformedError('a report', `found "${unpack.slice(0, 80)}"`)
+  const refs: RefReport[] = []
+  for await (const line of readLines(reader, 'a report')) {
+    if (!line.startsWith('option ')) refs.push(parseReport(line))
+  }
+  return { unpack: unpack === 'unpack ok' ? undefined : unpack.slice(7), refs }
+}
+
+function parseReport(line: string): RefReport {
+  if (line.startsWith('ok ')) return { name: line.slice(3), problem: undefined }
+  const cut = line.indexOf(' ', 3)
+  if (!line.startsWith('ng ')) throw new MalformedError('a report', `found "${line.slice(0, 80)}"`)
+  if (cut === -1) return { name: line.slice(3), problem: 'refused' }
+  return { name: line.slice(3, cut), problem: line.slice(cut + 1) }
+}
+
+function malformed(problem: string): MalformedError {
+  return new MalformedError('a push', problem)
+}

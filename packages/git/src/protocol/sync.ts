@@ -1,0 +1,290 @@
+/**
+ * Sync: one request that carries what a client knows, the updates that it wants and one pack; one answer that carries the
+ * outcome of each, the refs as they are, and the pack, with its index, that the client lacks.
+ *
+ * Body, in both directions: `DKS1`, the length of the header as 32 bits, big-endian, the header as JSON in UTF-8, then
+ * the sections, raw, in the order of the header. A section whose length nobody knew beforehand says `"chunked"` and comes
+ * as pieces, each behind its length in 32 bits, ended by a length of zero. A body that stops before is an error, never a
+ * short answer.
+ *
+ * Spec: docs/sync-protocol.md
+ *
+ * @module
+ */
+import type { ByteReader } from '../byte-reader.ts'
+import { concat, text, utf8 } from '../bytes.ts'
+import { MalformedError } from '../error.ts'
+import { isOid, type Oid } from '../oid.ts'
+import type { Head, RefUpdate, Version } from '../place.ts'
+
+/** Content type of both bodies. */
+export const SYNC_TYPE = 'application/x-datakit-sync'
+
+/** The first four bytes of both bodies. */
+export const SYNC_MAGIC = 'DKS1'
+
+/** The longest header, in bytes: room for 100,000 refs. */
+export const MAX_HEADER: number = 1 << 24
+
+/** Length of a section in bytes, or `chunked` where it is not known beforehand. */
+export type SectionLength = number | 'chunked'
+
+/** The header of a request. The pack is its only section. */
+export interface SyncRequest {
+  /** Id of the update and of its receipt: 32 hexadecimal digits. The same request may come again under it. */
+  readonly id: string
+  /** The server's repository as the client knows it; `undefined` at first sight. Another one is refused. */
+  readonly repository: string | undefined
+  /** Version of the last answer: refs are left out of this one if they are the same. */
+  readonly known: Version | undefined
+  /** Commits that the client has in full, from what it last saw of the remote. */
+  readonly haves: readonly Oid[]
+  readonly updates: readonly RefUpdate[]
+  readonly head: { readonly from: Head; readonly to: Head } | undefined
+  readonly log: { readonly who: string; readonly why: string }
+  /** Whether the answer shall bring the objects that the client lacks. */
+  readonly wantPack: boolean
+  /** 0 for no pack. */
+  readonly pack: SectionLength
+}
+
+/** What became of one wish. `lost`: the ref was not at `from`. `refused`: a rule says no, whatever the ref. */
+export interface SyncOutcome {
+  readonly name: string
+  readonly outcome: 'done' | 'lost' | 'refused'
+  readonly reason: string | undefined
+  /** Where the ref is, for `lost`; `undefined` also where there is none. */
+  readonly current: Oid | undefined
+}
+
+/** The header of an answer. Its sections are the pack and then the pack's index. */
+export interface SyncResponse {
+  readonly repository: string
+  readonly version: Version
+  readonly head: Head
+  /** All refs that the caller may read; `undefined` when they are as in the version that the client knows. */
+  readonly refs: readonly { readonly name: string; readonly oid: Oid }[] | undefined
+  readonly updates: readonly SyncOutcome[]
+  /** Whether the server does not know some of the haves: the client asks again without them. */
+  readonly resend: boolean
+  readonly pack: SectionLength
+  readonly index: SectionLength
+}
+
+/** Everything of a request in front of its pack. */
+export function encodeSyncRequest(request: SyncRequest): Uint8Array<ArrayBuffer> {
+  const { known, ...rest } = request
+  return encodeHeader({ ...rest, known: { refs: known } })
+}
+
+/** Everything of an answer in front of its pack. */
+export function encodeSyncResponse(response: SyncResponse): Uint8Array<ArrayBuffer> {
+  return encodeHeader(response)
+}
+
+/**
+ * The header of a request; the reader stands at its pack afterwards.
+ *
+ * @throws MalformedError when it is none, is cut short or too long
+ */
+export async function readSyncRequest(reader: ByteReader): Promise<SyncRequest> {
+  const header = await readHeader(reader)
+  const id = string(header, 'id')
+  if (!/^[0-9a-f]{32}$/.test(id)) throw malformed('"id" is not 32 hexadecimal digits')
+  return {
+    id,
+    repository: optional(header, 'repository', string),
+    known: optional(optional(header, 'known', object) ?? {}, 'refs', string),
+    haves: list(header, 'haves').map((value) => oid({ value }, 'value')),
+    updates: list(header, 'updates').map(parseUpdate),
+    head: optional(header, 'head', parseHeadUpdate),
+    log: parseLog(object(header, 'log')),
+    wantPack: header['wantPack'] === true,
+    pack: section(header, 'pack'),
+  }
+}
+
+/**
+ * The header of an answer; the reader stands at its pack afterwards.
+ *
+ * @throws MalformedError when it is none, is cut short or too long
+ */
+export async function readSyncResponse(reader: ByteReader): Promise<SyncResponse> {
+  const header = await readHeader(reader)
+  return {
+    repository: string(header, 'repository'),
+    version: string(header, 'version'),
+    head: parseHead(header, 'head'),
+    refs: optional(header, 'refs', list)?.map(parseRef),
+    updates: list(header, 'updates').map(parseOutcome),
+    resend: header['resend'] === true,
+    pack: section(header, 'pack'),
+    index: section(header, 'index'),
+  }
+}
+
+/** The bytes of a section, framed as its length in the header says. @throws RangeError when there are more or fewer */
+export async function* encodeSection(
+  length: SectionLength,
+  source: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let total = 0
+  for await (const piece of source) {
+    total += piece.length
+    if (length !== 'chunked' && total > length) break
+    if (piece.length === 0) continue
+    if (length === 'chunked') yield u32(piece.length)
+    yield piece
+  }
+  if (length === 'chunked') yield u32(0)
+  else if (total !== length) {
+    throw new RangeError(`Cannot send a section: ${length} bytes were announced, ${total} came`)
+  }
+}
+
+/**
+ * The bytes of the section that the reader stands at. Read it to its end before the next.
+ *
+ * @throws MalformedError when it is cut short
+ */
+export async function* readSection(
+  reader: ByteReader,
+  length: SectionLength,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  if (length !== 'chunked') {
+    yield* reader.take(length)
+    return
+  }
+  for (;;) {
+    const size = readU32(await reader.read(4))
+    if (size === 0) return
+    yield* reader.take(size)
+  }
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+function encodeHeader(header: object): Uint8Array<ArrayBuffer> {
+  // A lone surrogate (a name that is not UTF-8) leaves JSON as an escape, so the text always has a UTF-8.
+  const json = utf8(JSON.stringify(header))
+  if (json.length > MAX_HEADER) {
+    throw new RangeError(
+      `Cannot write a sync header: ${json.length} bytes are more than ${MAX_HEADER}`,
+    )
+  }
+  return concat([utf8(SYNC_MAGIC), u32(json.length), json])
+}
+
+async function readHeader(reader: ByteReader): Promise<Fields> {
+  const front = await reader.read(8)
+  if (text(front.subarray(0, 4)) !== SYNC_MAGIC)
+    throw malformed(`it does not begin with "${SYNC_MAGIC}"`)
+  const length = readU32(front.subarray(4))
+  if (length > MAX_HEADER)
+    throw malformed(`its header has ${length} bytes, more than ${MAX_HEADER}`)
+  const json = text(await reader.read(length))
+  try {
+    return object({ header: JSON.parse(json) }, 'header')
+  } catch (cause) {
+    if (cause instanceof MalformedError) throw cause
+    throw new MalformedError('a sync message', 'its header is not JSON', { cause })
+  }
+}
+
+function parseUpdate(value: unknown): RefUpdate {
+  const fields = object({ update: value }, 'update')
+  return {
+    name: string(fields, 'name'),
+    from: optional(fields, 'from', oid),
+    to: optional(fields, 'to', oid),
+    peeled: optional(fields, 'peeled', oid),
+  }
+}
+
+function parseRef(value: unknown): { name: string; oid: Oid } {
+  const fields = object({ ref: value }, 'ref')
+  return { name: string(fields, 'name'), oid: oid(fields, 'oid') }
+}
+
+function parseOutcome(value: unknown): SyncOutcome {
+  const fields = object({ update: value }, 'update')
+  const outcome = string(fields, 'outcome')
+  if (outcome !== 'done' && outcome !== 'lost' && outcome !== 'refused') {
+    throw malformed(`"${outcome.slice(0, 80)}" is no outcome`)
+  }
+  const reason = optional(fields, 'reason', string)
+  return {
+    name: string(fields, 'name'),
+    outcome,
+    reason,
+    current: optional(fields, 'current', oid),
+  }
+}
+
+function parseHeadUpdate(fields: Fields, name: string): { from: Head; to: Head } {
+  const head = object(fields, name)
+  return { from: parseHead(head, 'from'), to: parseHead(head, 'to') }
+}
+
+function parseHead(fields: Fields, name: string): Head {
+  const head = object(fields, name)
+  return head['oid'] === undefined ? { ref: string(head, 'ref') } : { oid: oid(head, 'oid') }
+}
+
+function parseLog(log: Fields): { who: string; why: string } {
+  return { who: string(log, 'who'), why: string(log, 'why') }
+}
+
+function section(fields: Fields, name: string): SectionLength {
+  const value = fields[name]
+  if (value === 'chunked') return value
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
+  throw malformed(`"${name}" is no length`)
+}
+
+function oid(fields: Fields, name: string): Oid {
+  const value = string(fields, name)
+  if (isOid(value)) return value
+  throw malformed(`"${name}" is no oid`)
+}
+
+function string(fields: Fields, name: string): string {
+  const value = fields[name]
+  if (typeof value === 'string') return value
+  throw malformed(`"${name}" is not text`)
+}
+
+function list(fields: Fields, name: string): readonly unknown[] {
+  const value = fields[name]
+  if (Array.isArray(value)) return value
+  throw malformed(`"${name}" is not a list`)
+}
+
+function object(fields: Fields, name: string): Fields {
+  const value = fields[name]
+  // The check makes it a record of unknown values, which is all that is claimed.
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields
+  throw malformed(`"${name}" is not an object`)
+}
+
+// JSON from elsewhere may say null where we leave a field out.
+function optional<T>(
+  fields: Fields,
+  name: string,
+  read: (fields: Fields, name: string) => T,
+): T | undefined {
+  const value = fields[name]
+  return value === undefined || value === null ? undefined : read(fields, name)
+}
+
+function u32(value: number): Uint8Array<ArrayBuffer> {
+  return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value)
+}
+
+function readU32(bytes: Uint8Array): number {
+  return bytes.reduce((value, byte) => value * 256 + byte, 0)
+}
+
+function malformed(problem: string): MalformedError {
+  return new MalformedError('a sync message', problem)
+}
