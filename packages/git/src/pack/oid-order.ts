@@ -1,0 +1,106 @@
+/**
+ * OidOrder: the rows of a table in the order of their oids, and the search in it.
+ *
+ * @module
+ */
+import { MalformedError } from '../error.ts'
+import { OID_BYTES, readOid } from '../oid.ts'
+
+/** A sorting of rows by oid. The place of a row in it is its *ordinal*. */
+export class OidOrder {
+  readonly count: number
+  /** The oids in order, 20 bytes each. */
+  readonly sorted: Uint8Array<ArrayBuffer>
+  readonly #rows: Uint32Array
+  readonly #ordinals: Uint32Array
+  readonly #fanOut: Uint32Array
+
+  /** Sorts `count` oids of 20 bytes each. @throws MalformedError when one is there twice */
+  constructor(oids: Uint8Array, count: number) {
+    this.count = count
+    this.#rows = sortRows(oids, count)
+    this.#ordinals = new Uint32Array(count)
+    this.sorted = new Uint8Array(count * OID_BYTES)
+    for (const [ordinal, row] of this.#rows.entries()) {
+      this.#ordinals[row] = ordinal
+      this.sorted.set(oids.subarray(row * OID_BYTES, (row + 1) * OID_BYTES), ordinal * OID_BYTES)
+    }
+    for (let i = 1; i < count; i++) {
+      if (compareAt(this.sorted, i * OID_BYTES, this.sorted, (i - 1) * OID_BYTES) !== 0) continue
+      throw new MalformedError('a pack', `it holds ${readOid(this.sorted, i * OID_BYTES)} twice`)
+    }
+    this.#fanOut = fanOutOf(this.sorted, count)
+  }
+
+  /** Row of the object with this ordinal. */
+  row(ordinal: number): number {
+    return this.#rows[ordinal] ?? -1
+  }
+
+  /** Ordinal of the object in this row. */
+  ordinal(row: number): number {
+    return this.#ordinals[row] ?? -1
+  }
+
+  /** Ordinal of the oid that begins at `start`; -1 when there is none. */
+  find(bytes: Uint8Array, start = 0): number {
+    return findOid(this.#fanOut, this.sorted, bytes, start)
+  }
+}
+
+/** For each first byte, how many of the sorted oids begin with it or a smaller one. */
+export function fanOutOf(sorted: Uint8Array, count: number): Uint32Array<ArrayBuffer> {
+  const fanOut = new Uint32Array(256)
+  for (let i = 0; i < count; i++) {
+    const first = sorted[i * OID_BYTES] ?? 0
+    fanOut[first] = (fanOut[first] ?? 0) + 1
+  }
+  for (let byte = 1; byte < 256; byte++)
+    fanOut[byte] = (fanOut[byte] ?? 0) + (fanOut[byte - 1] ?? 0)
+  return fanOut
+}
+
+/** Place of the oid at `bytes[start]` among sorted oids with their fan-out; -1 when it is not among them. */
+export function findOid(
+  fanOut: Uint32Array,
+  sorted: Uint8Array,
+  bytes: Uint8Array,
+  start: number,
+): number {
+  const first = bytes[start] ?? 0
+  let low = first === 0 ? 0 : (fanOut[first - 1] ?? 0)
+  let high = (fanOut[first] ?? 0) - 1
+  while (low <= high) {
+    const middle = (low + high) >>> 1
+    const order = compareAt(sorted, middle * OID_BYTES, bytes, start)
+    if (order === 0) return middle
+    if (order < 0) low = middle + 1
+    else high = middle - 1
+  }
+  return -1
+}
+
+/** Compares the oids at `i` in `a` and at `j` in `b`. */
+export function compareAt(a: Uint8Array, i: number, b: Uint8Array, j: number): number {
+  for (let k = 0; k < OID_BYTES; k++) {
+    const difference = (a[i + k] ?? 0) - (b[j + k] ?? 0)
+    if (difference !== 0) return difference
+  }
+  return 0
+}
+
+/** Row numbers in the order of the oids. */
+export function sortRows(oids: Uint8Array, count: number): Uint32Array<ArrayBuffer> {
+  const view = new DataView(oids.buffer, oids.byteOffset, oids.byteLength)
+  const prefixes = new Uint32Array(count)
+  const rows = new Uint32Array(count)
+  for (let i = 0; i < count; i++) {
+    prefixes[i] = view.getUint32(i * OID_BYTES)
+    rows[i] = i
+  }
+  return rows.sort(
+    (a, b) =>
+      (prefixes[a] ?? 0) - (prefixes[b] ?? 0) ||
+      compareAt(oids, a * OID_BYTES, oids, b * OID_BYTES),
+  )
+}
