@@ -73,7 +73,7 @@ export function encodeName(name: string): Uint8Array<ArrayBuffer> {
 
 function decodeOddName(bytes: Uint8Array): string {
   let name = ''
-  for (let i = 0; i < bytes.length; ) {
+  for (let i = 0; i < bytes.length;) {
     const length = validLength(bytes, i)
     if (length > 0) name += strictDecoder.decode(bytes.subarray(i, i + length))
     else name += String.fromCharCode(0xdc00 + (bytes[i] ?? 0))
@@ -111,7 +111,8 @@ export function toHex(bytes: Uint8Array): string {
  * @throws RangeError when the text has an odd length or anything but hexadecimal digits
  */
 export function fromHex(hex: string): Uint8Array<ArrayBuffer> {
-  if (hex.length % 2 !== 0 || /[^0-9a-fA-F]/.test(hex)) throw new RangeError(`Not hexadecimal: "${hex}"`)
+  if (hex.length % 2 !== 0 || /[^0-9a-fA-F]/.test(hex))
+    throw new RangeError(`Not hexadecimal: "${hex}"`)
   const bytes = new Uint8Array(hex.length / 2)
   for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16)
   return bytes

@@ -46,7 +46,10 @@ export class NotHereError extends GitError {
   readonly remote: string
 
   constructor(oid: string, remote: string, options?: ErrorOptions) {
-    super(`Cannot read ${oid}: it was left with the remote "${remote}", which is out of reach`, options)
+    super(
+      `Cannot read ${oid}: it was left with the remote "${remote}", which is out of reach`,
+      options,
+    )
     this.oid = oid
     this.remote = remote
   }

@@ -36,7 +36,10 @@ export function isOid(text: string): text is Oid {
  */
 export function parseOid(text: string): Oid {
   if (isOid(text)) return text
-  throw new MalformedError('an oid', `expected forty lower-case hexadecimal digits, found "${text.slice(0, 60)}"`)
+  throw new MalformedError(
+    'an oid',
+    `expected forty lower-case hexadecimal digits, found "${text.slice(0, 60)}"`,
+  )
 }
 
 /** The oid whose 20 bytes begin at `offset`. The caller has made sure that they are there. */
@@ -47,7 +50,8 @@ export function readOid(bytes: Uint8Array, offset = 0): Oid {
 
 /** Writes the 20 bytes of `oid` at `offset`. */
 export function writeOid(oid: Oid, bytes: Uint8Array, offset = 0): void {
-  for (let i = 0; i < OID_BYTES; i++) bytes[offset + i] = nibble(oid, 2 * i) * 16 + nibble(oid, 2 * i + 1)
+  for (let i = 0; i < OID_BYTES; i++)
+    bytes[offset + i] = nibble(oid, 2 * i) * 16 + nibble(oid, 2 * i + 1)
 }
 
 /** The 20 bytes of `oid`, in an array of their own. */

@@ -1,0 +1,137 @@
+/**
+ * Commit: a tree, the commits before it, who made it and why.
+ *
+ * Spec: https://git-scm.com/docs/git-commit-tree
+ *
+ * @module
+ */
+import { encodeName, equal } from './bytes.ts'
+import { MalformedError } from './error.ts'
+import { decodeHeaders, encodeHeaders, type Header } from './headers.ts'
+import { formatIdentity, parseIdentity, type Identity } from './identity.ts'
+import { isOid, type Oid } from './oid.ts'
+
+/** A commit. */
+export interface Commit {
+  readonly tree: Oid
+  /** In order; the first is the branch that was merged into. */
+  readonly parents: readonly Oid[]
+  readonly author: Identity
+  readonly committer: Identity
+  /** What the message is encoded in, when it is not UTF-8. */
+  readonly encoding?: string | undefined
+  /** The other headers, in order: signatures, merged tags and whatever other programs wrote. */
+  readonly headers: readonly Header[]
+  /** See `decodeName` for bytes that are not UTF-8, and {@link messageText} for a text that people can read. */
+  readonly message: string
+  /**
+   * The body as it was found, where the fields would be written otherwise (headers in another order or twice, no author).
+   * It is what is written again; leave it out of a commit that you change.
+   */
+  readonly odd?: Uint8Array | undefined
+}
+
+/** What a walk over history needs of a commit. */
+export interface CommitLinks {
+  readonly tree: Oid
+  readonly parents: Oid[]
+  /** Seconds since 1970 by the clock of the committer; 0 where that cannot be read. */
+  readonly time: number
+}
+
+/**
+ * The commit that the body holds.
+ *
+ * @throws MalformedError when it does not begin with a tree, or a parent is not an oid
+ */
+export function decodeCommit(body: Uint8Array): Commit {
+  const { tree, parents } = readCommitLinks(body)
+  const { headers, message } = decodeHeaders(body)
+  const known = new Map(headers.toReversed().map(({ name, value }) => [name, value]))
+  const encoding = known.get('encoding')
+  const commit: Commit = {
+    tree,
+    parents,
+    author: parseIdentity(known.get('author') ?? ''),
+    committer: parseIdentity(known.get('committer') ?? ''),
+    ...(encoding === undefined ? {} : { encoding }),
+    headers: headers.filter(({ name }) => !KNOWN.has(name)),
+    message,
+  }
+  return equal(encodeCommit(commit), body) ? commit : { ...commit, odd: body }
+}
+
+const KNOWN = new Set(['tree', 'parent', 'author', 'committer', 'encoding'])
+
+/** The body of a commit: the bytes that {@link decodeCommit} was given, for a commit that came from there. */
+export function encodeCommit(commit: Commit): Uint8Array<ArrayBuffer> {
+  if (commit.odd !== undefined) return commit.odd.slice()
+  const headers: Header[] = [
+    { name: 'tree', value: commit.tree },
+    ...commit.parents.map((parent) => ({ name: 'parent', value: parent })),
+    { name: 'author', value: formatIdentity(commit.author) },
+    { name: 'committer', value: formatIdentity(commit.committer) },
+  ]
+  if (commit.encoding !== undefined) headers.push({ name: 'encoding', value: commit.encoding })
+  return encodeHeaders({ headers: [...headers, ...commit.headers], message: commit.message })
+}
+
+/**
+ * Tree, parents and time, without the cost of the rest.
+ *
+ * @throws MalformedError when the body does not begin with a tree, or a parent is not an oid
+ */
+export function readCommitLinks(body: Uint8Array): CommitLinks {
+  const tree = readLink(body, 0, 'tree ')
+  if (tree === undefined) throw new MalformedError('a commit', 'it does not begin with a tree')
+  const parents: Oid[] = []
+  let at = 'tree '.length + 41
+  for (; startsWith(body, at, 'parent '); at += 48) {
+    const parent = readLink(body, at, 'parent ')
+    if (parent === undefined)
+      throw new MalformedError('a commit', `parent ${parents.length + 1} is not an oid`)
+    parents.push(parent)
+  }
+  return { tree, parents, time: readTime(body, at) }
+}
+
+/** The message as people can read it, by the encoding that the commit names; U+FFFD for what is in no encoding. */
+export function messageText(commit: Commit): string {
+  const bytes = encodeName(commit.message)
+  try {
+    return new TextDecoder(commit.encoding ?? 'utf-8', { ignoreBOM: true }).decode(bytes)
+  } catch {
+    // An encoding that nobody here knows.
+    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
+  }
+}
+
+function startsWith(body: Uint8Array, at: number, word: string): boolean {
+  for (let i = 0; i < word.length; i++) if (body[at + i] !== word.charCodeAt(i)) return false
+  return true
+}
+
+/** The oid behind `word` at `at`, `undefined` unless the line is exactly that. */
+function readLink(body: Uint8Array, at: number, word: string): Oid | undefined {
+  const start = at + word.length
+  if (!startsWith(body, at, word) || body[start + 40] !== 0x0a) return undefined
+  const hex = String.fromCharCode(...body.subarray(start, start + 40))
+  return isOid(hex) ? hex : undefined
+}
+
+/** The seconds at the end of the committer's line. `at` is where the lines behind the parents begin. */
+function readTime(body: Uint8Array, at: number): number {
+  for (
+    let start = at, end = body.indexOf(0x0a, at);
+    end > start;
+    start = end + 1, end = body.indexOf(0x0a, start)
+  ) {
+    if (!startsWith(body, start, 'committer ')) continue
+    const closing = body.subarray(start, end).lastIndexOf(0x3e)
+    const rest = String.fromCharCode(
+      ...body.subarray(start + closing + 1, Math.min(end, start + closing + 40)),
+    )
+    return Number(/^ *(\d{1,15})(?: |$)/.exec(closing < 0 ? '' : rest)?.[1] ?? 0)
+  }
+  return 0
+}

@@ -1,0 +1,51 @@
+/**
+ * The runtime of browsers, and of anything that runs JavaScript.
+ *
+ * @module
+ */
+import { zlibSync } from 'fflate'
+
+import { MalformedError } from '../error.ts'
+import { inflateZlib } from '../inflate.ts'
+import type { Runtime } from '../runtime.ts'
+import { Sha1, sha1 } from '../sha1.ts'
+
+/** Bodies from this many bytes on are hashed by the platform, where hashing takes longer than waiting for the answer. */
+const PLATFORM_DIGEST = 16 * 1024
+
+/** Compression by fflate, decompression and SHA-1 by this package, large digests by `crypto.subtle` where there is one. */
+export const portableRuntime: Runtime = {
+  sha1,
+  async digest(bytes) {
+    const subtle = subtleCrypto()
+    if (subtle === undefined || bytes.length < PLATFORM_DIGEST) return sha1(bytes)
+    return new Uint8Array(await subtle.digest('SHA-1', bytes as Uint8Array<ArrayBuffer>))
+  },
+  hasher() {
+    return new Sha1()
+  },
+  deflate(body, level = 6) {
+    return zlibSync(body, { level: deflateLevel(level) })
+  },
+  inflate(bytes, start, end, size) {
+    const inflated = inflateZlib(bytes, { start, end, size })
+    if (inflated === undefined)
+      throw new MalformedError('a zlib stream', `it is cut short: expected ${size} bytes`)
+    return inflated.body
+  },
+  inflateOpen(bytes, start, size) {
+    return inflateZlib(bytes, { start, end: bytes.length, size })
+  },
+}
+
+/** `undefined` on pages that did not come over HTTPS. */
+function subtleCrypto(): SubtleCrypto | undefined {
+  return globalThis.crypto?.subtle
+}
+
+function deflateLevel(level: number): 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 {
+  if (!Number.isInteger(level) || level < 0 || level > 9)
+    throw new RangeError(`Not a level of compression: ${level}`)
+  // An integer from 0 to 9, as the line above has made sure.
+  return level as 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9
+}

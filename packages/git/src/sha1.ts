@@ -1,0 +1,174 @@
+/**
+ * SHA-1, synchronous, in plain TypeScript, for runtimes that only offer it asynchronously.
+ *
+ * `crypto.subtle` answers one microtask and one thread hop later, which costs more than hashing the small bodies that
+ * a configuration repository is made of.
+ *
+ * Spec: FIPS 180-4, section 6.1
+ *
+ * @module
+ */
+import type { Hasher } from './runtime.ts'
+
+const BLOCK = 64
+
+/** SHA-1, 20 bytes, of the parts one after the other. */
+export function sha1(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const hash = new Sha1()
+  for (const part of parts) hash.update(part)
+  return hash.digest()
+}
+
+// One schedule serves every hash: nothing is awaited between filling it and using it up.
+const schedule = new Int32Array(80)
+
+/** SHA-1 of bytes that come in pieces. */
+export class Sha1 implements Hasher {
+  readonly #state = Int32Array.of(0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0)
+  readonly #pending = new Uint8Array(BLOCK)
+  #pendingLength = 0
+  #length = 0
+
+  /** Takes the next piece; the bytes may be reused by the caller afterwards. */
+  update(piece: Uint8Array): void {
+    this.#length += piece.length
+    let offset = 0
+    if (this.#pendingLength > 0) {
+      offset = Math.min(BLOCK - this.#pendingLength, piece.length)
+      this.#pending.set(piece.subarray(0, offset), this.#pendingLength)
+      this.#pendingLength += offset
+      if (this.#pendingLength < BLOCK) return
+      compress(this.#state, this.#pending, 0)
+      this.#pendingLength = 0
+    }
+    for (; offset + BLOCK <= piece.length; offset += BLOCK) compress(this.#state, piece, offset)
+    for (; offset < piece.length; offset++)
+      this.#pending[this.#pendingLength++] = piece[offset] ?? 0
+  }
+
+  /** The 20 bytes of the digest. Nothing may be fed afterwards. */
+  digest(): Uint8Array<ArrayBuffer> {
+    const pending = this.#pending
+    pending.fill(0, this.#pendingLength)
+    pending[this.#pendingLength] = 0x80
+    if (this.#pendingLength >= BLOCK - 8) {
+      compress(this.#state, pending, 0)
+      pending.fill(0)
+    }
+    const view = new DataView(pending.buffer)
+    view.setUint32(56, Math.floor(this.#length / 0x20000000))
+    view.setUint32(60, (this.#length * 8) >>> 0)
+    compress(this.#state, pending, 0)
+    const digest = new Uint8Array(20)
+    const digestView = new DataView(digest.buffer)
+    this.#state.forEach((word, i) => digestView.setInt32(4 * i, word))
+    return digest
+  }
+}
+
+function fillSchedule(w: Int32Array, bytes: Uint8Array, offset: number): void {
+  for (let i = 0, at = offset; i < 16; i++, at += 4) {
+    w[i] =
+      ((bytes[at] as number) << 24) |
+      ((bytes[at + 1] as number) << 16) |
+      ((bytes[at + 2] as number) << 8) |
+      (bytes[at + 3] as number)
+  }
+  for (let i = 16; i < 80; i++) {
+    const x =
+      (w[i - 3] as number) ^ (w[i - 8] as number) ^ (w[i - 14] as number) ^ (w[i - 16] as number)
+    w[i] = (x << 1) | (x >>> 31)
+  }
+}
+
+/**
+ * One block into the state. The casts hold because every index is below the length of its array: `compress` is only
+ * called with a whole block. Five rounds a turn, so that the five variables take each other's places without moving.
+ */
+function compress(state: Int32Array, bytes: Uint8Array, offset: number): void {
+  const w = schedule
+  fillSchedule(w, bytes, offset)
+  let a = state[0] as number
+  let b = state[1] as number
+  let c = state[2] as number
+  let d = state[3] as number
+  let e = state[4] as number
+  for (let i = 0; i < 20; i += 5) {
+    e = (((a << 5) | (a >>> 27)) + (d ^ (b & (c ^ d))) + e + (w[i] as number) + 0x5a827999) | 0
+    b = (b << 30) | (b >>> 2)
+    d = (((e << 5) | (e >>> 27)) + (c ^ (a & (b ^ c))) + d + (w[i + 1] as number) + 0x5a827999) | 0
+    a = (a << 30) | (a >>> 2)
+    c = (((d << 5) | (d >>> 27)) + (b ^ (e & (a ^ b))) + c + (w[i + 2] as number) + 0x5a827999) | 0
+    e = (e << 30) | (e >>> 2)
+    b = (((c << 5) | (c >>> 27)) + (a ^ (d & (e ^ a))) + b + (w[i + 3] as number) + 0x5a827999) | 0
+    d = (d << 30) | (d >>> 2)
+    a = (((b << 5) | (b >>> 27)) + (e ^ (c & (d ^ e))) + a + (w[i + 4] as number) + 0x5a827999) | 0
+    c = (c << 30) | (c >>> 2)
+  }
+  for (let i = 20; i < 40; i += 5) {
+    e = (((a << 5) | (a >>> 27)) + (b ^ c ^ d) + e + (w[i] as number) + 0x6ed9eba1) | 0
+    b = (b << 30) | (b >>> 2)
+    d = (((e << 5) | (e >>> 27)) + (a ^ b ^ c) + d + (w[i + 1] as number) + 0x6ed9eba1) | 0
+    a = (a << 30) | (a >>> 2)
+    c = (((d << 5) | (d >>> 27)) + (e ^ a ^ b) + c + (w[i + 2] as number) + 0x6ed9eba1) | 0
+    e = (e << 30) | (e >>> 2)
+    b = (((c << 5) | (c >>> 27)) + (d ^ e ^ a) + b + (w[i + 3] as number) + 0x6ed9eba1) | 0
+    d = (d << 30) | (d >>> 2)
+    a = (((b << 5) | (b >>> 27)) + (c ^ d ^ e) + a + (w[i + 4] as number) + 0x6ed9eba1) | 0
+    c = (c << 30) | (c >>> 2)
+  }
+  for (let i = 40; i < 60; i += 5) {
+    e =
+      (((a << 5) | (a >>> 27)) + ((b & c) | (d & (b | c))) + e + (w[i] as number) + 0x8f1bbcdc) | 0
+    b = (b << 30) | (b >>> 2)
+    d =
+      (((e << 5) | (e >>> 27)) +
+        ((a & b) | (c & (a | b))) +
+        d +
+        (w[i + 1] as number) +
+        0x8f1bbcdc) |
+      0
+    a = (a << 30) | (a >>> 2)
+    c =
+      (((d << 5) | (d >>> 27)) +
+        ((e & a) | (b & (e | a))) +
+        c +
+        (w[i + 2] as number) +
+        0x8f1bbcdc) |
+      0
+    e = (e << 30) | (e >>> 2)
+    b =
+      (((c << 5) | (c >>> 27)) +
+        ((d & e) | (a & (d | e))) +
+        b +
+        (w[i + 3] as number) +
+        0x8f1bbcdc) |
+      0
+    d = (d << 30) | (d >>> 2)
+    a =
+      (((b << 5) | (b >>> 27)) +
+        ((c & d) | (e & (c | d))) +
+        a +
+        (w[i + 4] as number) +
+        0x8f1bbcdc) |
+      0
+    c = (c << 30) | (c >>> 2)
+  }
+  for (let i = 60; i < 80; i += 5) {
+    e = (((a << 5) | (a >>> 27)) + (b ^ c ^ d) + e + (w[i] as number) + 0xca62c1d6) | 0
+    b = (b << 30) | (b >>> 2)
+    d = (((e << 5) | (e >>> 27)) + (a ^ b ^ c) + d + (w[i + 1] as number) + 0xca62c1d6) | 0
+    a = (a << 30) | (a >>> 2)
+    c = (((d << 5) | (d >>> 27)) + (e ^ a ^ b) + c + (w[i + 2] as number) + 0xca62c1d6) | 0
+    e = (e << 30) | (e >>> 2)
+    b = (((c << 5) | (c >>> 27)) + (d ^ e ^ a) + b + (w[i + 3] as number) + 0xca62c1d6) | 0
+    d = (d << 30) | (d >>> 2)
+    a = (((b << 5) | (b >>> 27)) + (c ^ d ^ e) + a + (w[i + 4] as number) + 0xca62c1d6) | 0
+    c = (c << 30) | (c >>> 2)
+  }
+  state[0] = ((state[0] as number) + a) | 0
+  state[1] = ((state[1] as number) + b) | 0
+  state[2] = ((state[2] as number) + c) | 0
+  state[3] = ((state[3] as number) + d) | 0
+  state[4] = ((state[4] as number) + e) | 0
+}

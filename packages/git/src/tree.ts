@@ -1,0 +1,335 @@
+/**
+ * Tree: one directory of one snapshot.
+ *
+ * A body is a row of entries: the mode in octal digits, a space, the name, a zero byte, the 20 bytes of the oid. Git
+ * orders entries by the bytes of their names, a directory as if its name ended with a slash.
+ *
+ * Large directories are searched and changed in their bytes ({@link findEntry}, {@link editTree}): turning 10,000
+ * entries into objects costs more than the rest of a commit.
+ *
+ * Spec: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects#_tree_objects
+ *
+ * @module
+ */
+import { compareBytes, concat, decodeName, encodeName, utf8 } from './bytes.ts'
+import { MalformedError } from './error.ts'
+import { encodeOid, OID_BYTES, readOid, type Oid } from './oid.ts'
+
+/** Mode of an entry, a number as in `0o100644`. Old histories hold modes that Git does not write today, as 100664. */
+export type Mode = number
+
+/** The modes that Git writes. */
+export const MODES = {
+  file: 0o100644,
+  executable: 0o100755,
+  symlink: 0o120000,
+  tree: 0o40000,
+  gitlink: 0o160000,
+} as const
+
+/** What an entry is, whatever its permission bits. */
+export type EntryKind = 'file' | 'symlink' | 'tree' | 'gitlink'
+
+/** What a name stands for in a tree. */
+export interface EntryValue {
+  readonly mode: Mode
+  readonly oid: Oid
+}
+
+/** One entry of a tree. The name is one step of a path, see `decodeName` for bytes that are not UTF-8. */
+export interface TreeEntry extends EntryValue {
+  readonly name: string
+}
+
+/** An entry and its place in the body: `end` is the byte behind its oid. */
+export interface FoundEntry extends EntryValue {
+  readonly start: number
+  readonly end: number
+}
+
+/** A changed body, and how to make it of the old one: a delta as packs hold it. */
+export interface EditedTree {
+  readonly body: Uint8Array<ArrayBuffer>
+  readonly delta: Uint8Array<ArrayBuffer>
+}
+
+const SPACE = 0x20
+const SLASH = 0x2f
+const TYPE_BITS = 0o170000
+
+/** What the mode says the entry is. Git takes anything but the three special types for a file. */
+export function kindOfMode(mode: Mode): EntryKind {
+  if ((mode & TYPE_BITS) === MODES.tree) return 'tree'
+  if ((mode & TYPE_BITS) === MODES.symlink) return 'symlink'
+  return (mode & TYPE_BITS) === MODES.gitlink ? 'gitlink' : 'file'
+}
+
+/** Whether the entry is a directory. */
+export function isTreeMode(mode: Mode): boolean {
+  return (mode & TYPE_BITS) === MODES.tree
+}
+
+/** Whether the entry names a commit of another repository, which is never here. */
+export function isGitlinkMode(mode: Mode): boolean {
+  return (mode & TYPE_BITS) === MODES.gitlink
+}
+
+/**
+ * Walks over the entries of a body without making objects: after {@link next} said yes, the fields tell where things are.
+ */
+export class TreeCursor {
+  readonly body: Uint8Array
+  mode: Mode = 0
+  /** First byte of the entry, of its name, of its oid; `end` is the byte behind. */
+  start = 0
+  nameStart = 0
+  oidStart = 0
+  end = 0
+
+  constructor(body: Uint8Array) {
+    this.body = body
+  }
+
+  /**
+   * Moves to the next entry; false behind the last.
+   *
+   * @throws MalformedError when the entry is cut short, its mode is not octal or its name is empty
+   */
+  next(): boolean {
+    const { body } = this
+    this.start = this.end
+    if (this.start >= body.length) return false
+    let i = this.start
+    let mode = 0
+    for (let digit = body[i]; digit !== SPACE; digit = body[++i]) {
+      if (digit === undefined || digit < 0x30 || digit > 0x37 || mode > 0xffff)
+        throw malformed(this.start, 'mode')
+      mode = mode * 8 + digit - 0x30
+    }
+    if (i === this.start) throw malformed(this.start, 'mode')
+    this.mode = mode
+    this.nameStart = i + 1
+    const zero = body.indexOf(0, this.nameStart)
+    if (zero <= this.nameStart) throw malformed(this.start, 'name')
+    this.oidStart = zero + 1
+    this.end = this.oidStart + OID_BYTES
+    if (this.end > body.length) throw malformed(this.start, 'oid')
+    return true
+  }
+
+  /** The entry as an object. */
+  entry(): TreeEntry {
+    return { mode: this.mode, name: this.name(), oid: this.oid() }
+  }
+
+  name(): string {
+    return decodeName(this.body.subarray(this.nameStart, this.oidStart - 1))
+  }
+
+  oid(): Oid {
+    return readOid(this.body, this.oidStart)
+  }
+
+  /** Whether the entry has this name, given by {@link encodeName}. */
+  hasName(name: Uint8Array): boolean {
+    const { body, nameStart } = this
+    if (this.oidStart - 1 - nameStart !== name.length) return false
+    for (let i = 0; i < name.length; i++) if (body[nameStart + i] !== name[i]) return false
+    return true
+  }
+}
+
+function malformed(start: number, what: string): MalformedError {
+  return new MalformedError('a tree', `the entry at byte ${start} has no ${what}`)
+}
+
+/** The entries of a body, one after the other, in the order in which they stand. @throws MalformedError */
+export function* entriesOf(body: Uint8Array): Generator<TreeEntry, void, void> {
+  for (const cursor = new TreeCursor(body); cursor.next();) yield cursor.entry()
+}
+
+/** All entries of a body, in the order in which they stand. @throws MalformedError */
+export function decodeTree(body: Uint8Array): TreeEntry[] {
+  return [...entriesOf(body)]
+}
+
+/**
+ * The body of a tree that holds the entries, put into Git's order.
+ *
+ * @throws RangeError when a name is empty, holds a slash or a zero byte, or comes twice
+ */
+export function encodeTree(entries: readonly TreeEntry[]): Uint8Array<ArrayBuffer> {
+  const names = new Set(entries.map(({ name }) => name))
+  if (names.size < entries.length) throw new RangeError('Cannot encode a tree: a name comes twice')
+  const rows = entries.map((entry) => ({ entry, key: sortKey(entry.name, entry.mode) }))
+  rows.sort((a, b) => compareBytes(a.key, b.key))
+  return concat(rows.map(({ entry }) => encodeEntry(entry)))
+}
+
+/** Git's order of entries: negative, zero or positive. */
+export function compareEntries(
+  a: { readonly name: string; readonly mode: Mode },
+  b: { readonly name: string; readonly mode: Mode },
+): number {
+  return compareBytes(sortKey(a.name, a.mode), sortKey(b.name, b.mode))
+}
+
+/** The entry called `name`, wherever it stands; `undefined` if there is none. @throws MalformedError */
+export function findEntry(body: Uint8Array, name: string): FoundEntry | undefined {
+  const wanted = encodeName(name)
+  for (const cursor = new TreeCursor(body); cursor.next();) {
+    if (!cursor.hasName(wanted)) continue
+    return { mode: cursor.mode, oid: cursor.oid(), start: cursor.start, end: cursor.end }
+  }
+  return undefined
+}
+
+/** A tree with one entry set (`value`) or removed (`undefined`); see {@link editTree}. */
+export function spliceEntry(
+  body: Uint8Array,
+  name: string,
+  value: EntryValue | undefined,
+): EditedTree {
+  return editTree(body, new Map([[name, value]]))
+}
+
+/**
+ * A tree with some entries set or removed (`undefined`). Entries that are not named keep their bytes, odd modes too.
+ *
+ * The cost is one walk over the body, whatever the number of edits; the delta has as many parts as there are edits.
+ *
+ * @throws MalformedError when the body is not a tree
+ * @throws RangeError when a name cannot be one
+ */
+export function editTree(
+  body: Uint8Array,
+  edits: ReadonlyMap<string, EntryValue | undefined>,
+): EditedTree {
+  const pieces = cutPieces(body, makeStops(edits))
+  const parts: Uint8Array[] = []
+  for (const piece of pieces)
+    parts.push(piece instanceof Uint8Array ? piece : body.subarray(piece.from, piece.to))
+  const edited = concat(parts)
+  return { body: edited, delta: encodePieces(body.length, edited.length, pieces) }
+}
+
+/** Something that an edit does where the order reaches `key`: it takes out the entry of that key or puts one in. */
+interface Stop {
+  readonly key: Uint8Array
+  /** The entry to put in; `undefined` for taking out. */
+  readonly insert: Uint8Array | undefined
+}
+
+/** Bytes to put in, or a range of the old body to keep. */
+type Piece = Uint8Array | { readonly from: number; readonly to: number }
+
+function makeStops(edits: ReadonlyMap<string, EntryValue | undefined>): Stop[] {
+  const stops: Stop[] = []
+  for (const [name, value] of edits) {
+    // A file and a directory of one name stand at different places, and either may be the one that is there.
+    stops.push({ key: sortKey(name, MODES.file), insert: undefined })
+    stops.push({ key: sortKey(name, MODES.tree), insert: undefined })
+    if (value === undefined) continue
+    stops.push({ key: sortKey(name, value.mode), insert: encodeEntry({ name, ...value }) })
+  }
+  // Sorting is stable: what is taken out comes before what is put in at the same key.
+  return stops.sort((a, b) => compareBytes(a.key, b.key))
+}
+
+function cutPieces(body: Uint8Array, stops: readonly Stop[]): Piece[] {
+  const pieces: Piece[] = []
+  let kept = 0
+  let next = 0
+  const keepUntil = (end: number): void => {
+    if (end > kept) pieces.push({ from: kept, to: end })
+    kept = end
+  }
+  const cursor = new TreeCursor(body)
+  while (next < stops.length && cursor.next()) {
+    for (let stop = stops[next]; stop !== undefined; stop = stops[++next]) {
+      const order = compareKey(stop.key, cursor)
+      if (order > 0) break
+      if (stop.insert !== undefined) {
+        keepUntil(order < 0 ? cursor.start : cursor.end)
+        pieces.push(stop.insert)
+      } else if (order === 0) {
+        keepUntil(cursor.start)
+        kept = cursor.end
+      }
+    }
+  }
+  keepUntil(body.length)
+  for (const { insert } of stops.slice(next)) if (insert !== undefined) pieces.push(insert)
+  return pieces
+}
+
+/** How `key` compares with the entry that the cursor is at. */
+function compareKey(key: Uint8Array, cursor: TreeCursor): number {
+  const { body, nameStart } = cursor
+  const nameLength = cursor.oidStart - 1 - nameStart
+  const shared = Math.min(key.length, nameLength)
+  for (let i = 0; i < shared; i++) {
+    const difference = (key[i] ?? 0) - (body[nameStart + i] ?? 0)
+    if (difference !== 0) return difference
+  }
+  const isTree = isTreeMode(cursor.mode)
+  if (isTree && key.length > nameLength)
+    return (key[nameLength] ?? 0) - SLASH || key.length - nameLength - 1
+  return key.length - nameLength - (isTree ? 1 : 0)
+}
+
+function sortKey(name: string, mode: Mode): Uint8Array {
+  return isTreeMode(mode) ? encodeName(`${name}/`) : encodeName(name)
+}
+
+function encodeEntry({ mode, name, oid }: TreeEntry): Uint8Array {
+  if (name === '' || name.includes('/') || name.includes('\0')) {
+    throw new RangeError(`Cannot encode a tree: "${name}" cannot be a name`)
+  }
+  return concat([utf8(`${mode.toString(8)} `), encodeName(name), Uint8Array.of(0), encodeOid(oid)])
+}
+
+/** Bytes that one copy instruction covers; it needs no length then, and every reader of packs takes it. */
+const COPY = 0x10000
+const MAX_INSERT = 127
+
+/** A delta of copy and insert instructions. Spec: https://git-scm.com/docs/pack-format#_deltified_representation */
+function encodePieces(from: number, to: number, pieces: readonly Piece[]): Uint8Array<ArrayBuffer> {
+  const delta: number[] = []
+  pushSize(delta, from)
+  pushSize(delta, to)
+  for (const piece of pieces) {
+    if (piece instanceof Uint8Array) pushInsert(delta, piece)
+    else
+      for (let at = piece.from; at < piece.to; at += COPY)
+        pushCopy(delta, at, Math.min(COPY, piece.to - at))
+  }
+  return Uint8Array.from(delta)
+}
+
+function pushSize(delta: number[], size: number): void {
+  let rest = size
+  for (; rest > 127; rest = Math.floor(rest / 128)) delta.push((rest % 128) | 128)
+  delta.push(rest)
+}
+
+function pushInsert(delta: number[], bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; at += MAX_INSERT) {
+    const part = bytes.subarray(at, at + MAX_INSERT)
+    delta.push(part.length, ...part)
+  }
+}
+
+function pushCopy(delta: number[], offset: number, length: number): void {
+  const instruction = delta.push(0x80) - 1
+  let bits = 0x80
+  const push = (byte: number, bit: number): void => {
+    if (byte === 0) return
+    bits |= bit
+    delta.push(byte)
+  }
+  for (let i = 0; i < 4; i++) push((offset >>> (8 * i)) & 0xff, 1 << i)
+  // A length of 0x10000 is written as none at all.
+  for (let i = 0; i < 2; i++) push((length >>> (8 * i)) & 0xff, 0x10 << i)
+  delta[instruction] = bits
+}

@@ -1,0 +1,75 @@
+/**
+ * Real Git, the judge of every format.
+ *
+ * @module
+ */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const environment = {
+  ...process.env,
+  GIT_CONFIG_GLOBAL: '/dev/null',
+  GIT_CONFIG_NOSYSTEM: '1',
+  GIT_AUTHOR_NAME: 'Ada',
+  GIT_AUTHOR_EMAIL: 'ada@example.org',
+  GIT_AUTHOR_DATE: '1700000000 +0100',
+  GIT_COMMITTER_NAME: 'Ada',
+  GIT_COMMITTER_EMAIL: 'ada@example.org',
+  GIT_COMMITTER_DATE: '1700000000 +0100',
+  LC_ALL: 'C',
+}
+
+/** What a run of Git said. */
+export interface GitRun {
+  readonly status: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A repository that real Git keeps in a temporary folder. */
+export class RealRepository {
+  readonly folder: string
+
+  constructor() {
+    this.folder = mkdtempSync(join(tmpdir(), 'real-git-'))
+    this.run(['init', '--quiet', '--bare', '--initial-branch=main'])
+  }
+
+  /** Standard output of a Git command that must succeed. */
+  bytes(args: readonly string[], input?: Uint8Array | string): Uint8Array {
+    return execFileSync('git', args, {
+      cwd: this.folder,
+      env: environment,
+      input,
+      maxBuffer: 1 << 30,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
+  }
+
+  /** The same as text, without the line feed at its end. */
+  run(args: readonly string[], input?: Uint8Array | string): string {
+    return Buffer.from(this.bytes(args, input)).toString().replace(/\n$/, '')
+  }
+
+  /** A Git command that may fail. */
+  try(args: readonly string[], input?: Uint8Array | string): GitRun {
+    const { status, stdout, stderr } = spawnSync('git', args, {
+      cwd: this.folder,
+      env: environment,
+      input,
+      maxBuffer: 1 << 30,
+    })
+    return { status: status ?? -1, stdout: stdout.toString(), stderr: stderr.toString() }
+  }
+
+  /** Writes a loose object as it is, however odd, and gives its oid. */
+  write(type: string, body: Uint8Array): string {
+    return this.run(['hash-object', '--literally', '-w', '-t', type, '--stdin'], body)
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
