@@ -1,0 +1,42 @@
+/**
+ * What a command of the tool is.
+ *
+ * @module
+ */
+
+/** Where a command writes, and how. */
+export interface Terminal {
+  /** For people: a line on standard output. */
+  say(line: string): void
+  /** Bytes on standard output, as they are. */
+  write(bytes: Uint8Array): void
+  /** A line on standard error. */
+  warn(line: string): void
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal
+}
+
+/** Exit codes. 2 is for wrong arguments, as in most tools. */
+export const EXIT = { done: 0, failed: 1, usage: 2, notFound: 3, conflict: 4, refused: 5 } as const
+
+/** A failure with its own exit code, whose message is all that the person needs. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError'
+  readonly exit: number
+
+  constructor(message: string, exit: number = EXIT.failed, options?: ErrorOptions) {
+    super(message, options)
+    this.exit = exit
+  }
+}
+
+/** One command: `datakit NAME …`. */
+export interface Command {
+  readonly name: string
+  /** One line for the list of commands. */
+  readonly summary: string
+  /** The whole text of `datakit NAME --help`. */
+  readonly help: string
+  /** Runs with the arguments behind the name; the exit code. */
+  run(args: readonly string[], terminal: Terminal): Promise<number>
+}

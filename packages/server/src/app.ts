@@ -1,0 +1,139 @@
+/**
+ * The app: every route on one page. Knows no place and no runtime; whoever starts it brings both.
+ *
+ * | route | what |
+ * | --- | --- |
+ * | `GET /NAME.git/info/refs?service=…` | Git's advertisement |
+ * | `POST /NAME.git/git-upload-pack` | clone and fetch |
+ * | `POST /NAME.git/git-receive-pack` | push |
+ * | `POST /NAME.git/sync` | two-way sync of our own clients, `docs/sync-protocol.md` |
+ * | `GET /repositories` | the repositories that the caller may read |
+ * | anything else | the web app |
+ *
+ * @module
+ */
+import { Hono, type Context } from 'hono'
+import type { Depot } from '@datakit/git/place'
+import type { Runtime } from '@datakit/git/runtime'
+import { checkAccess, type Access } from './access.ts'
+import { advertiseRefs, receivePackRoute, uploadPackRoute } from './git-routes.ts'
+import { DEFAULT_LIMITS, type Limits } from './limits.ts'
+import { OpenRepositories } from './open-repositories.ts'
+import { problemJson, problemOf, problemText, ProblemError, type Problem } from './problem.ts'
+import { syncRoute } from './sync-route.ts'
+
+/** What an app is made of. */
+export interface AppOptions {
+  readonly depot: Depot
+  readonly runtime: Runtime
+  readonly access: Access
+  /** Answers what is no route: the web app, or 404. */
+  readonly assets: (request: Request) => Response | Promise<Response>
+  readonly limits?: Partial<Limits>
+  /** Told of every error that nobody expected. Writes to the console when left out. */
+  readonly log?: (error: unknown) => void
+}
+
+/** What every route of a repository works with. */
+export interface RouteContext {
+  readonly request: Request
+  /** Name of the repository, checked. */
+  readonly name: string
+  readonly repositories: OpenRepositories
+  readonly runtime: Runtime
+  readonly limits: Limits
+}
+
+type Route = (context: RouteContext) => Promise<Response>
+
+const gitRepository = '/:repository{.+\\.git}'
+
+/** The app, to be mounted as `app.fetch` in a Worker, under Node or in a test. */
+export function createApp(options: AppOptions): Hono {
+  const app = new Hono()
+  const repositories = new OpenRepositories(options.depot, options.runtime)
+  const limits = { ...DEFAULT_LIMITS, ...options.limits }
+  const log = options.log ?? ((error: unknown) => console.error(error))
+
+  const guarded =
+    (route: Route, answer: (problem: Problem) => Response) =>
+    async (c: Context): Promise<Response> => {
+      try {
+        checkAccess(c.req.raw, options.access)
+        const name = (c.req.param('repository') ?? '').replace(/\.git$/, '')
+        return await route({
+          request: c.req.raw,
+          name,
+          repositories,
+          runtime: options.runtime,
+          limits,
+        })
+      } catch (error) {
+        return answer(expected(error, log))
+      }
+    }
+
+  app.use(securityHeaders)
+  app.get(`${gitRepository}/info/refs`, guarded(advertiseRefs, problemText))
+  app.post(`${gitRepository}/git-upload-pack`, guarded(uploadPackRoute, problemText))
+  app.post(`${gitRepository}/git-receive-pack`, guarded(receivePackRoute, problemText))
+  app.post(`${gitRepository}/sync`, guarded(syncRoute, problemJson))
+  app.get('/repositories', guarded(listRoute, problemJson))
+  // What is left under a repository's name is the dumb protocol, or a wrong method.
+  app.all(`${gitRepository}/*`, guarded(noSuchRoute, problemText))
+  app.all(gitRepository, guarded(noSuchRoute, problemText))
+  app.get('*', (c) => options.assets(c.req.raw))
+  app.all('*', () =>
+    problemJson({ status: 405, code: 'method', message: 'Only GET is answered here' }),
+  )
+  return app
+}
+
+async function listRoute({ repositories }: RouteContext): Promise<Response> {
+  const names: { name: string; refused?: string }[] = []
+  for await (const { name, refused } of repositories.list()) {
+    names.push(refused === undefined ? { name } : { name, refused })
+  }
+  return Response.json({ repositories: names }, { headers: { 'cache-control': 'no-store' } })
+}
+
+async function noSuchRoute({ request, name }: RouteContext): Promise<Response> {
+  const path = new URL(request.url).pathname
+  throw new ProblemError(
+    'not-found',
+    `Nothing is at ${path}: "${name}.git" is cloned with Git's smart protocol, "git clone ${new URL(request.url).origin}/${name}.git"`,
+  )
+}
+
+/** The answer to an error; those that nobody expected are logged first. */
+function expected(error: unknown, log: (error: unknown) => void): Problem {
+  const problem = problemOf(error)
+  if (problem.status >= 500 && problem.code !== 'busy' && problem.code !== 'not-set-up') log(error)
+  return problem
+}
+
+const policy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  // The editor writes its style sheets into the page.
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "font-src 'self'",
+  "connect-src 'self'",
+  "manifest-src 'self'",
+  "worker-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
+
+async function securityHeaders(c: Context, next: () => Promise<void>): Promise<void> {
+  await next()
+  // An answer that came from elsewhere (static assets) may have headers that cannot be changed.
+  c.res = new Response(c.res.body, c.res)
+  c.res.headers.set('content-security-policy', policy)
+  c.res.headers.set('x-content-type-options', 'nosniff')
+  c.res.headers.set('referrer-policy', 'no-referrer')
+  c.res.headers.set('cross-origin-opener-policy', 'same-origin')
+  c.res.headers.set('cross-origin-resource-policy', 'same-origin')
+}

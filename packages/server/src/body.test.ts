@@ -1,0 +1,69 @@
+import { gzipSync } from 'node:zlib'
+import { expect, it } from 'vitest'
+import { readBody, streamOf } from './body.ts'
+
+function post(body: Uint8Array, headers: Record<string, string> = {}): Request {
+  return new Request('http://localhost/', { method: 'POST', body: Uint8Array.from(body), headers })
+}
+
+async function collect(source: AsyncIterable<Uint8Array>): Promise<string> {
+  const pieces: Uint8Array[] = []
+  for await (const piece of source) pieces.push(piece)
+  return Buffer.concat(pieces).toString()
+}
+
+it('reads a body as it is', async () => {
+  expect(await collect(readBody(post(Buffer.from('0000')), 10))).toBe('0000')
+})
+
+it('unpacks a body that Git compressed', async () => {
+  const packed = gzipSync('want '.repeat(1000))
+  expect(
+    await collect(readBody(post(packed, { 'content-encoding': 'gzip' }), 10_000)),
+  ).toHaveLength(5000)
+})
+
+it('stops a body that unpacks to more than the limit', async () => {
+  const bomb = gzipSync(new Uint8Array(1_000_000))
+  await expect(collect(readBody(post(bomb, { 'content-encoding': 'gzip' }), 1000))).rejects.toThrow(
+    'larger than 1000 bytes',
+  )
+})
+
+it('says which compression it reads', async () => {
+  await expect(
+    collect(readBody(post(Buffer.from('x'), { 'content-encoding': 'br' }), 10)),
+  ).rejects.toThrow('reads gzip')
+})
+
+it('fails on a compressed body that is cut short', async () => {
+  const cut = gzipSync('want '.repeat(1000)).subarray(0, 20)
+  await expect(
+    collect(readBody(post(cut, { 'content-encoding': 'gzip' }), 10_000)),
+  ).rejects.toThrow()
+})
+
+it('ends the source when the reader of an answer goes away', async () => {
+  let ended = false
+  async function* endless(): AsyncGenerator<Uint8Array> {
+    try {
+      for (;;) yield new Uint8Array(10)
+    } finally {
+      ended = true
+    }
+  }
+  const reader = streamOf(endless()).getReader()
+  await reader.read()
+  await reader.cancel()
+  expect(ended).toBe(true)
+})
+
+it('aborts an answer whose source fails, and never ends it as if it were whole', async () => {
+  async function* failing(): AsyncGenerator<Uint8Array> {
+    yield new Uint8Array(10)
+    throw new Error('the window is gone')
+  }
+  await expect(new Response(streamOf(failing())).arrayBuffer()).rejects.toThrow(
+    'the window is gone',
+  )
+})

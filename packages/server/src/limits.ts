@@ -1,0 +1,27 @@
+/**
+ * Limits: what one request may ask of a server. The defaults fit a Worker, whose isolate has 128 MB for all requests.
+ *
+ * @module
+ */
+
+/** Upper bounds, in bytes unless the name says otherwise. */
+export interface Limits {
+  /** Body of a push or a sync: the pack and what comes with it. */
+  readonly packBytes: number
+  /** One object, inflated. */
+  readonly objectBytes: number
+  /** Objects in one pack. */
+  readonly objects: number
+  /** Body of a request that carries no pack: wants and haves. */
+  readonly requestBytes: number
+}
+
+const MiB = 1024 * 1024
+
+/** What holds where nobody said otherwise. */
+export const DEFAULT_LIMITS: Limits = {
+  packBytes: 512 * MiB,
+  objectBytes: 32 * MiB,
+  objects: 1_000_000,
+  requestBytes: 16 * MiB,
+}

@@ -1,0 +1,89 @@
+/**
+ * Problems: how an error becomes an HTTP answer. The only file that knows both error codes and statuses.
+ *
+ * @module
+ */
+import { GitError } from '@datakit/git/error'
+
+/** A status and what to tell the caller. */
+export interface Problem {
+  readonly status: number
+  readonly code: string
+  readonly message: string
+  readonly headers?: Readonly<Record<string, string>> | undefined
+}
+
+const statuses: Readonly<Record<string, number>> = {
+  malformed: 400,
+  'bad-name': 400,
+  'bad-request': 400,
+  unauthorised: 401,
+  forbidden: 403,
+  'foreign-host': 403,
+  'foreign-origin': 403,
+  refused: 403,
+  'not-found': 404,
+  conflict: 409,
+  'receipt-mismatch': 409,
+  'too-large': 413,
+  'wrong-type': 415,
+  unsupported: 501,
+  busy: 503,
+  unavailable: 503,
+  'not-set-up': 503,
+}
+
+/** An error that has an answer of its own, thrown by routes. */
+export class ProblemError extends Error {
+  override readonly name = 'ProblemError'
+  readonly code: string
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(code: string, message: string, headers: Readonly<Record<string, string>> = {}) {
+    super(message)
+    this.code = code
+    this.headers = headers
+  }
+}
+
+/** What to answer to an error. One that nobody expected says nothing of the inside: its cause goes to the log. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof ProblemError) {
+    return {
+      status: statuses[error.code] ?? 400,
+      code: error.code,
+      message: error.message,
+      headers: error.headers,
+    }
+  }
+  if (error instanceof GitError) {
+    const status = statuses[error.code] ?? (error.name === 'RefusedError' ? 422 : 500)
+    const wait = status === 503 ? { 'retry-after': '2' } : undefined
+    return { status, code: error.code, message: error.message, headers: wait }
+  }
+  return {
+    status: 500,
+    code: 'internal',
+    message: 'Something failed in the server; its log says what',
+  }
+}
+
+/** The answer for programs: JSON `{ error: { code, message } }`. */
+export function problemJson(problem: Problem): Response {
+  return Response.json(
+    { error: { code: problem.code, message: problem.message } },
+    { status: problem.status, headers: { 'cache-control': 'no-store', ...problem.headers } },
+  )
+}
+
+/** The answer for Git, which shows plain text to the person at the terminal. */
+export function problemText(problem: Problem): Response {
+  return new Response(`${problem.message}\n`, {
+    status: problem.status,
+    headers: {
+      'content-type': 'text/plain; charset=utf-8',
+      'cache-control': 'no-store',
+      ...problem.headers,
+    },
+  })
+}

@@ -1,0 +1,159 @@
+/**
+ * The real Worker in workerd, with a local R2 that persists in a folder: `npm run worker`, and what tests and
+ * benchmarks start.
+ *
+ * It runs on Miniflare's own API rather than on `wrangler dev`, which was seen to die when clients went away in
+ * mid-stream.
+ *
+ * @module
+ */
+import { build } from 'esbuild'
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+
+const help = `Usage: npm run worker -- [--port N] [--data DIR] [--token TOKEN]
+
+Runs the Worker in workerd on 127.0.0.1, with a local R2 bucket that is kept in DIR.
+
+  --port N       port to listen on (8788)
+  --data DIR     folder of the bucket (./data-worker)
+  --token TOKEN  want this token for all data (or DATAKIT_TOKEN); without one only this machine's own pages are served
+  --help         this text`
+
+/** What a Worker is started with. */
+export interface WorkerOptions {
+  /** 0 for any that is free. */
+  readonly port: number
+  /** Folder of the bucket. */
+  readonly data: string
+  readonly token?: string | undefined
+  /** Further variables, for tests. */
+  readonly variables?: Readonly<Record<string, string>>
+}
+
+/** A Worker that runs. */
+export interface RunningWorker {
+  /** `http://127.0.0.1:PORT`, without a slash at the end. */
+  readonly url: string
+  /** Ends workerd; what was acknowledged is in the folder. */
+  stop(): Promise<void>
+}
+
+/** Starts the Worker; it answers when the promise resolves. @throws Error when the port is in use */
+export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
+  await checkPort(options.port)
+  const data = resolve(options.data)
+  mkdirSync(data, { recursive: true })
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      host: '127.0.0.1',
+      port: options.port,
+      log: new Log(LogLevel.ERROR),
+      modules: true,
+      script: await bundleWorker(),
+      ...settings(),
+      bindings: {
+        // This variable alone opens a Worker without a token, and only to this machine.
+        DATAKIT_OPEN: 'loopback',
+        ...(options.token === undefined ? {} : { DATAKIT_TOKEN: options.token }),
+        ...options.variables,
+      },
+      r2Buckets: { BUCKET: 'datakit' },
+      r2Persist: data,
+      assets: {
+        directory: join(root, 'web', 'dist'),
+        binding: 'ASSETS',
+        routerConfig: { invoke_user_worker_ahead_of_assets: true, has_user_worker: true },
+      },
+    }),
+  )
+  const url = (await miniflare.ready).href.replace(/\/$/, '')
+  return { url, stop: () => miniflare.dispose() }
+}
+
+/** The Worker as one module, as it is deployed. */
+export async function bundleWorker(): Promise<string> {
+  const result = await build({
+    entryPoints: [join(root, 'worker', 'src', 'main.ts')],
+    bundle: true,
+    format: 'esm',
+    target: 'es2024',
+    conditions: ['workerd', 'worker', 'browser'],
+    external: ['node:*', 'cloudflare:*'],
+    write: false,
+    logLevel: 'silent',
+  })
+  const [output] = result.outputFiles
+  if (output === undefined) throw new Error('Cannot bundle the Worker: esbuild wrote nothing')
+  return output.text
+}
+
+/** Date and flags of compatibility, from the file that a deployment uses. */
+function settings(): { compatibilityDate: string; compatibilityFlags: string[] } {
+  const toml = readFileSync(join(root, 'wrangler.toml'), 'utf8')
+  const date = /^compatibility_date = "(.+)"$/m.exec(toml)?.[1]
+  const flags = /^compatibility_flags = \[(.+)\]$/m.exec(toml)?.[1]
+  if (date === undefined || flags === undefined)
+    throw new Error(
+      'Cannot read wrangler.toml: expected compatibility_date and compatibility_flags',
+    )
+  return {
+    compatibilityDate: date,
+    compatibilityFlags: flags.split(',').map((flag) => flag.trim().replaceAll('"', '')),
+  }
+}
+
+/** Says plainly when the port is in use; workerd would only write it among its own messages. */
+function checkPort(port: number): Promise<void> {
+  if (port === 0) return Promise.resolve()
+  return new Promise((resolvePort, reject) => {
+    const probe = createServer()
+    probe.once('error', (error: NodeJS.ErrnoException) => {
+      const why =
+        error.code === 'EADDRINUSE'
+          ? 'another program listens there; choose another with --port'
+          : error.message
+      reject(new Error(`Cannot listen on 127.0.0.1:${port}: ${why}`))
+    })
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolvePort()))
+  })
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      port: { type: 'string', default: '8788' },
+      data: { type: 'string', default: './data-worker' },
+      token: { type: 'string', default: process.env['DATAKIT_TOKEN'] ?? '' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return console.log(help)
+  const port = Number(values.port)
+  if (!Number.isInteger(port) || port < 0 || port > 65535)
+    throw new Error(`Not a port: "${values.port}"`)
+  const worker = await startWorker({
+    port,
+    data: values.data,
+    token: values.token === '' ? undefined : values.token,
+  })
+  console.log(
+    `DataKit's Worker runs in workerd on ${worker.url} (bucket in ${resolve(values.data)})\n\n  git clone ${worker.url}/NAME.git`,
+  )
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => void worker.stop().then(() => process.exit(0)))
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await main().catch((error: unknown) => {
+    console.error(error instanceof Error ? error.message : error)
+    process.exitCode = 1
+  })
+}
