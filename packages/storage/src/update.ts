@@ -1,0 +1,199 @@
+/**
+ * Update: the rules of a conditional change that every place keeps alike.
+ *
+ * What a request asks for (its digest), what a repeated request is answered, which refs cannot live side by side, and
+ * which packs a change leaves behind. Everything is synchronous, so that a place can check and change without an `await` in
+ * between.
+ *
+ * @module
+ */
+import { toHex, utf8 } from '@datakit/git/bytes'
+import { RefusedError } from '@datakit/git/error'
+import type { Oid } from '@datakit/git/oid'
+import { sha1 } from '@datakit/git/sha1'
+import type {
+  Head,
+  LogEntry,
+  PackId,
+  PackInfo,
+  Receipt,
+  RefUpdate,
+  UpdateOutcome,
+  UpdateRequest,
+  Version,
+} from '@datakit/git/place'
+
+/** Receipts that are kept however old they are: the newest so many. */
+export const KEPT_RECEIPTS = 256
+
+/** How long every receipt is kept, in milliseconds: 30 days. */
+export const RECEIPT_LIFETIME = 30 * 24 * 60 * 60 * 1000
+
+/** How long a staged pack waits for its update, in milliseconds: 24 hours. */
+export const STAGE_LIFETIME = 24 * 60 * 60 * 1000
+
+/** Where HEAD points in a repository that was never told otherwise. */
+export const FIRST_HEAD: Head = { ref: 'refs/heads/main' }
+
+/** A receipt as places keep it: with the version that the update led to. */
+export interface KeptReceipt extends Receipt {
+  readonly version: Version
+}
+
+/** Refs of one moment, as {@link checkRefConflicts} asks for them. */
+export interface RefNames {
+  has(name: string): boolean
+  /** Every name that begins with `prefix`, in any order; no more than needed are taken. */
+  under(prefix: string): Iterable<string>
+}
+
+/** A random name in hexadecimal, 16 bytes: of an update, a pack, a repository. */
+export function randomId(): string {
+  return toHex(crypto.getRandomValues(new Uint8Array(16)))
+}
+
+/**
+ * What a request asks, in 40 hexadecimal digits: equal for equal wishes in whatever order the refs come. Pack ids do not
+ * count, since whoever asks again may have written its pack again.
+ */
+export function digestUpdate(request: UpdateRequest): string {
+  const refs = request.refs.map(({ name, from, to }) => [name, from ?? '', to ?? ''])
+  refs.sort(([a = ''], [b = '']) => (a < b ? -1 : a > b ? 1 : 0))
+  const wish = {
+    refs,
+    head: request.head ? [headKey(request.head.from), headKey(request.head.to)] : [],
+    shallow: [request.shallow?.add.toSorted() ?? [], request.shallow?.remove.toSorted() ?? []],
+    promised: [request.promised?.remote ?? '', request.promised?.add.toSorted() ?? []],
+    log: [request.log.who, request.log.why],
+  }
+  // JSON escapes the lone surrogates of names that are not UTF-8, so different names stay different.
+  return toHex(sha1(utf8(JSON.stringify(wish))))
+}
+
+/**
+ * Refuses a request that contradicts itself.
+ *
+ * @throws RangeError when a ref is named twice, or the id is too short to be random
+ */
+export function checkRequest(request: UpdateRequest): void {
+  if (!/^[0-9a-f]{32,}$/.test(request.id)) throw new RangeError(`Not an update id: "${request.id}"`)
+  const names = new Set<string>()
+  for (const { name } of request.refs) {
+    if (names.has(name)) throw new RangeError(`Cannot update "${name}" twice in one request`)
+    names.add(name)
+  }
+}
+
+/**
+ * Refuses a receipt of another request under the same id.
+ *
+ * @throws RefusedError `receipt-mismatch`
+ */
+export function checkReceipt(receipt: Receipt, digest: string): void {
+  if (receipt.digest === digest) return
+  throw new RefusedError(
+    'receipt-mismatch',
+    `Cannot update: the id "${receipt.id}" was used for a different update before`,
+  )
+}
+
+/**
+ * Refuses refs that would have to be both a file and a directory in a Git directory: `a` beside `a/b`.
+ *
+ * @throws RefusedError `ref-conflict`
+ */
+export function checkRefConflicts(updates: readonly RefUpdate[], before: RefNames): void {
+  const deleted = new Set<string>()
+  const created = new Set<string>()
+  for (const { name, from, to } of updates) {
+    if (to === undefined) deleted.add(name)
+    else if (from === undefined) created.add(name)
+  }
+  const exists = (name: string) => created.has(name) || (before.has(name) && !deleted.has(name))
+  for (const name of created) {
+    const parent = parentNames(name).find(exists)
+    if (parent !== undefined) throw refConflict(name, parent)
+    for (const child of before.under(`${name}/`)) if (exists(child)) throw refConflict(name, child)
+  }
+}
+
+/** The names that a ref would have as directories: `refs` and `refs/heads` for `refs/heads/main`. */
+export function parentNames(name: string): string[] {
+  const parents: string[] = []
+  for (let i = name.indexOf('/'); i >= 0; i = name.indexOf('/', i + 1))
+    parents.push(name.slice(0, i))
+  return parents
+}
+
+function refConflict(name: string, other: string): RefusedError {
+  return new RefusedError('ref-conflict', `Cannot create "${name}": "${other}" exists`)
+}
+
+/** Whether both say the same of HEAD. */
+export function sameHead(a: Head, b: Head): boolean {
+  return headKey(a) === headKey(b)
+}
+
+function headKey(head: Head): string {
+  return 'ref' in head ? `ref: ${head.ref}` : head.oid
+}
+
+/** What a request finds where it wants to change something. */
+export interface Found {
+  /** Where every ref of the request is. */
+  ref(name: string): Oid | undefined
+  readonly head: Head
+  isLive(id: PackId): boolean
+  isStaged(id: PackId): boolean
+}
+
+/** How a request is lost against what was found; `undefined` when everything is as it says. */
+export function findDifferences(
+  request: UpdateRequest,
+  found: Found,
+): Extract<UpdateOutcome, { state: 'lost' }> | undefined {
+  const refs = new Map<string, Oid | undefined>()
+  for (const { name, from } of request.refs) {
+    const current = found.ref(name)
+    if (current !== from) refs.set(name, current)
+  }
+  const head = request.head && !sameHead(request.head.from, found.head) ? found.head : undefined
+  const relied = [...(request.reliesOn ?? []), ...(request.removePacks ?? [])]
+  const packs = new Set(relied.filter((id) => !found.isLive(id)))
+  for (const { id } of request.addPacks ?? []) if (!found.isStaged(id)) packs.add(id)
+  if (refs.size === 0 && head === undefined && packs.size === 0) return undefined
+  return { state: 'lost', refs, head, packs: [...packs] }
+}
+
+/** The packs that live packs hold deltas against and that are not live, each once; empty in a sound state. */
+export function findDangling(live: Iterable<PackInfo>): PackId[] {
+  const packs = [...live]
+  const ids = new Set(packs.map(({ id }) => id))
+  const needed = new Set(packs.flatMap(({ needs }) => needs))
+  return [...needed].filter((id) => !ids.has(id))
+}
+
+/** The lines that a request adds to the log: one for every ref that moves, one for HEAD when it points elsewhere. */
+export function logLines(
+  request: UpdateRequest,
+  at: number,
+  resolve: (head: Head, when: 'before' | 'after') => Oid | undefined,
+): LogEntry[] {
+  const { who, why } = request.log
+  const lines: LogEntry[] = []
+  for (const { name, from, to } of request.refs) {
+    if (from !== to) lines.push({ ref: name, from, to, who, why, at, external: false })
+  }
+  if (request.head && !sameHead(request.head.from, request.head.to)) {
+    const from = resolve(request.head.from, 'before')
+    const to = resolve(request.head.to, 'after')
+    lines.push({ ref: 'HEAD', from, to, who, why, at, external: false })
+  }
+  return lines
+}
+
+/** The receipts that may be forgotten at `now`, of all there are, oldest first. */
+export function outlivedReceipts<T extends Receipt>(oldestFirst: readonly T[], now: number): T[] {
+  const spare = oldestFirst.slice(0, Math.max(0, oldestFirst.length - KEPT_RECEIPTS))
+  return spare.filter(({ at }) => at < now - RECEIPT_LIFETIME)
+}
