@@ -1,0 +1,236 @@
+/**
+ * ObjectLookup: in which of many packs an object is.
+ *
+ * Catalogs are asked first; packs that none covers are opened when a catalog did not answer. Large packs are searched in
+ * their own index, the many small ones in one hash table that grows with them, so that a miss over a thousand packs costs
+ * a few searches and not a thousand.
+ *
+ * @module
+ */
+import { encodeOid, OID_BYTES, type Oid } from './oid.ts'
+import { openPackIndex, type PackIndex } from './pack/pack-index.ts'
+import { compareAt } from './pack/oid-order.ts'
+import { NO_LINK } from './pack/index-format.ts'
+import type { PackId, PackInfo, Place, State } from './place.ts'
+
+/** Where an object is, as an index claims. */
+export interface Located {
+  readonly pack: PackInfo
+  /** The index that knew: of the pack, or merged from several. */
+  readonly index: PackIndex
+  readonly ordinal: number
+}
+
+/** Packs with more objects are searched one by one; those with fewer go into the table. */
+const SMALL_PACK = 4096
+/** Indexes that are opened at the same time. */
+const PARALLEL = 16
+
+/** Finds objects among the live packs of a state. */
+export class ObjectLookup {
+  readonly #place: Place
+  #state: State
+  #live = new Map<PackId, { readonly pack: PackInfo; readonly rank: number }>()
+  #indexes = new Map<PackId, Promise<PackIndex>>()
+  #catalogs = new Map<string, Promise<PackIndex>>()
+  #large: { readonly pack: PackId; readonly index: PackIndex }[] = []
+  #small = new SmallPacks()
+  /** Packs that are in the table or among the large ones. */
+  #searched = new Set<PackId>()
+  #opening: Promise<void> | undefined
+
+  constructor(place: Place, state: State) {
+    this.#place = place
+    this.#state = state
+    this.update(state)
+  }
+
+  /** Goes over to another state; what is known of packs that both have is kept. */
+  update(state: State): void {
+    this.#state = state
+    this.#live = new Map(state.packs.map((pack, rank) => [pack.id, { pack, rank }]))
+    this.#opening = undefined
+    const catalogs = new Map<string, Promise<PackIndex>>()
+    for (const { covers } of state.catalogs) {
+      const key = covers.join()
+      const open = this.#catalogs.get(key)
+      if (open !== undefined) catalogs.set(key, open)
+    }
+    this.#catalogs = catalogs
+    for (const id of this.#indexes.keys()) if (!this.#live.has(id)) this.#indexes.delete(id)
+    const hasLost = [...this.#searched].some((id) => !this.#live.has(id))
+    if (!hasLost) return
+    this.#searched = new Set()
+    this.#large = []
+    this.#small = new SmallPacks()
+  }
+
+  /** The index of a live pack. */
+  indexOf(pack: PackInfo): Promise<PackIndex> {
+    const known = this.#indexes.get(pack.id)
+    if (known !== undefined) return known
+    const opening = openPackIndex(
+      (start, end) => this.#place.readIndex(pack.id, start, end),
+      pack.indexSize,
+    )
+    this.#indexes.set(pack.id, opening)
+    opening.catch(() => this.#indexes.delete(pack.id))
+    return opening
+  }
+
+  /** Where the object is, the copy to prefer first: verified before unverified, then the oldest pack. */
+  async find(oid: Oid): Promise<Located[]> {
+    const bytes = encodeOid(oid)
+    const { found, isStale } = await this.#findInCatalogs(bytes)
+    if (found.some((copy) => copy.pack.verified)) return found
+    if (isStale) return this.#findInEach(bytes)
+    this.#opening ??= this.#openUncovered()
+    await this.#opening
+    for (const { pack, index } of this.#large)
+      this.#push(found, pack, { index, ordinal: index.findBytes(bytes) })
+    const small = this.#small.find(bytes)
+    if (small !== undefined) this.#push(found, small.pack, small)
+    return this.#sorted(found)
+  }
+
+  /** Where the base is that a delta at `from` names; as near to it as possible. */
+  async findBase(from: Located): Promise<Located[]> {
+    const { index, ordinal, pack } = from
+    const link = index.base(ordinal)
+    if (link === NO_LINK) return []
+    if (link < index.count) {
+      const holder =
+        index.packs.length === 0
+          ? pack
+          : this.#live.get(index.packs[index.packOf(link)] ?? '')?.pack
+      if (holder !== undefined) return [{ pack: holder, index, ordinal: link }]
+    }
+    const oid = index.linkOid(link)
+    return oid === undefined ? [] : this.find(oid)
+  }
+
+  async #findInCatalogs(bytes: Uint8Array): Promise<{ found: Located[]; isStale: boolean }> {
+    const found: Located[] = []
+    let isStale = false
+    for (const catalog of this.#state.catalogs) {
+      const index = await this.#openCatalog(catalog)
+      const ordinal = index.findBytes(bytes)
+      if (ordinal < 0) continue
+      // The copy that the catalog knows of is gone; it may have left out another one for it.
+      if (!this.#push(found, index.packs[index.packOf(ordinal)] ?? '', { index, ordinal }))
+        isStale = true
+    }
+    return { found: this.#sorted(found), isStale: isStale && found.length === 0 }
+  }
+
+  #openCatalog(catalog: State['catalogs'][number]): Promise<PackIndex> {
+    const key = catalog.covers.join()
+    const known = this.#catalogs.get(key)
+    if (known !== undefined) return known
+    const opening = openPackIndex((start, end) => catalog.read(start, end), catalog.size)
+    this.#catalogs.set(key, opening)
+    opening.catch(() => this.#catalogs.delete(key))
+    return opening
+  }
+
+  async #findInEach(bytes: Uint8Array): Promise<Located[]> {
+    const found: Located[] = []
+    for (const { pack } of this.#live.values()) {
+      const index = await this.indexOf(pack)
+      this.#push(found, pack.id, { index, ordinal: index.findBytes(bytes) })
+    }
+    return this.#sorted(found)
+  }
+
+  async #openUncovered(): Promise<void> {
+    const covered = new Set(this.#state.catalogs.flatMap((catalog) => catalog.covers))
+    const packs = this.#state.packs.filter(({ id }) => !covered.has(id) && !this.#searched.has(id))
+    for (let i = 0; i < packs.length; i += PARALLEL) {
+      const batch = packs.slice(i, i + PARALLEL)
+      const indexes = await Promise.all(batch.map((pack) => this.indexOf(pack)))
+      for (const [k, pack] of batch.entries()) this.#search(pack, indexes[k])
+    }
+  }
+
+  #search({ id }: PackInfo, index: PackIndex | undefined): void {
+    // Two calls may have waited for the same pack.
+    if (index === undefined || this.#searched.has(id) || !this.#live.has(id)) return
+    this.#searched.add(id)
+    if (index.count > SMALL_PACK) this.#large.push({ pack: id, index })
+    else this.#small.add(id, index)
+  }
+
+  /** Adds a copy, unless its pack is gone. */
+  #push(
+    found: Located[],
+    id: PackId,
+    { index, ordinal }: Pick<Located, 'index' | 'ordinal'>,
+  ): boolean {
+    const live = this.#live.get(id)
+    if (live === undefined) return false
+    if (ordinal >= 0) found.push({ pack: live.pack, index, ordinal })
+    return true
+  }
+
+  #sorted(found: Located[]): Located[] {
+    if (found.length < 2) return found
+    const rank = ({ pack }: Located) =>
+      (this.#live.get(pack.id)?.rank ?? 0) + (pack.verified ? 0 : 2 ** 32)
+    return found.sort((a, b) => rank(a) - rank(b))
+  }
+}
+
+/** Objects of many small packs in one hash table with open addressing. The first pack that brings an object keeps it. */
+class SmallPacks {
+  readonly #packs: { readonly pack: PackId; readonly index: PackIndex }[] = []
+  #slots = new Int32Array(1024).fill(-1)
+  #oids = new Uint8Array(512 * OID_BYTES)
+  #places = new Float64Array(512)
+  #count = 0
+
+  add(pack: PackId, index: PackIndex): void {
+    const number = this.#packs.push({ pack, index }) - 1
+    for (let ordinal = 0; ordinal < index.count; ordinal++) {
+      if (this.#count * 2 >= this.#slots.length) this.#grow()
+      const oid = index.oidBytes(ordinal)
+      const slot = this.#slotOf(oid, 0)
+      if ((this.#slots[slot] ?? -1) >= 0) continue
+      this.#slots[slot] = this.#count
+      this.#oids.set(oid, this.#count * OID_BYTES)
+      this.#places[this.#count++] = number * 2 ** 16 + ordinal
+    }
+  }
+
+  find(oid: Uint8Array): { pack: PackId; index: PackIndex; ordinal: number } | undefined {
+    const entry = this.#slots[this.#slotOf(oid, 0)] ?? -1
+    if (entry < 0) return undefined
+    const place = this.#places[entry] ?? 0
+    const holder = this.#packs[Math.floor(place / 2 ** 16)]
+    return holder === undefined ? undefined : { ...holder, ordinal: place % 2 ** 16 }
+  }
+
+  /** The slot that holds the oid at `start`, or the free one where it belongs. */
+  #slotOf(oids: Uint8Array, start: number): number {
+    const mask = this.#slots.length - 1
+    // Oids are random: any four of their bytes are a hash. (Those of a chosen object can be made to collide, at 2^16
+    // hashes apiece for a table of this size: slow, not wrong.)
+    const low = (oids[start] ?? 0) | ((oids[start + 1] ?? 0) << 8)
+    const high = (oids[start + 2] ?? 0) | ((oids[start + 3] ?? 0) << 8)
+    for (let slot = (low | (high << 16)) & mask; ; slot = (slot + 1) & mask) {
+      const entry = this.#slots[slot] ?? -1
+      if (entry < 0 || compareAt(this.#oids, entry * OID_BYTES, oids, start) === 0) return slot
+    }
+  }
+
+  #grow(): void {
+    const oids = new Uint8Array(this.#slots.length * OID_BYTES)
+    oids.set(this.#oids)
+    this.#oids = oids
+    const places = new Float64Array(this.#slots.length)
+    places.set(this.#places)
+    this.#places = places
+    this.#slots = new Int32Array(this.#slots.length * 2).fill(-1)
+    for (let entry = 0; entry < this.#count; entry++)
+      this.#slots[this.#slotOf(oids, entry * OID_BYTES)] = entry
+  }
+}

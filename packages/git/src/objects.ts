@@ -1,0 +1,363 @@
+/**
+ * Objects: reads the objects of a repository, wherever its packs are kept.
+ *
+ * Every object is checked against its name when it is read: indexes only say where to look. A pack that vanished while
+ * it was read is no error until the state, read again, still lists it.
+ *
+ * @module
+ */
+import { ByteCache } from './byte-cache.ts'
+import { GitError, MalformedError, MissingError, NotHereError } from './error.ts'
+import { objectHeader, type GitObject, type ObjectType } from './object.ts'
+import { ObjectLookup, type Located } from './object-lookup.ts'
+import { readOid, type Oid } from './oid.ts'
+import { applyDelta } from './pack/delta.ts'
+import { readEntryHeader, type EntryHeader } from './pack/entry.ts'
+import { NO_LINK, type Link } from './pack/index-format.ts'
+import { readLinks, unpackLinks, type Links } from './pack/links.ts'
+import type { PackIndex } from './pack/pack-index.ts'
+import { PackWindows, type PackSpan } from './pack-windows.ts'
+import type { PackInfo, Place, State } from './place.ts'
+import type { Runtime } from './runtime.ts'
+
+/** How much is kept in memory, and how much is asked for at once. */
+export interface ObjectsOptions {
+  /** Bytes of bodies and of windows of packs that are kept, together; 64 MB when left out. */
+  readonly bytes?: number | undefined
+  /** Bytes of a pack that are read at once; 256 kB when left out, better 2 to 8 MB where a request is slow. */
+  readonly window?: number | undefined
+  /** The largest body that is read, in bytes; 512 MB when left out. */
+  readonly maxObject?: number | undefined
+}
+
+/** An object with its name. */
+export interface NamedObject extends GitObject {
+  readonly oid: Oid
+}
+
+/** Deltas on deltas that are followed before it is called a circle; Git writes at most 4,095. */
+const MAX_CHAIN = 4096
+/** Bodies above this are named by `Runtime.digest`, off the thread where that can be. */
+const LARGE_BODY = 256 * 1024
+/** How often a state that keeps changing under a read is followed. */
+const MAX_ATTEMPTS = 8
+
+interface Kept {
+  readonly object: GitObject
+  readonly isNamed: boolean
+}
+
+/** A delta on the way from a base to an object. */
+interface Step {
+  readonly located: Located
+  readonly delta: Uint8Array
+}
+
+/** The objects of one repository. */
+export class Objects {
+  readonly place: Place
+  readonly runtime: Runtime
+  readonly #maxObject: number
+  readonly #bodies: ByteCache<Oid, Kept>
+  readonly #windows: PackWindows
+  readonly #lookup: ObjectLookup
+  #state: State
+
+  private constructor(
+    place: Place,
+    runtime: Runtime,
+    { state, options }: { state: State; options: ObjectsOptions },
+  ) {
+    const bytes = options.bytes ?? 64_000_000
+    this.place = place
+    this.runtime = runtime
+    this.#maxObject = options.maxObject ?? 512_000_000
+    this.#bodies = new ByteCache(bytes / 2)
+    this.#windows = new PackWindows(place, { size: options.window ?? 256 * 1024, limit: bytes / 2 })
+    this.#lookup = new ObjectLookup(place, state)
+    this.#state = state
+  }
+
+  /** Reads the state of a place, and its objects from then on. */
+  static async open(
+    place: Place,
+    runtime: Runtime,
+    options: ObjectsOptions = {},
+  ): Promise<Objects> {
+    return new Objects(place, runtime, { state: await place.read(), options })
+  }
+
+  /** The state that objects are looked for in: the one at the last {@link refresh}, or at a read that needed a newer. */
+  get state(): State {
+    return this.#state
+  }
+
+  /** Reads the state again, and gives it. */
+  async refresh(options?: { readonly signal?: AbortSignal | undefined }): Promise<State> {
+    return this.adopt(await this.place.read(options))
+  }
+
+  /** Goes over to a state that the caller has read. */
+  adopt(state: State): State {
+    if (state.version !== this.#state.version) this.#lookup.update(state)
+    this.#state = state
+    return state
+  }
+
+  /** Whether the object is in one of the packs of the state; it was not read. */
+  async has(oid: Oid): Promise<boolean> {
+    return (await this.locate(oid)).length > 0
+  }
+
+  /** Every known place of an object, the one to prefer first. Empty when there is none. */
+  locate(oid: Oid): Promise<Located[]> {
+    return this.#withPacks(oid, () => this.#lookup.find(oid))
+  }
+
+  /** The index of a live pack. */
+  indexOf(pack: PackInfo): Promise<PackIndex> {
+    return this.#lookup.indexOf(pack)
+  }
+
+  /** Bytes of a live pack, through the windows that are kept. @throws MissingError when it is gone */
+  readSpan(span: PackSpan): Promise<Uint8Array> {
+    return this.#windows.read(span)
+  }
+
+  /**
+   * Type and size, as the index claims.
+   *
+   * @throws MissingError when there is no such object
+   * @throws NotHereError when it was left with a remote
+   */
+  async stat(oid: Oid): Promise<{ readonly type: ObjectType; readonly size: number }> {
+    const { index, ordinal } = await this.#first(oid)
+    return { type: index.type(ordinal), size: index.size(ordinal) }
+  }
+
+  /**
+   * The object; its body is shared with other callers and not to be changed.
+   *
+   * @throws MissingError when there is no such object, or a pack of the state is gone
+   * @throws NotHereError when it was left with a remote
+   * @throws MalformedError when no copy of it has its name
+   */
+  async read(oid: Oid): Promise<GitObject> {
+    const kept = this.#bodies.get(oid)
+    if (kept?.isNamed === true) return kept.object
+    return this.#withPacks(oid, async () => {
+      await this.#first(oid)
+      return this.#readCopies(oid, await this.#lookup.find(oid))
+    })
+  }
+
+  /**
+   * The objects, each once, in the order in which they are stored, with few requests.
+   *
+   * @throws as {@link read}
+   */
+  async *readMany(oids: Iterable<Oid>): AsyncGenerator<NamedObject> {
+    const wanted = await this.#inStoredOrder(new Set(oids))
+    for (let i = 0; i < wanted.length; i++) {
+      if (i % AHEAD === 0)
+        this.#windows.prefetch(wanted.slice(i, i + 2 * AHEAD).flatMap(({ span }) => span ?? []))
+      const oid = wanted[i]?.oid
+      if (oid !== undefined) yield { oid, ...(await this.read(oid)) }
+    }
+  }
+
+  /**
+   * What the object names: out of the index where its pack is verified, else out of the object. `undefined` for blobs.
+   *
+   * @throws as {@link read}
+   */
+  async links(oid: Oid): Promise<Links | undefined> {
+    const located = await this.#first(oid)
+    const known = located.pack.verified ? await this.#linksOf(located) : undefined
+    if (known !== undefined) return known
+    if (located.pack.verified && located.index.type(located.ordinal) === 'blob') return undefined
+    const { type, body } = await this.read(oid)
+    const links = readLinks(type, body)
+    if (links !== undefined) return unpackLinks(links)
+    if (type === 'blob') return undefined
+    throw new MalformedError(`${type} ${oid}`, 'it does not name what it must')
+  }
+
+  async #linksOf({ index, ordinal }: Located): Promise<Links | undefined> {
+    const oid = (link: Link) => index.linkOid(link)
+    const type = index.type(ordinal)
+    if (type === 'commit') {
+      const row = (await index.commits()).of(ordinal)
+      const tree = row === undefined ? undefined : oid(row.tree)
+      if (row === undefined || tree === undefined) return undefined
+      const { time, generation } = row
+      return { kind: 'commit', tree, parents: oidsOf(index, row.parents), time, generation }
+    }
+    if (type === 'tree') {
+      const row = (await index.edges()).of(ordinal)
+      if (row === undefined) return undefined
+      const [removed, added] = [oidsOf(index, row.removed), oidsOf(index, row.added)]
+      return {
+        kind: 'tree',
+        against: row.against === NO_LINK ? undefined : oid(row.against),
+        removed,
+        added,
+      }
+    }
+    const target = type === 'tag' ? (await index.tags()).of(ordinal) : undefined
+    const named = target === undefined ? undefined : oid(target)
+    return named === undefined ? undefined : { kind: 'tag', target: named }
+  }
+
+  /** The copy to prefer; looks at the state again before it says that there is none. */
+  async #first(oid: Oid): Promise<Located> {
+    const [found] = await this.locate(oid)
+    if (found !== undefined) return found
+    await this.refresh()
+    const [later] = await this.locate(oid)
+    if (later !== undefined) return later
+    const remote = await this.#state.promised(oid)
+    if (remote !== undefined) throw new NotHereError(oid, remote)
+    throw new MissingError('an object', oid)
+  }
+
+  /** Runs `attempt` again as long as packs vanish because the state has moved on. */
+  async #withPacks<Result>(oid: Oid, attempt: () => Promise<Result>): Promise<Result> {
+    for (let attempts = 1; ; attempts++) {
+      const before = this.#state
+      try {
+        return await attempt()
+      } catch (error) {
+        const isPack =
+          error instanceof MissingError && before.packs.some(({ id }) => id === error.missing)
+        if (!isPack) throw error
+        // Another read may have brought the newer state meanwhile.
+        if (this.#state.version === before.version) await this.refresh()
+        if (this.#state.version !== before.version && attempts < MAX_ATTEMPTS) continue
+        const what = `${oid}: the store is corrupt, a pack that its state lists is gone`
+        throw new MissingError(what, error.missing, { cause: error })
+      }
+    }
+  }
+
+  /** Tries the copies, one after the other, until one has the right name. */
+  async #readCopies(oid: Oid, copies: readonly Located[]): Promise<GitObject> {
+    let failure: GitError = new MissingError('an object', oid)
+    for (const [i, copy] of copies.entries()) {
+      try {
+        return await this.#readCopy(oid, copy)
+      } catch (error) {
+        if (!(error instanceof GitError) || error instanceof NotHereError) throw error
+        if (i === 0 || !(error instanceof MissingError)) failure = error
+      }
+    }
+    throw failure
+  }
+
+  async #readCopy(oid: Oid, copy: Located): Promise<GitObject> {
+    const object = await this.#resolve(copy)
+    const found = await nameOf(this.runtime, object)
+    if (found !== oid) {
+      // One of the bases that were kept on the way may be to blame.
+      this.#bodies.clear()
+      throw new MalformedError(`object ${oid}`, `what is stored there has the name ${found}`)
+    }
+    this.#bodies.set(oid, { object, isNamed: true }, object.body.length + 200)
+    return object
+  }
+
+  /** Follows deltas down to a whole object, and applies them on the way back. */
+  async #resolve(copy: Located): Promise<GitObject> {
+    const steps: Step[] = []
+    let at = copy
+    for (;;) {
+      const kept = this.#bodies.get(at.index.oid(at.ordinal))
+      if (kept !== undefined) return this.#applySteps(kept.object, steps)
+      const { header, data } = await this.#readEntry(at)
+      if (header.type !== undefined)
+        return this.#applySteps({ type: header.type, body: data }, steps)
+      steps.push({ located: at, delta: data })
+      if (steps.length > MAX_CHAIN)
+        throw new MalformedError(`pack ${at.pack.id}`, 'its deltas go in a circle')
+      at = await this.#baseOf(at)
+    }
+  }
+
+  async #baseOf(at: Located): Promise<Located> {
+    const [base] = await this.#lookup.findBase(at)
+    if (base !== undefined) return base
+    const oid = at.index.linkOid(at.index.base(at.ordinal))
+    if (oid === undefined)
+      throw new MalformedError(`pack ${at.pack.id}`, 'its index knows no base of a delta')
+    const remote = await this.#state.promised(oid)
+    if (remote !== undefined) throw new NotHereError(oid, remote)
+    throw new MissingError('the base of a delta', oid)
+  }
+
+  #applySteps(base: GitObject, steps: readonly Step[]): GitObject {
+    let { body } = base
+    for (const { located, delta } of steps.toReversed()) {
+      body = applyDelta(body, delta, this.#maxObject)
+      if (located !== steps[0]?.located) this.#keepBase(located, { type: base.type, body })
+    }
+    return { type: base.type, body }
+  }
+
+  /** Keeps a body that deltas are made of; its name is checked when somebody asks for it. */
+  #keepBase({ index, ordinal }: Located, object: GitObject): void {
+    const oid = index.oid(ordinal)
+    if (this.#bodies.get(oid) === undefined)
+      this.#bodies.set(oid, { object, isNamed: false }, object.body.length + 200)
+  }
+
+  async #readEntry({
+    pack,
+    index,
+    ordinal,
+  }: Located): Promise<{ header: EntryHeader; data: Uint8Array }> {
+    const start = index.offset(ordinal)
+    const bytes = await this.#windows.read({ pack, start, end: start + index.length(ordinal) })
+    const header = readEntryHeader(bytes, 0)
+    if (header === undefined)
+      throw new MalformedError(`pack ${pack.id}`, `the entry at ${start} is cut short`)
+    if (header.size > this.#maxObject) {
+      throw new MalformedError(`pack ${pack.id}`, `the entry at ${start} has ${header.size} bytes`)
+    }
+    return { header, data: this.runtime.inflate(bytes, header.length, bytes.length, header.size) }
+  }
+
+  async #inStoredOrder(
+    oids: ReadonlySet<Oid>,
+  ): Promise<{ oid: Oid; span: PackSpan | undefined }[]> {
+    const wanted: { oid: Oid; span: PackSpan | undefined }[] = []
+    for (const oid of oids) {
+      const [found] = this.#bodies.get(oid)?.isNamed === true ? [] : await this.locate(oid)
+      wanted.push({ oid, span: found === undefined ? undefined : spanOf(found) })
+    }
+    const ranks = new Map(this.#state.packs.map(({ id }, rank) => [id, rank]))
+    const rank = ({ span }: (typeof wanted)[number]) =>
+      span === undefined ? -1 : (ranks.get(span.pack.id) ?? 0)
+    return wanted.sort((a, b) => rank(a) - rank(b) || (a.span?.start ?? 0) - (b.span?.start ?? 0))
+  }
+}
+
+/** Objects whose windows are fetched ahead of the one that is read. */
+const AHEAD = 64
+
+function spanOf({ pack, index, ordinal }: Located): PackSpan {
+  const start = index.offset(ordinal)
+  return { pack, start, end: start + index.length(ordinal) }
+}
+
+function oidsOf(index: PackIndex, links: Uint32Array): Oid[] {
+  return Array.from(links, (link) => index.linkOid(link)).filter((oid) => oid !== undefined)
+}
+
+async function nameOf(runtime: Runtime, { type, body }: GitObject): Promise<Oid> {
+  const header = objectHeader(type, body.length)
+  if (body.length <= LARGE_BODY) return readOid(runtime.sha1(header, body))
+  const whole = new Uint8Array(header.length + body.length)
+  whole.set(header)
+  whole.set(body, header.length)
+  return readOid(await runtime.digest(whole))
+}

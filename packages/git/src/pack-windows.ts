@@ -1,0 +1,128 @@
+/**
+ * PackWindows: reads of packs in pieces that are worth a request, kept for the next read nearby.
+ *
+ * @module
+ */
+import { concat } from './bytes.ts'
+import { ByteCache } from './byte-cache.ts'
+import { MalformedError } from './error.ts'
+import type { PackId, PackInfo, Place } from './place.ts'
+
+/** A piece of a pack. */
+export interface PackSpan {
+  readonly pack: PackInfo
+  readonly start: number
+  readonly end: number
+}
+
+/** What one request fetches at most when several windows in a row are wanted. */
+const MAX_RUN = 8 * 1024 * 1024
+
+/** Reads packs of a place through a bounded cache of windows. */
+export class PackWindows {
+  readonly #place: Place
+  readonly #size: number
+  readonly #windows: ByteCache<string, Promise<Uint8Array>>
+
+  /** Windows of `size` bytes, `limit` bytes of them in all. */
+  constructor(place: Place, { size, limit }: { size: number; limit: number }) {
+    this.#place = place
+    this.#size = size
+    this.#windows = new ByteCache(limit)
+  }
+
+  /**
+   * Bytes of a pack from `start` up to `end`.
+   *
+   * @throws MissingError when the pack is gone
+   * @throws MalformedError when it ends before `end`
+   */
+  async read({ pack, start, end }: PackSpan): Promise<Uint8Array> {
+    if (start < 0 || end < start || end > pack.size) {
+      throw new MalformedError(`pack ${pack.id}`, `no bytes ${start} to ${end} in ${pack.size}`)
+    }
+    // Something large is read for itself, and would push everything else out.
+    if (end - start > 4 * this.#size)
+      return exactly(await this.#place.readPack(pack.id, start, end), end - start)
+    const first = Math.floor(start / this.#size)
+    const last = Math.floor(Math.max(start, end - 1) / this.#size)
+    const pieces: Uint8Array[] = []
+    for (let window = first; window <= last; window++) {
+      const at = window * this.#size
+      const bytes = await this.#window(pack, window)
+      pieces.push(bytes.subarray(Math.max(0, start - at), end - at))
+    }
+    const [only] = pieces
+    return exactly(only !== undefined && pieces.length === 1 ? only : concat(pieces), end - start)
+  }
+
+  /** Starts to fetch the windows of these spans, which are in the order of the pack, with few requests. */
+  prefetch(spans: readonly PackSpan[]): void {
+    let run: { pack: PackInfo; first: number; last: number } | undefined
+    for (const { pack, start, end } of spans) {
+      if (end - start > 4 * this.#size || end > pack.size) continue
+      const first = Math.floor(start / this.#size)
+      const last = Math.floor(Math.max(start, end - 1) / this.#size)
+      const goesOn =
+        run?.pack.id === pack.id &&
+        first <= run.last + 1 &&
+        (last - run.first + 1) * this.#size <= MAX_RUN
+      if (run !== undefined && goesOn) {
+        run.last = Math.max(run.last, last)
+        continue
+      }
+      if (run !== undefined) this.#fetchRun(run)
+      run = { pack, first, last }
+    }
+    if (run !== undefined) this.#fetchRun(run)
+  }
+
+  /** Forgets what it holds of packs that `isLive` does not know. */
+  clear(): void {
+    this.#windows.clear()
+  }
+
+  #window(pack: PackInfo, window: number): Promise<Uint8Array> {
+    const known = this.#windows.get(keyOf(pack.id, window))
+    return known ?? this.#fetch(pack, window, window)[0] ?? Promise.resolve(new Uint8Array(0))
+  }
+
+  /** Fetches those windows of a run that are not here. */
+  #fetchRun({ pack, first, last }: { pack: PackInfo; first: number; last: number }): void {
+    let from = first
+    for (let window = first; window <= last + 1; window++) {
+      if (window <= last && this.#windows.get(keyOf(pack.id, window)) === undefined) continue
+      if (from < window) {
+        // A failure is met again, and reported, by the read that wants the window.
+        for (const fetched of this.#fetch(pack, from, window - 1)) fetched.catch(() => undefined)
+      }
+      from = window + 1
+    }
+  }
+
+  /** One request for the windows `first` to `last`, each kept for itself. */
+  #fetch(pack: PackInfo, first: number, last: number): Promise<Uint8Array>[] {
+    const start = first * this.#size
+    const bytes = this.#place.readPack(pack.id, start, Math.min(pack.size, (last + 1) * this.#size))
+    const isOne = first === last
+    return Array.from({ length: last - first + 1 }, (_, i) => {
+      const window = bytes.then((all) =>
+        isOne ? all : all.slice(i * this.#size, (i + 1) * this.#size),
+      )
+      const key = keyOf(pack.id, first + i)
+      const length = Math.min(pack.size, (first + i + 1) * this.#size) - (first + i) * this.#size
+      this.#windows.set(key, window, length)
+      window.catch(() => this.#windows.delete(key))
+      return window
+    })
+  }
+}
+
+function keyOf(pack: PackId, window: number): string {
+  return `${pack} ${window}`
+}
+
+function exactly(bytes: Uint8Array, length: number): Uint8Array {
+  if (bytes.length === length) return bytes
+  throw new MalformedError('a pack', `it ends early: found ${bytes.length} of ${length} bytes`)
+}
