@@ -15,6 +15,7 @@ import type { ByteReader } from '../byte-reader.ts'
 import { concat, text, utf8 } from '../bytes.ts'
 import { MalformedError } from '../error.ts'
 import { isOid, type Oid } from '../oid.ts'
+import { isRefName } from '../ref-name.ts'
 import type { Head, RefUpdate, Version } from '../place.ts'
 
 /** Content type of both bodies. */
@@ -203,7 +204,9 @@ function parseUpdate(value: unknown): RefUpdate {
 
 function parseRef(value: unknown): { name: string; oid: Oid } {
   const fields = object({ ref: value }, 'ref')
-  return { name: string(fields, 'name'), oid: oid(fields, 'oid') }
+  const name = string(fields, 'name')
+  if (!isRefName(name)) throw malformed(`"${name.slice(0, 80)}" is no ref`)
+  return { name, oid: oid(fields, 'oid') }
 }
 
 function parseOutcome(value: unknown): SyncOutcome {

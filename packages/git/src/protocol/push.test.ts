@@ -1,0 +1,124 @@
+import { mkdtempSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { afterAll, describe, expect, it } from 'vitest'
+
+import { exampleRepository, git, gitText, scratch } from '../../test/support/example.ts'
+import { bytesOf, collect, latin1, readCuts, readerOf } from '../../test/support/hostile.ts'
+import { concat } from '../bytes.ts'
+import { parseOid } from '../oid.ts'
+import { encodePush, encodeReport, readPush, readReport } from './push.ts'
+import { readBands } from './sideband.ts'
+
+const { path: root, remove } = scratch()
+afterAll(remove)
+
+const example = exampleRepository(root)
+const main = parseOid(gitText(example, ['rev-parse', 'main']))
+
+// Sent by git 2.39.5 for a push of a new branch.
+const pushRequest = bytesOf(
+  '00ae0000000000000000000000000000000000000000 2ff2a0353cae092f583f9be26ce41edeb46dc643 refs/heads/own\0 report-status-v2 ' +
+    'side-band-64k quiet object-format=sha1 agent=git/2.39.50000PACK',
+)
+
+function push(request: Uint8Array): Uint8Array {
+  const target = mkdtempSync(join(root, 'target-'))
+  git(target, ['init', '-q', '--bare'])
+  return Uint8Array.from(git(target, ['receive-pack', '--stateless-rpc', '.'], { input: request }))
+}
+
+describe('a push', () => {
+  it.each([1, 1000])(
+    "reads a stock client's commands in pieces of %i, up to the pack",
+    async (size) => {
+      const reader = readerOf(pushRequest, size)
+      const request = await readPush(reader)
+      expect(request.updates).toEqual([
+        { name: 'refs/heads/own', from: undefined, to: '2ff2a0353cae092f583f9be26ce41edeb46dc643' },
+      ])
+      expect([...request.capabilities.keys()]).toEqual([
+        'report-status-v2',
+        'side-band-64k',
+        'quiet',
+        'object-format',
+        'agent',
+      ])
+      expect(latin1(await collect(reader.rest()))).toBe('PACK')
+    },
+  )
+
+  it('knows commands that were cut short', async () => {
+    const commands = pushRequest.subarray(0, -4)
+    expect(await readCuts(commands, readPush)).toEqual([0])
+  })
+
+  it('reads options behind the commands', async () => {
+    const commands = encodePush(
+      [{ name: 'refs/heads/a', from: main, to: undefined }],
+      ['push-options'],
+    )
+    const request = await readPush(
+      readerOf(concat([commands, bytesOf('0009one=10007two0000PACK')])),
+    )
+    expect(request.updates).toEqual([{ name: 'refs/heads/a', from: main, to: undefined }])
+    expect(request.options).toEqual(['one=1', 'two'])
+  })
+
+  it('has no updates when a client only tries the door', async () => {
+    expect((await readPush(readerOf(bytesOf('0000')))).updates).toEqual([])
+  })
+
+  it('is taken by Git, which reports on each ref', async () => {
+    const pack = git(example, ['pack-objects', '--stdout', '--revs'], {
+      input: bytesOf(`${main}\n`),
+    })
+    const updates = [
+      { name: 'refs/heads/main', from: undefined, to: main },
+      { name: 'refs/heads/bad..name', from: undefined, to: main },
+    ]
+    const wire = push(concat([encodePush(updates, ['report-status', 'side-band-64k']), pack]))
+    const bands = readerOf(await collect(readBands(readerOf(wire, 1), () => {})))
+    expect(await readReport(bands)).toEqual({
+      unpack: undefined,
+      refs: [
+        { name: 'refs/heads/main', problem: undefined },
+        { name: 'refs/heads/bad..name', problem: 'funny refname' },
+      ],
+    })
+  })
+
+  it('gets a report that is read back, line by line', async () => {
+    const report = {
+      unpack: 'index-pack failed',
+      refs: [{ name: 'refs/heads/a', problem: 'not yours' }],
+    }
+    const wire = encodeReport({
+      ...report,
+      refs: [{ name: 'refs/heads/a', problem: 'not\nyours' }],
+    })
+    expect(latin1(wire)).toBe('001dunpack index-pack failed\n001eng refs/heads/a not yours\n0000')
+    expect(await readReport(readerOf(wire, 1))).toEqual(report)
+    expect(await readCuts(wire, readReport)).toEqual([])
+  })
+
+  it('passes over what a report of version 2 adds', async () => {
+    const wire = bytesOf(
+      '000eunpack ok\n0012ok refs/for/a\n0024option refname refs/heads/other\n0000',
+    )
+    const { refs } = await readReport(readerOf(wire))
+    expect(refs).toEqual([{ name: 'refs/for/a', problem: undefined }])
+  })
+
+  it.each(['push-cert\0 a', 'shallow 1'])('says plainly that it has no "%s"', async (line) => {
+    const wire = bytesOf(`${(line.length + 4).toString(16).padStart(4, '0')}${line}0000`)
+    await expect(readPush(readerOf(wire))).rejects.toThrow('is not offered by this server')
+  })
+
+  it.each(['0009hello0000', `005b${main} ${'x'.repeat(40)} a0000`, `0056${main} ${main} 0000`])(
+    'refuses "%s"',
+    async (wire) => {
+      await expect(readPush(readerOf(bytesOf(wire)))).rejects.toThrow('Cannot read')
+    },
+  )
+})
