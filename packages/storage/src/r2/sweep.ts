@@ -1,0 +1,85 @@
+/**
+ * Sweep: deletes what nobody needs.
+ *
+ * Three kinds: what was condemned long enough ago; packs that were staged and never named; and what was written along
+ * with a root that was not accepted, or for a pack that never ended. The age of the last two is in their keys. Nothing
+ * that is younger than a stage lives is touched, and no update names anything that is older, so a sweep and an update
+ * never disagree.
+ *
+ * @module
+ */
+import { deleteAll, listAll } from './bucket.ts'
+import { OBJECT_KINDS, objectKey, objectPrefix, packKey, timeOfKey } from './keys.ts'
+import { readSegment } from './overflow.ts'
+import type { Repository } from './repository.ts'
+import type { Root } from './root.ts'
+import type { Store } from './store.ts'
+import { STAGE_LIFETIME } from '../update.ts'
+
+// Clocks of isolates differ a little, and an update takes a while.
+const MARGIN = 60 * 60 * 1000
+
+/** Deletes and tells how many objects it were. */
+export async function sweep(repository: Repository, grace: number): Promise<number> {
+  const { root } = await repository.load()
+  if (root.repository === '') return 0
+  const deleted = await deleteCondemned(repository, root, grace)
+  return deleted + (await deleteOrphans(repository, root.repository))
+}
+
+async function deleteCondemned(repository: Repository, root: Root, grace: number): Promise<number> {
+  const { store, settings } = repository
+  const before = settings.clock() - grace
+  const due = new Set(root.condemned.filter(({ at }) => at <= before).map(({ key }) => key))
+  if (due.size === 0) return 0
+  // First deleted, then forgotten: whoever wants to add a pack looks for it after reading the root.
+  await deleteAll(store.bucket, [...due])
+  await repository.swap(async (current) => {
+    const condemned = current.condemned.filter(({ key }) => !due.has(key))
+    if (condemned.length === current.condemned.length)
+      return { answer: { state: 'done', version: '' } }
+    return { next: { ...current, epoch: current.epoch + 1, condemned } }
+  })
+  return due.size
+}
+
+async function deleteOrphans(repository: Repository, id: string): Promise<number> {
+  const { store, settings } = repository
+  const before = settings.clock() - STAGE_LIFETIME - MARGIN
+  const old: string[] = []
+  for (const kind of OBJECT_KINDS) {
+    for await (const { key } of listAll(store.bucket, objectPrefix(kind, id))) {
+      if ((timeOfKey(key) ?? Infinity) < before) old.push(key)
+    }
+  }
+  if (old.length === 0) return 0
+  // Read after listing: what is old and not named now will never be named.
+  const { root } = await repository.load()
+  const named = await namedKeys(store, root)
+  const orphans = old.filter((key) => !named.has(key))
+  await deleteAll(store.bucket, orphans)
+  return orphans.length
+}
+
+/** Every key that a root names, itself or by what it names. */
+async function namedKeys(store: Store, root: Root): Promise<ReadonlySet<string>> {
+  const { repository, refs, promised, receipts, ledger } = root
+  const tables = [
+    refs.table?.id,
+    promised.table?.id,
+    ledger?.id,
+    ...receipts.tables.map(({ id }) => id),
+  ]
+  const named = new Set<string>()
+  for (const id of tables) if (id !== undefined) named.add(objectKey('t', repository, id))
+  for (const { id } of root.packs) named.add(packKey(id) ?? id)
+  for (const { key } of [...root.condemned, ...root.catalogs]) named.add(key)
+  for (
+    let id = root.log.older;
+    id !== undefined;
+    id = (await readSegment(store, repository, id)).older
+  ) {
+    named.add(objectKey('l', repository, id))
+  }
+  return named
+}
