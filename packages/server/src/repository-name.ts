@@ -11,7 +11,6 @@ import { RefusedError } from '@datakit/git/error'
 export const MAX_NAME_BYTES = 250
 
 // Control characters, and what one of the common file systems cannot have in a name.
-// oxlint-disable-next-line no-control-regex -- the control characters are the point
 const forbidden = /[\u0000-\u001f\u007f\\:*?"<>|\ud800-\udfff]/u
 
 /**
