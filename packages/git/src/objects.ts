@@ -8,13 +8,14 @@
  */
 import { ByteCache } from './byte-cache.ts'
 import { GitError, MalformedError, MissingError, NotHereError } from './error.ts'
-import { objectHeader, type GitObject, type ObjectType } from './object.ts'
+import type { GitObject, ObjectType } from './object.ts'
 import { ObjectLookup, type Located } from './object-lookup.ts'
 import { readOid, type Oid } from './oid.ts'
 import { applyDelta } from './pack/delta.ts'
 import { readEntryHeader, type EntryHeader } from './pack/entry.ts'
 import { NO_LINK, type Link } from './pack/index-format.ts'
 import { readLinks, unpackLinks, type Links } from './pack/links.ts'
+import { objectNameBytes } from './pack/object-name.ts'
 import type { PackIndex } from './pack/pack-index.ts'
 import { PackWindows, type PackSpan } from './pack-windows.ts'
 import type { PackInfo, Place, State } from './place.ts'
@@ -37,8 +38,6 @@ export interface NamedObject extends GitObject {
 
 /** Deltas on deltas that are followed before it is called a circle; Git writes at most 4,095. */
 const MAX_CHAIN = 4096
-/** Bodies above this are named by `Runtime.digest`, off the thread where that can be. */
-const LARGE_BODY = 256 * 1024
 /** How often a state that keeps changing under a read is followed. */
 const MAX_ATTEMPTS = 8
 
@@ -256,7 +255,7 @@ export class Objects {
 
   async #readCopy(oid: Oid, copy: Located): Promise<GitObject> {
     const object = await this.#resolve(copy)
-    const found = await nameOf(this.runtime, object)
+    const found = readOid(await objectNameBytes(this.runtime, object))
     if (found !== oid) {
       // One of the bases that were kept on the way may be to blame.
       this.#bodies.clear()
@@ -351,13 +350,4 @@ function spanOf({ pack, index, ordinal }: Located): PackSpan {
 
 function oidsOf(index: PackIndex, links: Uint32Array): Oid[] {
   return Array.from(links, (link) => index.linkOid(link)).filter((oid) => oid !== undefined)
-}
-
-async function nameOf(runtime: Runtime, { type, body }: GitObject): Promise<Oid> {
-  const header = objectHeader(type, body.length)
-  if (body.length <= LARGE_BODY) return readOid(runtime.sha1(header, body))
-  const whole = new Uint8Array(header.length + body.length)
-  whole.set(header)
-  whole.set(body, header.length)
-  return readOid(await runtime.digest(whole))
 }

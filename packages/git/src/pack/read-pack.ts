@@ -1,0 +1,197 @@
+/**
+ * Reading a pack that comes from outside: every object inflated, its deltas resolved, and named.
+ *
+ * The first pass takes the stream as it comes, hands it on to the writer and names whole objects. The second resolves
+ * the deltas, bases first and depth first, so that each base is made once; what does not fit into memory is read again
+ * from the writer. Nothing that a header announces is allocated before the bytes that it takes are there.
+ *
+ * Spec: https://git-scm.com/docs/pack-format
+ *
+ * @module
+ */
+import { ByteCache } from '../byte-cache.ts'
+import { MalformedError, RefusedError } from '../error.ts'
+import type { GitObject, ObjectType } from '../object.ts'
+import { readOid, type Oid } from '../oid.ts'
+import type { PackWriter } from '../place.ts'
+import type { Runtime } from '../runtime.ts'
+import { crc32 } from './crc32.ts'
+import { DeltaResolver } from './delta-resolver.ts'
+import { readEntryHeader, type EntryHeader } from './entry.ts'
+import { EntryTable, NONE } from './entry-table.ts'
+import { readLinks } from './links.ts'
+import { objectNameBytes } from './object-name.ts'
+import { PackInput } from './pack-input.ts'
+import { allLimits, checkSize, spend, type PackBudget, type PackLimits } from './pack-limits.ts'
+import { PackTable } from './pack-table.ts'
+
+/** An object of the pack, as it is met: bases before what is made of them. */
+export interface PackedObject extends GitObject {
+  readonly oid: Oid
+}
+
+/** How a pack is read. */
+export interface ReadPackOptions {
+  readonly runtime: Runtime
+  /** Takes the pack as it comes. Stays the caller's, to finish or to abort. */
+  readonly writer: Pick<PackWriter, 'write' | 'read'>
+  /** Objects that a thin pack may have its bases in; nothing is outside when left out. */
+  readonly resolveBase?: ((oid: Oid) => Promise<GitObject | undefined>) | undefined
+  /** Called for every object; the body is not to be changed. What it throws ends the reading. */
+  readonly onObject?: ((object: PackedObject) => void | Promise<void>) | undefined
+  readonly limits?: PackLimits | undefined
+  /** Bytes of bodies and deltas that are kept between the passes; 48 MiB when left out. */
+  readonly cache?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A pack that was read. */
+export interface ReadPack {
+  readonly table: PackTable
+  /** The SHA-1 that ends the pack. */
+  readonly trailer: Uint8Array<ArrayBuffer>
+  /** Bytes of the pack, trailer included. */
+  readonly size: number
+  /** Bases that the pack does not hold: none unless it is thin. */
+  readonly outside: readonly Oid[]
+}
+
+/**
+ * Reads a whole pack from `source`, to its end.
+ *
+ * @throws MalformedError when it is not a pack of version 2 or 3, cut short, corrupt, holds an object twice, has another
+ *   number of objects than it announces or bytes behind its trailer
+ * @throws MissingError when the base of a delta is nowhere
+ * @throws RefusedError `too-large`, `too-many` or `too-deep` when it is beyond a limit
+ */
+export async function readPack(
+  source: AsyncIterable<Uint8Array>,
+  options: ReadPackOptions,
+): Promise<ReadPack> {
+  const { runtime, writer, signal } = options
+  const limits = allLimits(options.limits)
+  const input = new PackInput(source, runtime, { writer, limit: limits.bytes, signal })
+  try {
+    const scan = new PackScan(input, options, limits)
+    const trailer = await scan.run()
+    const { table, entries, bodies, deltas } = scan
+    const resolver = new DeltaResolver({ ...options, table, entries, bodies, deltas, limits })
+    const outside = await resolver.run()
+    return { table, trailer, size: input.offset, outside }
+  } finally {
+    await input.close()
+  }
+}
+
+/** The first pass. */
+class PackScan {
+  readonly table = new PackTable()
+  readonly entries = new EntryTable()
+  /** Bodies of whole objects, by entry. */
+  readonly bodies: ByteCache<number, Uint8Array>
+  /** Deltas, by entry. */
+  readonly deltas: ByteCache<number, Uint8Array>
+  readonly limits: PackBudget
+  readonly #input: PackInput
+  readonly #options: ReadPackOptions
+
+  constructor(input: PackInput, options: ReadPackOptions, limits: PackBudget) {
+    this.#input = input
+    this.#options = options
+    this.limits = limits
+    const cache = options.cache ?? 48 * 1024 * 1024
+    this.bodies = new ByteCache(cache / 2)
+    this.deltas = new ByteCache(cache / 2)
+  }
+
+  /** Reads everything; gives the trailer. */
+  async run(): Promise<Uint8Array<ArrayBuffer>> {
+    const count = await this.#readCount()
+    for (let i = 0; i < count; i++) await this.#readEntry()
+    const trailer = await this.#input.finish()
+    this.entries.linkChildren()
+    return trailer
+  }
+
+  async #readCount(): Promise<number> {
+    if (!(await this.#input.more(12))) throw malformed('it ends inside its header')
+    const { bytes } = this.#input
+    const view = new DataView(bytes.buffer, bytes.byteOffset, 12)
+    if (view.getUint32(0) !== 0x5041434b) throw malformed('it does not begin with "PACK"')
+    const version = view.getUint32(4)
+    if (version !== 2 && version !== 3) throw malformed(`its version is ${version}, expected 2`)
+    const count = view.getUint32(8)
+    if (count > this.limits.objects) {
+      throw new RefusedError(
+        'too-many',
+        `The pack has ${count} objects, at most ${this.limits.objects} are taken`,
+      )
+    }
+    await this.#input.take(12)
+    return count
+  }
+
+  async #readEntry(): Promise<void> {
+    const input = this.#input
+    const header = await this.#readHeader()
+    checkSize(header.size, this.limits)
+    const { body, used } = await this.#inflate(header)
+    const length = header.length + used
+    const offset = input.offset
+    const base = header.distance === undefined ? NONE : this.entries.at(offset - header.distance)
+    if (header.distance !== undefined && base === NONE)
+      throw malformed(`no entry begins where the base at ${offset} is`)
+    const crc = crc32(input.bytes, 0, 0, length)
+    const { length: head, size, base: baseOid } = header
+    const entry = this.entries.add({ offset, length, head, size, crc, base, baseOid })
+    await input.take(length)
+    if (header.type === undefined) this.deltas.set(entry, body, size + 100)
+    else await this.#addWhole(entry, header.type, body)
+  }
+
+  async #readHeader(): Promise<EntryHeader> {
+    for (let length = 1; ; length = this.#input.bytes.length + 1) {
+      if (!(await this.#input.more(length))) throw malformed('it ends before its last object')
+      const header = readEntryHeader(this.#input.bytes, 0)
+      if (header !== undefined) return header
+    }
+  }
+
+  async #inflate(header: EntryHeader): Promise<{ body: Uint8Array; used: number }> {
+    for (;;) {
+      const { bytes } = this.#input
+      const inflated = this.#options.runtime.inflateOpen(bytes, header.length, header.size)
+      if (inflated !== undefined) return inflated
+      // Twice as much each time: a large object that comes in small pieces is tried a few times and not thousands.
+      const had = bytes.length
+      if (!(await this.#input.more(had * 2)) && this.#input.bytes.length === had) {
+        throw malformed('it ends inside an object')
+      }
+    }
+  }
+
+  async #addWhole(entry: number, type: ObjectType, body: Uint8Array): Promise<void> {
+    spend(body.length, this.limits)
+    const named = objectNameBytes(this.#options.runtime, { type, body })
+    const oid = named instanceof Uint8Array ? named : await named
+    const { entries, table } = this
+    const row = { oid, type, size: body.length, base: undefined, links: readLinks(type, body) }
+    entries.setRow(
+      entry,
+      table.addRaw({
+        ...row,
+        offset: entries.offset(entry),
+        length: entries.length(entry),
+        crc: entries.crc(entry),
+      }),
+    )
+    this.bodies.set(entry, body, body.length + 100)
+    const { onObject } = this.#options
+    const called = onObject === undefined ? undefined : onObject({ type, body, oid: readOid(oid) })
+    if (called !== undefined) await called
+  }
+}
+
+function malformed(problem: string): MalformedError {
+  return new MalformedError('a pack', problem)
+}
