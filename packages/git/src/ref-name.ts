@@ -1,0 +1,38 @@
+/**
+ * Ref names: what a branch, a tag or any ref may be called.
+ *
+ * Spec: https://git-scm.com/docs/git-check-ref-format
+ *
+ * @module
+ */
+
+// Control characters and space, DEL, and what has a meaning in a revision or a pattern.
+// oxlint-disable-next-line no-control-regex
+const FORBIDDEN = /[\u0000-\u0020\u007f~^:?*[\\]|\.\.|@\{/
+
+/** Whether `git check-ref-format` takes the name: two steps or more, as `heads/main`. */
+export function isRefName(name: string): boolean {
+  return name.includes('/') && hasRefForm(name)
+}
+
+/** Whether `name` can be a branch, as in `main`. Not those that a command line takes for an option, and not `HEAD`. */
+export function isBranchName(name: string): boolean {
+  return !name.startsWith('-') && name !== 'HEAD' && isRefName(`refs/heads/${name}`)
+}
+
+/** Whether a ref may be pushed under this name: `refs/`, and two steps or more behind it. */
+export function isPushableRefName(name: string): boolean {
+  return name.startsWith('refs/') && isRefName(name.slice('refs/'.length))
+}
+
+/** Whether one of the two would be a file and a directory at once, as `refs/heads/a` and `refs/heads/a/b`. */
+export function refNamesCollide(a: string, b: string): boolean {
+  return a.startsWith(`${b}/`) || b.startsWith(`${a}/`)
+}
+
+function hasRefForm(name: string): boolean {
+  if (FORBIDDEN.test(name) || name.endsWith('.')) return false
+  return name
+    .split('/')
+    .every((step) => step !== '' && !step.startsWith('.') && !step.endsWith('.lock'))
+}
