@@ -89,7 +89,7 @@ export function compareAt(a: Uint8Array, i: number, b: Uint8Array, j: number): n
   return 0
 }
 
-/** Row numbers in the order of the oids. */
+/** Row numbers in the order of the oids, equal ones in the order of the rows. */
 export function sortRows(oids: Uint8Array, count: number): Uint32Array<ArrayBuffer> {
   const view = new DataView(oids.buffer, oids.byteOffset, oids.byteLength)
   const prefixes = new Uint32Array(count)
@@ -101,6 +101,7 @@ export function sortRows(oids: Uint8Array, count: number): Uint32Array<ArrayBuff
   return rows.sort(
     (a, b) =>
       (prefixes[a] ?? 0) - (prefixes[b] ?? 0) ||
-      compareAt(oids, a * OID_BYTES, oids, b * OID_BYTES),
+      compareAt(oids, a * OID_BYTES, oids, b * OID_BYTES) ||
+      a - b,
   )
 }

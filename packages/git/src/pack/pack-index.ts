@@ -59,6 +59,8 @@ export interface PackIndex {
   packOf(ordinal: number): number
   /** The oid that a link leads to; `undefined` for `NO_LINK`. */
   linkOid(link: Link): Oid | undefined
+  /** The same as 20 bytes, to be looked at. */
+  linkBytes(link: Link): Uint8Array | undefined
   /** CRC-32 of each entry. */
   crcs(): Promise<Uint32Array>
   commits(): Promise<CommitRows>
@@ -304,9 +306,14 @@ class OpenIndex implements PackIndex {
   }
 
   linkOid(link: Link): Oid | undefined {
-    if (link < this.count) return this.oid(link)
+    const bytes = this.linkBytes(link)
+    return bytes === undefined ? undefined : readOid(bytes)
+  }
+
+  linkBytes(link: Link): Uint8Array | undefined {
+    if (link < this.count) return this.oidBytes(link)
     const at = (link - this.count) * OID_BYTES
-    return at < this.#core.outs.length ? readOid(this.#core.outs, at) : undefined
+    return at < this.#core.outs.length ? this.#core.outs.subarray(at, at + OID_BYTES) : undefined
   }
 
   crcs(): Promise<Uint32Array> {
