@@ -259,7 +259,8 @@ function keepAbsent(
     const end = nextEntry(body, i)
     if (end < 0) return false
     // Most entries are told apart by one byte, without a string.
-    if (firsts.has(body[end - OID_BYTES])) removed.delete(key(body.subarray(end - OID_BYTES, end)))
+    if (firsts.has(body[end - OID_BYTES]) && !isSubmodule(body, i))
+      removed.delete(key(body.subarray(end - OID_BYTES, end)))
     i = end
   }
   return true
