@@ -1,0 +1,66 @@
+/**
+ * Diff: the files that differ between two trees. Equal directories are passed over by their oid, so the cost follows the
+ * change and not the size of the repository.
+ *
+ * @module
+ */
+import type { Oid } from '@datakit/git/oid'
+import { compareEntries } from '@datakit/git/tree'
+import type { Side } from './conflict.ts'
+import { readTreeBody, type ObjectSource } from './object-source.ts'
+import { joinPath } from './path.ts'
+import { compareTrees } from './tree-difference.ts'
+import { isDirectory } from './tree-reader.ts'
+
+/** A file that is not the same in both. A directory that became a file is some files removed and one added. */
+export interface Change {
+  readonly path: string
+  readonly kind: 'added' | 'removed' | 'changed'
+  readonly before: Side | undefined
+  readonly after: Side | undefined
+}
+
+/** Files, links and submodules that differ, ordered as `git diff-tree -r` orders them. */
+export async function* diffTrees(
+  source: ObjectSource,
+  before: Oid | undefined,
+  after: Oid | undefined,
+): AsyncGenerator<Change, void, undefined> {
+  yield* diffDirectories(source, '', [before, after])
+}
+
+async function* diffDirectories(
+  source: ObjectSource,
+  path: string,
+  [before, after]: readonly [Oid | undefined, Oid | undefined],
+): AsyncGenerator<Change, void, undefined> {
+  if (before === after) return
+  const differences = compareTrees(
+    await readTreeBody(source, before),
+    await readTreeBody(source, after),
+  )
+  const rows: {
+    readonly name: string
+    readonly mode: number
+    readonly sides: readonly (Side | undefined)[]
+  }[] = []
+  for (const [name, difference] of differences) {
+    const [a, b] = [difference.before, difference.after]
+    // A file that became a directory is two rows, each at the place where Git has it.
+    if (a && b && isDirectory(a.mode) !== isDirectory(b.mode)) {
+      rows.push({ name, mode: a.mode, sides: [a] }, { name, mode: b.mode, sides: [undefined, b] })
+    } else rows.push({ name, mode: (a ?? b)?.mode ?? 0, sides: [a, b] })
+  }
+  for (const { name, mode, sides } of rows.toSorted(compareEntries)) {
+    const [a, b] = sides
+    const below = joinPath(path, name)
+    if (isDirectory(mode)) yield* diffDirectories(source, below, [a?.oid, b?.oid])
+    else
+      yield {
+        path: below,
+        kind: a === undefined ? 'added' : b ? 'changed' : 'removed',
+        before: a,
+        after: b,
+      }
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * Log: the commits that one commit reaches, newest first.
+ *
+ * By date is what `git log` does: each commit as soon as one of its children was shown, the newest of these first.
+ * Topological is `git log --date-order`: the same, but no commit before all of its children, whatever the clocks said.
+ *
+ * With a path, history is simplified as Git does it: commits that changed the path, and of a merge that took it from one
+ * side unchanged, only that side.
+ *
+ * @module
+ */
+import type { Commit } from '@datakit/git/commit'
+import type { Oid } from '@datakit/git/oid'
+import { Heap } from './heap.ts'
+import { History, type CommitNode, type LinkSource } from './history.ts'
+import { readCommit, type ObjectSource } from './object-source.ts'
+import { findPath } from './tree-reader.ts'
+
+/** Which commits, and in which order. */
+export interface LogOptions {
+  /** At most so many. */
+  readonly limit?: number | undefined
+  /** Only commits that changed this file, or something in this directory. */
+  readonly path?: string | undefined
+  /** Follows only first parents: the way of the branch itself. */
+  readonly firstParent?: boolean | undefined
+  /** `date` when left out. `topological` has to see all of a history that was fetched and not worked over yet. */
+  readonly order?: 'date' | 'topological' | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** One commit of a log. */
+export interface LoggedCommit {
+  readonly oid: Oid
+  readonly commit: Commit
+}
+
+/** The log from `from` on, itself included. */
+export async function* walkLog(
+  source: ObjectSource & LinkSource,
+  from: Oid,
+  options: LogOptions = {},
+): AsyncGenerator<LoggedCommit, void, undefined> {
+  const history = new History(source)
+  const { limit = Infinity, path = '', firstParent = false } = options
+  const changes = path === '' ? undefined : new PathHistory(source, path)
+  // The way of first parents is a line, which has one order.
+  const isTopological = options.order === 'topological' && !firstParent
+  const walk = isTopological ? new TopologicalWalk(history) : new DateWalk()
+  walk.follow([await history.node(from)])
+  for (let shown = 0; shown < limit;) {
+    options.signal?.throwIfAborted()
+    const node = await walk.next()
+    if (node === undefined) return
+    const followed = firstParent ? node.parents.slice(0, 1) : node.parents
+    const parents = await Promise.all(followed.map((parent) => history.node(parent)))
+    const change = (await changes?.compare(node, parents)) ?? { isShown: true, parents }
+    walk.follow(change.parents)
+    if (!change.isShown) continue
+    shown++
+    yield { oid: node.oid, commit: await readCommit(source, node.oid) }
+  }
+}
+
+/** Gives commits one after the other; those that are to come must have been named by {@link Walk.follow}. */
+interface Walk {
+  next(): Promise<CommitNode | undefined>
+  follow(nodes: readonly CommitNode[]): void
+}
+
+class DateWalk implements Walk {
+  readonly #seen = new Set<Oid>()
+  readonly #queue = new Heap<CommitNode>(newestFirst)
+
+  async next(): Promise<CommitNode | undefined> {
+    return this.#queue.pop()
+  }
+
+  follow(nodes: readonly CommitNode[]): void {
+    for (const node of nodes) {
+      if (this.#seen.has(node.oid)) continue
+      this.#seen.add(node.oid)
+      this.#queue.push(node)
+    }
+  }
+}
+
+/** Counts for each commit the children that are still to come. It looks ahead by generations, no further than needed. */
+class TopologicalWalk implements Walk {
+  readonly #history: History
+  readonly #wanted = new Set<Oid>()
+  readonly #children = new Map<Oid, number>()
+  readonly #ahead = new Heap<CommitNode>((a, b) =>
+    a.generation === b.generation ? 0 : b.generation - a.generation,
+  )
+  readonly #ready = new Heap<CommitNode>(newestFirst)
+
+  constructor(history: History) {
+    this.#history = history
+  }
+
+  async next(): Promise<CommitNode | undefined> {
+    for (;;) {
+      const node = this.#ready.pop()
+      if (node === undefined) return undefined
+      for (const oid of node.parents) await this.#release(await this.#history.node(oid))
+      if (this.#wanted.has(node.oid)) return node
+    }
+  }
+
+  follow(nodes: readonly CommitNode[]): void {
+    for (const node of nodes) {
+      this.#wanted.add(node.oid)
+      if (this.#children.size > 0) continue
+      this.#children.set(node.oid, 0)
+      this.#ahead.push(node)
+      this.#ready.push(node)
+    }
+  }
+
+  /** One child of `node` was given. */
+  async #release(node: CommitNode): Promise<void> {
+    await this.#lookAhead(node.generation)
+    const left = (this.#children.get(node.oid) ?? 1) - 1
+    this.#children.set(node.oid, left)
+    if (left === 0) this.#ready.push(node)
+  }
+
+  /** Makes sure that all children of commits of this generation were counted: they have a higher one, or none known. */
+  async #lookAhead(generation: number): Promise<void> {
+    for (let top = this.#ahead.peek(); top !== undefined; top = this.#ahead.peek()) {
+      if (top.generation <= generation && top.generation !== Infinity) return
+      this.#ahead.pop()
+      for (const oid of new Set(top.parents)) {
+        const known = this.#children.get(oid)
+        this.#children.set(oid, (known ?? 0) + 1)
+        if (known === undefined) this.#ahead.push(await this.#history.node(oid))
+      }
+    }
+  }
+}
+
+function newestFirst(a: CommitNode, b: CommitNode): number {
+  return b.time - a.time
+}
+
+/** Tells which commits changed a path. */
+class PathHistory {
+  readonly #source: ObjectSource
+  readonly #path: string
+  /** What is at the path in each tree that was looked at. */
+  readonly #found = new Map<Oid, string>()
+
+  constructor(source: ObjectSource, path: string) {
+    this.#source = source
+    this.#path = path
+  }
+
+  /** Whether the commit changed the path, and which parents explain what is there. */
+  async compare(
+    node: CommitNode,
+    parents: readonly CommitNode[],
+  ): Promise<{ readonly isShown: boolean; readonly parents: readonly CommitNode[] }> {
+    const own = await this.#find(node.tree)
+    if (parents.length === 0) return { isShown: own !== '', parents }
+    for (const parent of parents) {
+      if ((await this.#find(parent.tree)) === own) return { isShown: false, parents: [parent] }
+    }
+    return { isShown: true, parents }
+  }
+
+  async #find(tree: Oid): Promise<string> {
+    const known = this.#found.get(tree)
+    if (known !== undefined) return known
+    const side = await findPath(this.#source, tree, this.#path)
+    const found = side === undefined ? '' : `${side.mode} ${side.oid}`
+    this.#found.set(tree, found)
+    return found
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * Repository: branches, snapshots and history of what one place keeps.
+ *
+ * @module
+ */
+import type { Oid } from '@datakit/git/oid'
+import type { Head, Place } from '@datakit/git/place'
+import { Branch } from './branch.ts'
+import type { Resolution } from './conflict.ts'
+import { diffTrees, type Change } from './diff.ts'
+import { Draft } from './draft.ts'
+import { TransactionError } from './error.ts'
+import { History } from './history.ts'
+import type { CommitOutcome, ConflictOutcome } from './land.ts'
+import { walkLog, type LoggedCommit, type LogOptions } from './log.ts'
+import { mergeTrees, type MergeContent, type MergedTrees, type Trees } from './merge.ts'
+import { readBody } from './object-source.ts'
+import { Snapshot } from './snapshot.ts'
+import { Store, type StoreOptions } from './store.ts'
+import { publish } from './update.ts'
+
+/** What a repository is opened with. */
+export interface RepositoryOptions extends StoreOptions {
+  /** Merges files that both sides changed; without it every such file is a conflict. */
+  readonly mergeContent?: MergeContent | undefined
+}
+
+/** A repository in a place. Everything works without a network, as long as the place does. */
+export class Repository {
+  /** What its parts share; for the other modules of this package. */
+  readonly store: Store
+  readonly mergeContent: MergeContent | undefined
+
+  private constructor(store: Store, mergeContent: MergeContent | undefined) {
+    this.store = store
+    this.mergeContent = mergeContent
+  }
+
+  /** Opens what the place keeps. One that was never written to is an empty repository. */
+  static async open(place: Place, options: RepositoryOptions): Promise<Repository> {
+    return new Repository(await Store.open(place, options), options.mergeContent)
+  }
+
+  /** A branch by its short name, whether it exists or not. @throws RangeError when the name cannot be one */
+  branch(name: string): Branch {
+    return new Branch(this.store, name, this.mergeContent)
+  }
+
+  /** The branches that exist, ordered by the bytes of their names. */
+  async branches(): Promise<{ readonly name: string; readonly head: Oid }[]> {
+    const state = await this.store.state()
+    const branches: { name: string; head: Oid }[] = []
+    for await (const { name, oid } of state.refs('refs/heads/'))
+      branches.push({ name: name.slice(11), head: oid })
+    return branches
+  }
+
+  /** Where HEAD points: the branch that a clone checks out. */
+  async head(): Promise<Head> {
+    return (await this.store.state()).head
+  }
+
+  /** Points HEAD at a branch, which need not exist yet. */
+  async setHead(branch: string): Promise<void> {
+    const to: Head = { ref: this.branch(branch).ref }
+    for (;;) {
+      const from = await this.head()
+      if ('ref' in from && from.ref === to.ref) return
+      const log = { who: this.store.who(), why: `head: moving to ${branch}` }
+      const outcome = await publish(this.store.place, { refs: [], head: { from, to }, log })
+      if (outcome.state === 'done') return
+    }
+  }
+
+  /** The files of a commit. @throws MissingError */
+  snapshot(oid: Oid): Promise<Snapshot> {
+    return Snapshot.read(this.store, oid)
+  }
+
+  /** The bytes of a file by the oid that an entry or a side of a conflict names. @throws MissingError */
+  readBlob(oid: Oid): Promise<Uint8Array> {
+    return readBody(this.store, oid, 'blob')
+  }
+
+  /** Commits that `from` reaches, newest first. */
+  log(from: Oid, options: LogOptions = {}): AsyncIterable<LoggedCommit> {
+    return walkLog(this.store, from, options)
+  }
+
+  /** Files that differ between two commits; `undefined` for nothing, so that a first commit shows all that it adds. */
+  async *diff(before: Oid | undefined, after: Oid): AsyncGenerator<Change, void, undefined> {
+    const history = new History(this.store)
+    const from = before === undefined ? undefined : (await history.node(before)).tree
+    yield* diffTrees(this.store, from, (await history.node(after)).tree)
+  }
+
+  /** The best common ancestors of two commits, the oldest first. */
+  mergeBases(a: Oid, b: Oid): Promise<Oid[]> {
+    return new History(this.store).mergeBases([a], [b])
+  }
+
+  /** Whether `descendant` has all that `ancestor` has; a commit is its own ancestor. */
+  isAncestor(ancestor: Oid, descendant: Oid): Promise<boolean> {
+    return new History(this.store).isAncestor(ancestor, descendant)
+  }
+
+  /** What a merge of three trees would give. Nothing is stored: the tree is there only by name. */
+  mergeTrees(trees: Trees): Promise<MergedTrees> {
+    return mergeTrees(new Draft(this.store), trees, { mergeContent: this.mergeContent })
+  }
+
+  /**
+   * Ends a conflict of a branch (out of a sync or {@link Branch.merge}) by a merge commit. After a sync its first parent
+   * is the server's head, as everywhere what was there first.
+   *
+   * The branch may have moved meanwhile; the merge is then made with where it is, and comes back as another conflict if
+   * there are paths that `resolutions` do not name.
+   *
+   * @throws TransactionError `conflicts` when a path of `outcome` is not among the resolutions
+   */
+  async resolve(
+    branch: string,
+    outcome: ConflictOutcome,
+    resolutions: ReadonlyMap<string, Resolution>,
+  ): Promise<CommitOutcome> {
+    const open = outcome.conflicts.filter(({ path }) => !resolutions.has(path))
+    if (open.length > 0) {
+      const paths = open.map(({ path }) => path).join('", "')
+      throw new TransactionError('conflicts', `Cannot resolve: nothing was said of "${paths}"`)
+    }
+    const transaction = await this.branch(branch).transaction()
+    const merged = await transaction.merge(outcome.theirs)
+    const left = merged.conflicts.filter(({ path }) => !resolutions.has(path))
+    if (left.length > 0) {
+      const ours = (await this.branch(branch).oid()) ?? outcome.ours
+      return { ...outcome, ours, conflicts: merged.conflicts, base: merged.base }
+    }
+    for (const { path } of merged.conflicts)
+      await transaction.resolve(path, resolutions.get(path) ?? 'ours')
+    return transaction.commit({ message: `Merge ${branch}`, firstParent: outcome.theirs })
+  }
+
+  /** Lets go of the place. */
+  close(): Promise<void> {
+    return this.store.place.close()
+  }
+}

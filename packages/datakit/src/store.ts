@@ -1,0 +1,101 @@
+/**
+ * Store: a place, its objects and a clock, as the parts of the model share them.
+ *
+ * @module
+ */
+import type { Identity } from '@datakit/git/identity'
+import { Objects } from '@datakit/git/objects'
+import type { Oid } from '@datakit/git/oid'
+import type { Place, State } from '@datakit/git/place'
+import type { Runtime } from '@datakit/git/runtime'
+import type { Links } from '@datakit/git/pack/links'
+import type { LinkSource } from './history.ts'
+import type { ObjectSource } from './object-source.ts'
+
+/** Who makes commits: with a moment of one's own choice, or at the time of the clock. */
+export type Person = Identity | { readonly name: string; readonly address: string }
+
+/** What a repository is opened with. */
+export interface StoreOptions {
+  readonly runtime: Runtime
+  /** Author and committer of what does not name its own. */
+  readonly identity?: (() => Person) | undefined
+  /** Milliseconds since 1970; the clock of the machine when left out. */
+  readonly clock?: (() => number) | undefined
+}
+
+const NOBODY: Person = { name: 'DataKit', address: 'datakit@localhost' }
+
+/** What branches, snapshots and transactions of one repository have in common. */
+export class Store implements ObjectSource, LinkSource {
+  readonly place: Place
+  readonly objects: Objects
+  readonly runtime: Runtime
+  readonly #identity: () => Person
+  readonly #clock: () => number
+
+  private constructor(place: Place, objects: Objects, options: StoreOptions) {
+    this.place = place
+    this.objects = objects
+    this.runtime = options.runtime
+    this.#identity = options.identity ?? (() => NOBODY)
+    this.#clock = options.clock ?? Date.now
+  }
+
+  static async open(place: Place, options: StoreOptions): Promise<Store> {
+    return new Store(place, await Objects.open(place, options.runtime), options)
+  }
+
+  read(oid: Oid): ReturnType<Objects['read']> {
+    return this.objects.read(oid)
+  }
+
+  links(oid: Oid): Promise<Links | undefined> {
+    return this.objects.links(oid)
+  }
+
+  get shallow(): ReadonlySet<Oid> {
+    return this.objects.state.shallow
+  }
+
+  /** The state of this moment. */
+  state(): Promise<State> {
+    return this.objects.refresh()
+  }
+
+  /** Milliseconds since 1970. */
+  now(): number {
+    return this.#clock()
+  }
+
+  /**
+   * `person`, or the identity of the repository, with a moment that is not before `notBefore` (seconds since 1970): a
+   * commit is never older than its parents, whatever the clock says.
+   */
+  stamp(person: Person | undefined, notBefore: number): Identity {
+    const who = person ?? this.#identity()
+    if ('seconds' in who) {
+      return {
+        name: who.name,
+        address: who.address,
+        offset: who.offset,
+        seconds: Math.max(who.seconds, notBefore),
+      }
+    }
+    const now = this.now()
+    const offset = -new Date(now).getTimezoneOffset()
+    return { ...who, seconds: Math.max(Math.floor(now / 1000), notBefore), offset }
+  }
+
+  /** Name and address of `person`, or of the repository's identity. */
+  person(person: Person | undefined): { readonly name: string; readonly address: string } {
+    const { name, address } = person ?? this.#identity()
+    return { name, address }
+  }
+
+  /** `Name <address>`, for the log of refs. */
+  who(): string {
+    const { name, address } = this.#identity()
+    return `${name} <${address}>`
+  }
+}

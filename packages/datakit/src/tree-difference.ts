@@ -1,0 +1,69 @@
+/**
+ * What differs between two trees: name by name, without turning into objects what is the same.
+ *
+ * @module
+ */
+import { TreeCursor, isTreeMode } from '@datakit/git/tree'
+import type { Side } from './conflict.ts'
+
+/** One name that is not the same in both trees. */
+export interface Difference {
+  readonly before: Side | undefined
+  readonly after: Side | undefined
+}
+
+const SLASH = 0x2f
+
+/**
+ * The names that differ between two bodies, in Git's order of whichever entry comes first. A name that is a file here
+ * and a directory there is one difference, though Git keeps the two at different places.
+ *
+ * @throws MalformedError when a body is not a tree
+ */
+export function compareTrees(before: Uint8Array, after: Uint8Array): Map<string, Difference> {
+  const differences = new Map<string, Difference>()
+  const [a, b] = [new TreeCursor(before), new TreeCursor(after)]
+  let [hasA, hasB] = [a.next(), b.next()]
+  const put = (name: string, side: Partial<Difference>): void => {
+    const known = differences.get(name) ?? { before: undefined, after: undefined }
+    differences.set(name, { ...known, ...side })
+  }
+  while (hasA || hasB) {
+    const order = !hasA ? 1 : !hasB ? -1 : compareKeys(a, b)
+    if (order === 0) {
+      if (!isSameValue(a, b)) put(a.name(), { before: sideAt(a), after: sideAt(b) })
+    } else if (order < 0) put(a.name(), { before: sideAt(a) })
+    else put(b.name(), { after: sideAt(b) })
+    if (order <= 0) hasA = a.next()
+    if (order >= 0) hasB = b.next()
+  }
+  return differences
+}
+
+function sideAt(cursor: TreeCursor): Side {
+  return { mode: cursor.mode, oid: cursor.oid() }
+}
+
+function isSameValue(a: TreeCursor, b: TreeCursor): boolean {
+  if (a.mode !== b.mode) return false
+  for (let i = 0; i < 20; i++) if (a.body[a.oidStart + i] !== b.body[b.oidStart + i]) return false
+  return true
+}
+
+/** Git's order of two entries. */
+function compareKeys(a: TreeCursor, b: TreeCursor): number {
+  const [lengthA, lengthB] = [a.oidStart - 1 - a.nameStart, b.oidStart - 1 - b.nameStart]
+  const shared = Math.min(lengthA, lengthB)
+  for (let i = 0; i < shared; i++) {
+    const difference = (a.body[a.nameStart + i] ?? 0) - (b.body[b.nameStart + i] ?? 0)
+    if (difference !== 0) return difference
+  }
+  return byteAfter(a, shared) - byteAfter(b, shared)
+}
+
+/** The byte of the key at `i`: of the name, the slash behind a directory's, 0 behind its end. */
+function byteAfter(cursor: TreeCursor, i: number): number {
+  const length = cursor.oidStart - 1 - cursor.nameStart
+  if (i < length) return cursor.body[cursor.nameStart + i] ?? 0
+  return isTreeMode(cursor.mode) ? SLASH : 0
+}

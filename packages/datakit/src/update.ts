@@ -1,0 +1,69 @@
+/**
+ * Asking a place for an update until it has answered.
+ *
+ * `busy` is asked again after a wait that grows and is spread at random, so that writers who were turned away together
+ * do not come back together. `unknown` is asked again with the same id: the receipt makes that safe.
+ *
+ * @module
+ */
+import { toHex } from '@datakit/git/bytes'
+import { UnavailableError } from '@datakit/git/error'
+import type { Place, UpdateOutcome, UpdateRequest } from '@datakit/git/place'
+
+/** How often a place may say `busy` or nothing before we give up. */
+const MAX_ATTEMPTS = 10
+/** Longest wait between two attempts, in milliseconds. */
+const MAX_WAIT = 5_000
+
+/** An answer that means something. */
+export type SettledOutcome = Extract<UpdateOutcome, { state: 'done' | 'lost' }>
+
+/** A fresh id for an update: 16 random bytes in hexadecimal. */
+export function newUpdateId(): string {
+  return toHex(crypto.getRandomValues(new Uint8Array(16)))
+}
+
+/**
+ * Makes the update, or says what was not as it expected.
+ *
+ * @throws UnavailableError when the place was busy or silent for too long; the update may have been made or not
+ */
+export async function publish(
+  place: Place,
+  request: Omit<UpdateRequest, 'id'> & { readonly id?: string },
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<SettledOutcome> {
+  const withId = { ...request, id: request.id ?? newUpdateId() }
+  let cause: unknown
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    options.signal?.throwIfAborted()
+    const outcome = await place.update(withId)
+    if (outcome.state === 'done' || outcome.state === 'lost') return outcome
+    cause = outcome.state === 'unknown' ? outcome.cause : undefined
+    await wait(pause(outcome.state === 'busy' ? outcome.retryAfter : 0, attempt), options.signal)
+  }
+  throw new UnavailableError(
+    `Cannot update the repository: no answer after ${MAX_ATTEMPTS} attempts`,
+    { cause },
+  )
+}
+
+/** At least what the place asked for, plus a random part that doubles. */
+function pause(retryAfter: number, attempt: number): number {
+  return Math.min(retryAfter, MAX_WAIT) + Math.random() * Math.min(10 * 2 ** attempt, MAX_WAIT)
+}
+
+/** Waits, and stops waiting when told to. @throws the signal's reason */
+export async function wait(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const stop = (): void => {
+      clearTimeout(timer)
+      reject(signal?.reason)
+    }
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', stop)
+      resolve()
+    }, milliseconds)
+    signal?.addEventListener('abort', stop, { once: true })
+  })
+}
