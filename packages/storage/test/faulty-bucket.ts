@@ -5,6 +5,7 @@
  * @module
  */
 import type { Bucket, BucketObject } from '../src/r2/bucket.ts'
+import { pause } from '../src/r2/store.ts'
 
 /** What can happen to one call: nothing, it fails before anything was done, or it is done and its answer is lost. */
 export type Fault = 'none' | 'fail' | 'lose-answer'
@@ -13,6 +14,8 @@ export type Fault = 'none' | 'fail' | 'lose-answer'
 export interface Faults {
   /** Two writes to a key less than so many milliseconds apart: the second is refused. */
   readonly writeInterval?: number
+  /** How long every answer takes more than it would, in milliseconds. */
+  readonly delay?: number
   /** Asked before each call. */
   readonly fault?: (method: string, key: string) => Fault
 }
@@ -32,6 +35,7 @@ export function faultyBucket(bucket: Bucket, faults: Faults = {}): FaultyBucket 
     if (fault === 'fail')
       throw new Error(`${method}: We encountered an internal error. Please try again. (10001)`)
     const result = await perform()
+    if (faults.delay !== undefined) await pause(faults.delay)
     if (fault === 'lose-answer') throw new Error(`${method}: Network connection lost.`)
     return result
   }

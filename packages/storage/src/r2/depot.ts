@@ -129,7 +129,7 @@ async function update(
   checkRequest(request)
   const wish = {
     request,
-    digest: await digestUpdate(request),
+    digest: digestUpdate(request),
     at: repository.settings.clock(),
     candidate: units.candidate,
     findStaged: (id: PackId) => units.findStaged(id),
