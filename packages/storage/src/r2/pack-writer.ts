@@ -19,6 +19,7 @@ import { deleteAll, type BucketPart, type BucketUpload } from './bucket.ts'
 import { objectKey, packId } from './keys.ts'
 import type { CatalogRow } from './root.ts'
 import type { Store } from './store.ts'
+import type { NewPack, Tail } from './tail.ts'
 import { encodeUnitEnd, type Unit } from './unit.ts'
 
 /** Bytes of a part, and of the largest pack that is held in memory: 8 MiB (R2 wants at least 5). */
@@ -35,10 +36,7 @@ export interface PackTarget {
   /** Its id under `p/REPOSITORY/`. */
   readonly id: string
   /** The merged index to lie behind that of the pack, if there should be one. */
-  makeTail(
-    id: string,
-    index: Uint8Array,
-  ): Promise<{ bytes: Uint8Array; covers: readonly string[] } | undefined>
+  makeTail(pack: NewPack): Promise<Tail | undefined>
   /** Told of the unit once it is kept. */
   staged(unit: Unit): void
 }
@@ -93,9 +91,9 @@ class UnitWriter implements PackWriter {
     const { repository, id, root } = this.#target
     const size = this.#size
     const index = summary.table.encodeIndex()
-    const tail = await this.#target.makeTail(packId(repository, id), index)
-    const objects = summary.table.count
     const { needs, verified } = summary
+    const tail = await this.#target.makeTail({ id: packId(repository, id), index, verified })
+    const objects = summary.table.count
     const info = {
       id: packId(repository, id),
       size,
@@ -129,7 +127,7 @@ class UnitWriter implements PackWriter {
     return this.#staged.length * PART + this.#filled
   }
 
-  #catalogRow(start: number, tail: { bytes: Uint8Array; covers: readonly string[] }): CatalogRow {
+  #catalogRow(start: number, tail: Tail): CatalogRow {
     return { key: this.#key, start, size: tail.bytes.length, covers: tail.covers }
   }
 

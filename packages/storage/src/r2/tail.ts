@@ -1,15 +1,28 @@
 /**
- * Tail: the merged index of the packs since the last catalog, which each new pack carries behind its own index.
+ * Tail: a merged index of several packs, which a new pack carries behind its own.
  *
- * With it a cold start reads the root, the catalog and the tail of the newest pack, however many packs there are.
+ * With tails a cold start looks up objects in few places, however many packs there are: a tail takes in the one before
+ * it, until it is {@link ENOUGH} bytes long; then it stays as it is, and the next pack begins another. Every tail that no
+ * later one includes is a catalog of the state. A pack whose own index is large is left out and opened by itself, and so
+ * is an unverified one, since the copy of an object that a merged index names should be the one to prefer.
  *
  * Spec: docs/storage-format.md, "R2"
  *
  * @module
  */
-import type { PackId } from '@datakit/git/place'
-import type { Root } from './root.ts'
+import { MissingError } from '@datakit/git/error'
+import { mergeIndexes, type MergePart } from '@datakit/git/pack/index-table'
+import { openPackIndex, openPackIndexBytes } from '@datakit/git/pack/pack-index'
+import type { PackId, PackInfo } from '@datakit/git/place'
+import { packKey } from './keys.ts'
+import type { CatalogRow, Root } from './root.ts'
 import type { Store } from './store.ts'
+
+/** A tail of so many bytes takes in no more packs; a pack with an index of so many is left out. */
+export const ENOUGH = 64 * 1024
+
+/** How many others a tail takes in at a time, so that no single pack pays for many that have none. */
+const AT_ONCE = 8
 
 /** A merged index and what it covers. */
 export interface Tail {
@@ -17,11 +30,59 @@ export interface Tail {
   readonly covers: readonly PackId[]
 }
 
-/** The tail for a pack that is about to be added to what `root` names; `undefined` when it would be too large. */
-export async function makeTail(
-  _store: Store,
-  _root: Root,
-  _pack: { readonly id: PackId; readonly index: Uint8Array },
-): Promise<Tail | undefined> {
-  return undefined
+/** A pack that is about to be kept. */
+export interface NewPack {
+  readonly id: PackId
+  readonly index: Uint8Array
+  readonly verified: boolean
+}
+
+/** The tail for a pack that may be added to what `root` names; `undefined` when it should have none. */
+export async function makeTail(store: Store, root: Root, pack: NewPack): Promise<Tail | undefined> {
+  if (!pack.verified || pack.index.length > ENOUGH) return undefined
+  const covered = new Set(root.catalogs.flatMap(({ covers }) => covers))
+  const open = root.catalogs.filter(({ size }) => size < ENOUGH).slice(-AT_ONCE)
+  const single = root.packs.filter(
+    ({ id, verified, indexSize }) => verified && indexSize <= ENOUGH && !covered.has(id),
+  )
+  if (open.length + single.length === 0) return undefined
+  const others = [
+    ...open.map((row) => openTail(store, row)),
+    ...single.slice(0, AT_ONCE).map((info) => openOne(store, info)),
+  ]
+  const found = await unlessGone(Promise.all(others))
+  if (!found) return undefined
+  const parts: MergePart[] = [
+    ...found,
+    { index: await openPackIndexBytes(pack.index), pack: pack.id },
+  ]
+  const bytes = await mergeIndexes(parts)
+  const covers = new Set(
+    parts.flatMap((part) => (part.pack === undefined ? part.index.packs : [part.pack])),
+  )
+  return { bytes, covers: [...covers] }
+}
+
+async function openTail(store: Store, { key, start, size }: CatalogRow): Promise<MergePart> {
+  const index = await openPackIndex((from, to) => store.read(key, start + from, start + to), size)
+  return { index, pack: undefined }
+}
+
+async function openOne(store: Store, { id, size, indexSize }: PackInfo): Promise<MergePart> {
+  const key = packKey(id) ?? id
+  const index = await openPackIndex(
+    (from, to) => store.read(key, size + from, size + to),
+    indexSize,
+  )
+  return { index, pack: id }
+}
+
+/** What is promised, or `undefined` when a pack was swept meanwhile: then the root that named it is not the last one. */
+async function unlessGone<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading
+  } catch (error) {
+    if (error instanceof MissingError) return undefined
+    throw error
+  }
 }

@@ -39,7 +39,7 @@ export class Units {
       root: key,
       repository: root.repository || this.candidate,
       id: timedId(settings.clock()),
-      makeTail: (id, index) => makeTail(store, this.#repository.last?.root ?? root, { id, index }),
+      makeTail: (pack) => makeTail(store, this.#repository.last?.root ?? root, pack),
       staged: (unit) => remember(this.#staged, unit.info.id, unit),
     })
   }
