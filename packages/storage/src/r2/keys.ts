@@ -69,7 +69,7 @@ export function timedId(now: number): string {
 
 /** When the id at the end of a key (or of a pack id) was made, in milliseconds since 1970; `undefined` if there is none. */
 export function timeOfKey(key: string): number | undefined {
-  const id = /([0-9a-f]{32})(\/\d+)?$/.exec(key)?.[1]
+  const id = /[/-]([0-9a-f]{32})(\/\d{1,6})?$/.exec(key)?.[1]
   return id === undefined ? undefined : Number.parseInt(id.slice(0, 12), 16)
 }
 

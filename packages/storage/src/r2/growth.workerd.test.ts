@@ -1,0 +1,276 @@
+/** What happens to a repository in R2 as it grows, and to what it leaves behind. */
+import { env } from 'cloudflare:workers'
+import { equal } from '@datakit/git/bytes'
+import { Objects } from '@datakit/git/objects'
+import { PackTable } from '@datakit/git/pack/pack-table'
+import { nodeRuntime } from '@datakit/git/runtime/node'
+import { expect, it } from 'vitest'
+import {
+  blob,
+  collect,
+  done,
+  find,
+  move,
+  noise,
+  oid,
+  request,
+  settle,
+  stage,
+} from '../../test/samples.ts'
+import { faultyBucket } from '../../test/faulty-bucket.ts'
+import { randomId } from '../update.ts'
+import { listAll, type Bucket } from './bucket.ts'
+import { r2Depot } from './depot.ts'
+import { PART } from './pack-writer.ts'
+
+const bucket: Bucket = (env as unknown as { BUCKET: R2Bucket }).BUCKET
+const MAIN = 'refs/heads/main'
+const HOUR = 60 * 60 * 1000
+
+const uniqueName = () => `growth/${randomId()}`
+
+async function keysUnder(prefix: string): Promise<string[]> {
+  return (await collect(listAll(bucket, prefix))).map(({ key }) => key)
+}
+
+async function rootSize(name: string): Promise<number> {
+  return (await bucket.head(`root/${name}`))?.size ?? 0
+}
+
+/** A clock that stands still until it is moved. */
+function handClock() {
+  let now = Date.now()
+  return { clock: () => now, advance: (milliseconds: number) => void (now += milliseconds) }
+}
+
+it('keeps the root below 64 kB whatever it has to hold', async () => {
+  const name = uniqueName()
+  const place = await r2Depot(bucket).open(name)
+  const names = Array.from({ length: 10_000 }, (_, i) => `refs/heads/team-${i % 10}/topic-${i}`)
+  await done(place, request(names.map((each) => move(each, undefined, oid(1)))))
+  let largest = await rootSize(name)
+  for (let i = 1; i <= 400; i++) {
+    const pack = i % 2 === 0 ? [await stage(place, [blob(`value ${i}`)])] : []
+    const ref = move(`refs/heads/team-1/topic-${i}1`, oid(1), oid(i + 1))
+    await done(
+      place,
+      request([ref], {
+        addPacks: pack,
+        log: { who: 'Ada <ada@example.org>', why: 'x'.repeat(200) },
+      }),
+    )
+    largest = Math.max(largest, await rootSize(name))
+  }
+  const shallow = Array.from({ length: 2000 }, (_, i) => oid(i + 1))
+  await done(
+    place,
+    request([], {
+      shallow: { add: shallow, remove: [] },
+      promised: { add: shallow, remote: 'origin' },
+    }),
+  )
+  largest = Math.max(largest, await rootSize(name))
+  console.log(`largest root: ${largest} bytes`)
+  expect(largest).toBeLessThan(64 * 1024)
+
+  const again = await r2Depot(bucket).open(name)
+  const state = await again.read()
+  expect(await collect(state.refs())).toHaveLength(10_000)
+  expect(await state.ref('refs/heads/team-1/topic-3991')).toBe(oid(400))
+  expect(await collect(again.log('refs/heads/team-1/topic-3991'))).toHaveLength(2)
+  expect(state.packs).toHaveLength(200)
+  expect(state.shallow.size).toBe(2000)
+  expect(await state.promised(oid(1999))).toBe('origin')
+  expect(await state.promised(oid(2001))).toBeUndefined()
+})
+
+it('looks up one ref of ten thousand in three reads, all bounded', async () => {
+  const name = uniqueName()
+  const names = Array.from({ length: 10_000 }, (_, i) => `refs/heads/topic-${i}`)
+  await done(
+    await r2Depot(bucket).open(name),
+    request(names.map((each) => move(each, undefined, oid(1)))),
+  )
+  const counted = faultyBucket(bucket)
+  const state = await (await r2Depot(counted).open(name)).read()
+  expect(await state.ref('refs/heads/topic-5000')).toBe(oid(1))
+  expect(counted.calls.length).toBeLessThanOrEqual(3)
+})
+
+it('finds any object of two hundred packs from a cold start in a few reads', async () => {
+  const name = uniqueName()
+  const writer = await r2Depot(bucket).open(name)
+  const blobs = Array.from({ length: 200 }, (_, i) => blob(`value ${i}`))
+  for (const each of blobs)
+    await done(writer, request([], { addPacks: [await stage(writer, [each])] }))
+  const counted = faultyBucket(bucket)
+  const objects = await Objects.open(await r2Depot(counted).open(name), nodeRuntime)
+  const wanted = blobs[17]
+  if (!wanted) throw new Error('Expected a blob')
+  expect((await objects.read(wanted.oid)).body).toEqual(wanted.body)
+  console.log(
+    'cold read over 200 packs:',
+    counted.calls.map((call) => call.slice(0, 10)).join(', '),
+  )
+  expect(counted.calls.length).toBeLessThanOrEqual(4)
+  for (const each of blobs) expect(await objects.has(each.oid)).toBe(true)
+})
+
+it('keeps a large pack in parts, readable while it comes, and leaves no staging behind', async () => {
+  const name = uniqueName()
+  const counted = faultyBucket(bucket)
+  const place = await r2Depot(counted).open(name)
+  const piece = noise(1_000_003, 11).body
+  const writer = await place.writePack()
+  const count = 18
+  for (let i = 0; i < count; i++) await writer.write(piece)
+  for (const at of [0, PART - 5, PART, 2 * PART - 1, 17 * piece.length]) {
+    const bytes = await writer.read(at, at + 10)
+    const expected = Array.from({ length: 10 }, (_, i) => piece[(at + i) % piece.length])
+    expect([...bytes]).toEqual(expected)
+  }
+  const pack = await writer.finish({ table: new PackTable(), needs: [], verified: true })
+  await done(place, request([move(MAIN, undefined, oid(1))], { addPacks: [pack] }))
+  const state = await (await r2Depot(bucket).open(name)).read()
+  expect(state.packs[0]?.size).toBe(count * piece.length)
+  const again = await r2Depot(bucket).open(name)
+  for (let i = 0; i < count; i++) {
+    const bytes = await again.readPack(pack.id, i * piece.length, (i + 1) * piece.length)
+    expect(equal(bytes, piece)).toBe(true)
+  }
+  expect(counted.calls.filter((call) => call.startsWith('part '))).toHaveLength(3)
+  expect(await keysUnder(`tmp/${pack.id.slice(0, 32)}/`)).toEqual([])
+})
+
+it('leaves nothing but an orphan when a large pack is cut off, and sweeps that after a day', async () => {
+  const { clock, advance } = handClock()
+  const place = await r2Depot(bucket, { clock }).open(uniqueName())
+  await done(place, request([move(MAIN, undefined, oid(1))]))
+  const { repository } = await place.read()
+  const writer = await place.writePack()
+  for (let i = 0; i < 9; i++) await writer.write(noise(1_000_000, i).body)
+  expect(await keysUnder(`tmp/${repository}/`)).toHaveLength(1)
+  await stage(place, [blob('never named')])
+  advance(23 * HOUR)
+  expect(await place.sweep({ grace: 0 })).toEqual({ deleted: 0 })
+  advance(3 * HOUR)
+  expect(await place.sweep({ grace: 0 })).toEqual({ deleted: 2 })
+  expect(await keysUnder(`tmp/${repository}/`)).toEqual([])
+  expect(await keysUnder(`p/${repository}/`)).toEqual([])
+  await writer.abort()
+})
+
+it('sweeps what the root does not need any more, and nothing else, however many keys there are', async () => {
+  const { clock, advance } = handClock()
+  const name = uniqueName()
+  const place = await r2Depot(bucket, { clock }).open(name)
+  const blobs = Array.from({ length: 40 }, (_, i) => blob(`value ${i}`))
+  for (const [i, each] of blobs.entries()) {
+    const why = 'x'.repeat(2000)
+    const ref = move(MAIN, blobs[i - 1]?.oid, each.oid)
+    const addPacks = [await stage(place, [each])]
+    await done(place, request([ref], { addPacks, log: { who: 'Ada <ada@example.org>', why } }))
+  }
+  const { repository } = await place.read()
+  const orphans = Array.from(
+    { length: 1100 },
+    (_, i) => `t/${repository}/${i.toString(16).padStart(32, '0')}`,
+  )
+  for (const key of orphans) await bucket.put(key, new Uint8Array(1))
+  advance(48 * HOUR)
+  expect((await place.sweep({ grace: HOUR })).deleted).toBeGreaterThanOrEqual(1100)
+  expect(await place.sweep({ grace: HOUR })).toEqual({ deleted: 0 })
+  const again = await r2Depot(bucket).open(name)
+  const state = await again.read()
+  for (const each of blobs) expect(await find(again, state, each.oid)).toBeDefined()
+  expect(await collect(again.log(MAIN))).toHaveLength(40)
+})
+
+it('adopts no pack that is a day old, of another repository, or made up', async () => {
+  const { clock, advance } = handClock()
+  const depot = r2Depot(bucket, { clock })
+  const [place, other] = [await depot.open(uniqueName()), await depot.open(uniqueName())]
+  await done(other, request([move(MAIN, undefined, oid(1))]))
+  const foreign = await stage(other, [blob('secret')])
+  const stale = await stage(place, [blob('old')])
+  const refused = async (pack: typeof stale) =>
+    settle(place, request([move(MAIN, undefined, oid(1))], { addPacks: [pack] }))
+  expect(await refused(foreign)).toMatchObject({ state: 'lost', packs: [foreign.id] })
+  await expect(place.readPack(foreign.id, 0, 12)).rejects.toMatchObject({ code: 'missing' })
+  expect(await refused({ ...stale, id: '../root/x' })).toMatchObject({ state: 'lost' })
+  expect(await refused({ ...stale, id: `${'0'.repeat(32)}-${'f'.repeat(32)}` })).toMatchObject({
+    state: 'lost',
+  })
+  advance(25 * HOUR)
+  expect(await refused(stale)).toMatchObject({ state: 'lost', packs: [stale.id] })
+})
+
+it('takes a pack that was staged by another isolate, also before the repository exists', async () => {
+  const name = uniqueName()
+  const [one, two] = [await r2Depot(bucket).open(name), await r2Depot(bucket).open(name)]
+  const staged = await stage(one, [blob('one')])
+  await done(two, request([move('refs/heads/two', undefined, oid(2))]))
+  const third = await r2Depot(bucket).open(name)
+  await done(third, request([move('refs/heads/one', undefined, oid(1))], { addPacks: [staged] }))
+  const state = await two.read()
+  expect(await find(two, state, blob('one').oid)).toBeDefined()
+  expect((await collect(state.refs())).map((ref) => ref.name)).toEqual([
+    'refs/heads/one',
+    'refs/heads/two',
+  ])
+})
+
+it('forgets receipts after thirty days, but never the newest 256', async () => {
+  const { clock, advance } = handClock()
+  const place = await r2Depot(bucket, { clock }).open(uniqueName())
+  const wishes = Array.from({ length: 700 }, (_, i) =>
+    request([move(MAIN, i === 0 ? undefined : oid(i), oid(i + 1))]),
+  )
+  for (const wish of wishes.slice(0, 400)) await done(place, wish)
+  advance(31 * 24 * HOUR)
+  for (const wish of wishes.slice(400)) await done(place, wish)
+  const state = await place.read()
+  for (const i of [399, 400, 444, 699])
+    expect(await state.receipt(wishes[i]?.id ?? '')).toBeDefined()
+})
+
+it('lists more than a thousand repositories, ordered by the bytes of their names', async () => {
+  const before = await collect(r2Depot(bucket).list())
+  const depot = r2Depot(bucket)
+  const names = [
+    'many/z',
+    'many/é',
+    'many/a b',
+    'many/a%20b',
+    ...Array.from({ length: 1100 }, (_, i) => `many/${i}`),
+  ]
+  for (const name of names)
+    await done(await depot.open(name), request([move(MAIN, undefined, oid(1))]))
+  const listed = (await collect(depot.list()))
+    .map(({ name }) => name)
+    .filter((name) => name.startsWith('many/'))
+  expect(listed).toHaveLength(
+    names.length + before.filter(({ name }) => name.startsWith('many/')).length,
+  )
+  expect(listed.slice(0, 3)).toEqual(['many/0', 'many/1', 'many/10'])
+  expect(listed.slice(-4)).toEqual(['many/a b', 'many/a%20b', 'many/z', 'many/é'])
+})
+
+it('refuses names that cannot be one', async () => {
+  const depot = r2Depot(bucket)
+  for (const name of [
+    '',
+    '/',
+    'a/',
+    '/a',
+    'a//b',
+    '.',
+    'a/../b',
+    'a\u0000',
+    'a\nb',
+    '\udc80',
+    'x'.repeat(2000),
+  ]) {
+    await expect(depot.open(name)).rejects.toMatchObject({ code: 'bad-name' })
+  }
+})
