@@ -93,6 +93,11 @@ export class ObjectLookup {
     return this.#sorted(found)
   }
 
+  /** Every copy of the object, looked for in each pack by itself: for when those of {@link find} were no good. */
+  findEvery(oid: Oid): Promise<Located[]> {
+    return this.#findInEach(encodeOid(oid))
+  }
+
   /** Where the base is that a delta at `from` names; as near to it as possible. */
   async findBase(from: Located): Promise<Located[]> {
     const { index, ordinal, pack } = from

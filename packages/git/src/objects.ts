@@ -151,7 +151,12 @@ export class Objects {
     if (kept?.isNamed === true) return kept.object
     return this.#withPacks(oid, async () => {
       await this.#first(oid)
-      return this.#readCopies(oid, await this.#lookup.find(oid))
+      try {
+        return await this.#readCopies(oid, await this.#lookup.find(oid))
+      } catch (error) {
+        if (!(error instanceof MalformedError)) throw error
+        return this.#readCopies(oid, await this.#lookup.findEvery(oid))
+      }
     })
   }
 

@@ -37,7 +37,7 @@ export function randomHistory({ files, commits, random }: HistoryOptions): RealR
       else
         say(`M ${modeOf(file)} inline ${pathOf(file)}\n${data(contentOf(contents, file, below))}`)
     }
-    if (below(8) === 0) say(`M 160000 ${String(below(9)).repeat(40)} modules/m${below(3)}\n`)
+    if (below(8) === 0) say(`M 160000 ${String(1 + below(9)).repeat(40)} modules/m${below(3)}\n`)
     if (below(10) === 0) {
       const from = `from :${commit}\ntagger ${who}\n`
       say(`tag v${commit}\n${from}${data(`version ${commit}\n`)}`)

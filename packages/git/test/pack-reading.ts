@@ -66,7 +66,7 @@ export function catFile(git: RealRepository, oids: Iterable<string>): string[] {
 }
 
 /** The same lines of a table. */
-export function tableLines({ table }: ReadPack): string[] {
+export function tableLines({ table }: Pick<ReadPack, 'table'>): string[] {
   return Array.from(
     { length: table.count },
     (_, i) => `${table.oid(i)} ${table.type(i)} ${table.size(i)}`,

@@ -95,22 +95,12 @@ function runDelta(base: Uint8Array, delta: Uint8Array, target: Uint8Array, start
     }
     if (from + size > source.length) throw malformed('an instruction reaches behind its end')
     if (at + size > target.length) throw malformed('it makes more than it announces')
-    copyInto(target, at, source, from, size)
+    // Below this length the loop is faster than making a view for `set`.
+    if (size > 32) target.set(source.subarray(from, from + size), at)
+    else for (let k = 0; k < size; k++) target[at + k] = source[from + k] ?? 0
     at += size
   }
   return at
-}
-
-function copyInto(
-  target: Uint8Array,
-  at: number,
-  source: Uint8Array,
-  from: number,
-  size: number,
-): void {
-  // Below this length the loop is faster than making a view for `set`.
-  if (size > 32) target.set(source.subarray(from, from + size), at)
-  else for (let k = 0; k < size; k++) target[at + k] = source[from + k] ?? 0
 }
 
 function copyBytes(op: number): number {

@@ -148,6 +148,20 @@ describe('deltas', () => {
     expect(read.outside).toEqual([])
   })
 
+  it('may name one base by distance and by name', async () => {
+    const near = deltaOf(a, b)
+    const first = whole(a)
+    const ofs = concat([encodeOfsHeader(near.length, first.length), nodeRuntime.deflate(near)])
+    const read = await readWhole(packed(3, first, ofs, refDelta(a, deltaOf(a, c))))
+    expect([...read.objects.keys()].toSorted()).toEqual([blob(a), blob(b), blob(c)].toSorted())
+  })
+
+  it('may not make an object that is too large', async () => {
+    const pack = packed(2, whole(a), refDelta(a, deltaOf(a, a + b)))
+    await expect(readWhole(pack, { limits: { object: 63 } })).rejects.toThrow(RefusedError)
+    expect((await readWhole(pack, { limits: { object: 64 } })).table.count).toBe(2)
+  })
+
   it('may not go in a circle', async () => {
     const pack = packed(2, refDelta(a, deltaOf(a, b)), refDelta(b, deltaOf(b, a)))
     await expect(readWhole(pack)).rejects.toThrow(GitError)
