@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest'
+import type { Oid } from '@datakit/git/oid'
+import { countAhead, type Knot } from './ahead.ts'
+
+/** Commits by letter, each with the letters of its parents; later letters are newer. */
+function graph(parents: Readonly<Record<string, string>>): (oid: Oid) => Promise<Knot> {
+  const generation = (name: string): number =>
+    1 + Math.max(0, ...[...(parents[name] ?? '')].map(generation))
+  return async (oid) => ({
+    oid,
+    parents: [...(parents[oid] ?? '')] as Oid[],
+    time: oid.charCodeAt(0),
+    generation: generation(oid),
+  })
+}
+
+function count(
+  parents: Readonly<Record<string, string>>,
+  ours: string,
+  theirs: string,
+): Promise<number> {
+  return countAhead(graph(parents), [...ours] as Oid[], [...theirs] as Oid[])
+}
+
+describe('the commits that the server has not got', () => {
+  const line = { a: '', b: 'a', c: 'b', d: 'c' }
+
+  it('are those after where the server is', async () => {
+    expect(await count(line, 'd', 'b')).toBe(2)
+    expect(await count(line, 'd', 'd')).toBe(0)
+    expect(await count(line, 'b', 'd')).toBe(0)
+  })
+
+  it('are all while the server has none', async () => {
+    expect(await count(line, 'd', '')).toBe(4)
+    expect(await count(line, '', 'd')).toBe(0)
+  })
+
+  it('leave out what a merge brought from the server, and count a commit once', async () => {
+    const merged = { a: '', b: 'a', c: 'a', d: 'bc', e: 'd' }
+    expect(await count(merged, 'e', 'b')).toBe(3)
+    expect(await count(merged, 'ed', 'bc')).toBe(2)
+  })
+})

@@ -1,0 +1,121 @@
+/**
+ * What the whole page shares: where it is, and the repository that is open there.
+ *
+ * @module
+ */
+import { effect, signal, untracked, type ReadonlySignal } from '@preact/signals'
+import type { Oid } from '@datakit/git/oid'
+import { openRepository } from './data-store.ts'
+import type { RepositoryStore } from './data.ts'
+import { formatRoute, HOME, parseRoute, type Route, type View } from './route.ts'
+import { Session } from './session.ts'
+import { askForToken, currentToken } from './sign-in.ts'
+import { explainProblem } from './status.ts'
+import { TreeModel } from './tree-model.ts'
+
+/** The repository of the page. */
+export type Opened =
+  | { readonly state: 'none' }
+  | { readonly state: 'opening'; readonly name: string }
+  | { readonly state: 'failed'; readonly name: string; readonly reason: string }
+  | { readonly state: 'open'; readonly session: Session; readonly tree: TreeModel }
+
+const place = signal<Route>(HOME)
+const current = signal<Opened>({ state: 'none' })
+/** Counts openings, so that one that was overtaken is noticed. */
+let turn = 0
+
+/** Where the page is. */
+export const route: ReadonlySignal<Route> = place
+
+/** What is open there. */
+export const opened: ReadonlySignal<Opened> = current
+
+/** Follows the URL from here on. */
+export function startRouting(): void {
+  const follow = (): void => {
+    place.value = parseRoute(location.hash)
+  }
+  window.addEventListener('hashchange', follow)
+  follow()
+  effect(() => {
+    const { repository, branch } = place.value
+    untracked(() => void openPlace(repository, branch))
+  })
+}
+
+/** Goes to another place; the browser's back button leads here again unless `replace` is set. */
+export function navigate(to: Partial<Route>, options: { readonly replace?: boolean } = {}): void {
+  const fragment = linkTo(to)
+  if (options.replace === true) history.replaceState(undefined, '', fragment)
+  else history.pushState(undefined, '', fragment)
+  place.value = parseRoute(location.hash)
+}
+
+/** The link to another place of this repository: what is not named stays, but for the view, which is the files. */
+export function linkTo(to: Partial<Route>): string {
+  return formatRoute({ ...place.value, view: 'files', oid: undefined, ...to })
+}
+
+/** The link to a commit. */
+export function linkToCommit(oid: Oid): string {
+  return linkTo({ view: 'commit', oid })
+}
+
+/** Whether the page shows this view. */
+export function isAt(view: View): boolean {
+  return place.value.view === view
+}
+
+/** Opens again what could not be opened. */
+export function reopen(): void {
+  current.value = { state: 'none' }
+  void openPlace(place.value.repository, place.value.branch)
+}
+
+/** Opens what the URL names, unless it is open, and lets go of what was open. */
+async function openPlace(name: string | undefined, branch: string | undefined): Promise<void> {
+  const before = current.value
+  if (before.state === 'open') {
+    const { session } = before
+    if (session.store.name === name && (branch === undefined || session.branch === branch)) return
+  }
+  const ours = ++turn
+  current.value = name === undefined ? { state: 'none' } : { state: 'opening', name }
+  try {
+    if (before.state === 'open') {
+      before.tree.stop()
+      await before.session.close()
+    }
+    if (name !== undefined) await open(name, branch, () => ours === turn)
+  } catch (error) {
+    if (ours !== turn || name === undefined) return
+    current.value = { state: 'failed', name, reason: explainProblem(error) }
+  }
+}
+
+async function open(
+  name: string,
+  branch: string | undefined,
+  isWanted: () => boolean,
+): Promise<void> {
+  const store = await openRepository(name)
+  const session = new Session(store, branch ?? (await chooseBranch(store)))
+  await session.start()
+  if (!isWanted()) return session.close()
+  const tree = new TreeModel(session)
+  tree.reveal(place.value.path)
+  current.value = { state: 'open', session, tree }
+  if (branch === undefined)
+    navigate({ branch: session.branch, view: place.value.view }, { replace: true })
+}
+
+/** The branch that HEAD names; what was never opened here is asked of the server first. */
+async function chooseBranch(store: RepositoryStore): Promise<string> {
+  const branches = await store.branches()
+  if (branches.length === 0 && navigator.onLine) {
+    const report = await store.sync({ token: currentToken() })
+    if (report.state === 'unauthorized') askForToken()
+  }
+  return store.homeBranch()
+}

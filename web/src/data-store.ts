@@ -1,0 +1,293 @@
+/**
+ * The repositories of this browser: {@link RepositoryStore} over the model, in IndexedDB.
+ *
+ * @module
+ */
+import { nameObject } from '@datakit/git/object'
+import type { Oid } from '@datakit/git/oid'
+import type { Place } from '@datakit/git/place'
+import { portableRuntime } from '@datakit/git/runtime/portable'
+import { History } from '@datakit/datakit/history'
+import type { CommitOutcome } from '@datakit/datakit/land'
+import type { LoggedCommit } from '@datakit/datakit/log'
+import { Repository } from '@datakit/datakit/repository'
+import type { Snapshot } from '@datakit/datakit/snapshot'
+import type { Transaction } from '@datakit/datakit/transaction'
+import { kindOf, type Entry } from '@datakit/datakit/tree-reader'
+import { indexedDbDepot, openIndexedDbPlace } from '@datakit/storage/indexeddb'
+import { countAhead } from './ahead.ts'
+import { NOBODY, type Author } from './author.ts'
+import type {
+  BranchInfo,
+  Choices,
+  CommitInfo,
+  CommitResult,
+  CommitWords,
+  ConflictDecision,
+  Decision,
+  Edit,
+  FileChange,
+  ListedEntry,
+  RepositoryStore,
+  SyncOptions,
+  SyncReport,
+  UnrelatedChoice,
+  UnrelatedDecision,
+} from './data.ts'
+import { findDecisions, keepMine, syncWithServer } from './data-sync.ts'
+import type { EntryKind } from './tree-rows.ts'
+
+/** Commits whose snapshots are kept at hand. */
+const SNAPSHOTS = 16
+const HEADS = 'refs/heads/'
+const REMOTES = 'refs/remotes/origin/'
+
+/** Opens a repository of this browser, whether anything is in it or not. */
+export async function openRepository(name: string): Promise<RepositoryStore> {
+  const place = await openIndexedDbPlace(name)
+  let author: Author = NOBODY
+  const repository = await Repository.open(place, {
+    runtime: portableRuntime,
+    identity: () => author,
+  })
+  return new LocalRepository(name, place, repository, (next) => (author = next))
+}
+
+/** Names of the repositories that were ever written to in this browser. */
+export async function localRepositories(): Promise<readonly string[]> {
+  const depot = indexedDbDepot()
+  const names: string[] = []
+  for await (const { name } of depot.list()) names.push(name)
+  await depot.close()
+  return names
+}
+
+class LocalRepository implements RepositoryStore {
+  readonly name: string
+  readonly #place: Place
+  readonly #repository: Repository
+  readonly #setAuthor: (author: Author) => void
+  readonly #snapshots = new Map<Oid, Promise<Snapshot>>()
+
+  constructor(
+    name: string,
+    place: Place,
+    repository: Repository,
+    setAuthor: (author: Author) => void,
+  ) {
+    this.name = name
+    this.#place = place
+    this.#repository = repository
+    this.#setAuthor = setAuthor
+  }
+
+  async branches(): Promise<readonly BranchInfo[]> {
+    const state = await this.#place.read()
+    const branches: BranchInfo[] = []
+    for await (const { name, oid } of state.refs(HEADS)) {
+      const short = name.slice(HEADS.length)
+      branches.push({ name: short, head: oid, remote: await state.ref(REMOTES + short) })
+    }
+    return branches
+  }
+
+  async homeBranch(): Promise<string> {
+    const head = await this.#repository.head()
+    return 'ref' in head && head.ref.startsWith(HEADS) ? head.ref.slice(HEADS.length) : 'main'
+  }
+
+  head(branch: string): Promise<Oid | undefined> {
+    return this.#repository.branch(branch).oid()
+  }
+
+  async list(commit: Oid, path: string): Promise<readonly ListedEntry[]> {
+    const entries = await (await this.#snapshot(commit)).list(path)
+    const prefix = path === '' ? '' : `${path}/`
+    return entries.map((entry) => describeEntry(prefix + entry.name, entry))
+  }
+
+  async stat(commit: Oid, path: string): Promise<ListedEntry | undefined> {
+    const found = await (await this.#snapshot(commit)).stat(path)
+    const name = path.slice(path.lastIndexOf('/') + 1)
+    return found && describeEntry(path, { ...found, name })
+  }
+
+  readBlob(oid: Oid): Promise<Uint8Array> {
+    return this.#repository.readBlob(oid)
+  }
+
+  async commit(
+    branch: string,
+    from: Oid | undefined,
+    edits: readonly Edit[],
+    words: CommitWords,
+  ): Promise<CommitResult> {
+    if (from === undefined) {
+      const decision = await this.#findAdded(branch, edits)
+      if (decision !== undefined) return { state: 'conflict', decision }
+    }
+    this.#setAuthor(words.author)
+    const start = from === undefined ? undefined : await this.#snapshot(from)
+    const transaction = await this.#repository.branch(branch).transaction(start)
+    try {
+      for (const edit of edits) await apply(transaction, edit)
+      const outcome = await transaction.commit({ message: words.message, skipEmpty: true })
+      return resultOf(branch, outcome, edits)
+    } finally {
+      transaction.abort()
+    }
+  }
+
+  async createBranch(name: string, at: Oid): Promise<void> {
+    const isNew = await this.#repository.branch(name).create(at)
+    if (!isNew) throw new RangeError(`A branch "${name}" is there already`)
+  }
+
+  async history(
+    from: Oid,
+    options: { readonly limit: number; readonly path: string },
+  ): Promise<readonly CommitInfo[]> {
+    const commits: CommitInfo[] = []
+    for await (const logged of this.#repository.log(from, options))
+      commits.push(describeCommit(logged))
+    return commits
+  }
+
+  async describe(oid: Oid): Promise<CommitInfo> {
+    return describeCommit({ oid, commit: (await this.#snapshot(oid)).commit() })
+  }
+
+  async changes(oid: Oid): Promise<readonly FileChange[]> {
+    const [parent] = (await this.#snapshot(oid)).commit().parents
+    const changes: FileChange[] = []
+    for await (const change of this.#repository.diff(parent, oid)) changes.push(change)
+    return changes
+  }
+
+  sync(options: SyncOptions): Promise<SyncReport> {
+    return syncWithServer(this.#repository, this.name, options)
+  }
+
+  decisions(): Promise<readonly Decision[]> {
+    return findDecisions(this.#repository)
+  }
+
+  async resolve(
+    decision: ConflictDecision,
+    choices: Choices,
+    words: CommitWords,
+  ): Promise<CommitResult> {
+    this.#setAuthor(words.author)
+    const { branch, theirs } = decision
+    const transaction = await this.#repository.branch(branch).transaction()
+    try {
+      const merged = await transaction.merge(theirs)
+      const ours = (await this.head(branch)) ?? decision.ours
+      const open = merged.conflicts.some(({ path }) => !choices.has(path))
+      // The branch went on since: what is in conflict now is shown again.
+      if (open) return { state: 'conflict', decision: { ...decision, ...merged, ours } }
+      for (const { path } of merged.conflicts)
+        await transaction.resolve(path, choices.get(path) ?? 'ours')
+      const outcome = await transaction.commit({ message: words.message, firstParent: theirs })
+      return resultOf(branch, outcome, [])
+    } finally {
+      transaction.abort()
+    }
+  }
+
+  settle(decision: UnrelatedDecision, choice: UnrelatedChoice): Promise<void> {
+    return keepMine(this.#repository, decision, choice)
+  }
+
+  async waiting(): Promise<number> {
+    const branches = await this.branches()
+    const behind = branches.filter(({ head, remote }) => head !== remote)
+    if (behind.length === 0) return 0
+    const history = new History(this.#repository.store)
+    const known = branches.flatMap(({ remote }) => remote ?? [])
+    return countAhead(
+      (oid) => history.node(oid),
+      behind.map(({ head }) => head),
+      known,
+    )
+  }
+
+  subscribe(listener: () => void): () => void {
+    return this.#place.subscribe(listener)
+  }
+
+  close(): Promise<void> {
+    return this.#repository.close()
+  }
+
+  #snapshot(oid: Oid): Promise<Snapshot> {
+    const known = this.#snapshots.get(oid)
+    if (known !== undefined) return known
+    const snapshot = this.#repository.snapshot(oid)
+    snapshot.catch(() => this.#snapshots.delete(oid))
+    this.#snapshots.set(oid, snapshot)
+    const [oldest] = this.#snapshots.keys()
+    if (this.#snapshots.size > SNAPSHOTS && oldest !== undefined) this.#snapshots.delete(oldest)
+    return snapshot
+  }
+
+  /** Files that began on a branch without commits, and that others have added to it since. */
+  async #findAdded(branch: string, edits: readonly Edit[]): Promise<ConflictDecision | undefined> {
+    const theirs = await this.head(branch)
+    if (theirs === undefined) return undefined
+    const unstored = new Map<Oid, Uint8Array>()
+    const conflicts: ConflictDecision['conflicts'][number][] = []
+    for (const edit of edits) {
+      if (edit.act !== 'write') continue
+      const oid = nameObject(portableRuntime, { type: 'blob', body: edit.bytes })
+      const there = await this.stat(theirs, edit.path)
+      if (there === undefined || there.oid === oid) continue
+      unstored.set(oid, edit.bytes)
+      const ours = { mode: edit.mode, oid }
+      conflicts.push({ path: edit.path, kind: 'add/add', base: undefined, ours, theirs: there })
+    }
+    if (conflicts.length === 0) return undefined
+    const common = { kind: 'conflict', branch, base: undefined } as const
+    return { ...common, conflicts, ours: theirs, theirs, unstored }
+  }
+}
+
+async function apply(transaction: Transaction, edit: Edit): Promise<void> {
+  if (edit.act === 'write') await transaction.write(edit.path, edit.bytes, { mode: edit.mode })
+  else if (edit.act === 'remove') await transaction.remove(edit.path)
+  else await transaction.move(edit.from, edit.to)
+}
+
+function resultOf(branch: string, outcome: CommitOutcome, edits: readonly Edit[]): CommitResult {
+  if (outcome.state === 'committed') return { state: 'committed', oid: outcome.oid }
+  if (outcome.state === 'unchanged') return { state: 'unchanged' }
+  const { conflicts, ours, theirs, base } = outcome
+  const unstored = new Map<Oid, Uint8Array>()
+  for (const edit of edits) {
+    if (edit.act !== 'write') continue
+    const side = conflicts.find(({ path }) => path === edit.path)?.ours
+    if (side !== undefined) unstored.set(side.oid, edit.bytes)
+  }
+  return {
+    state: 'conflict',
+    decision: { kind: 'conflict', branch, conflicts, ours, theirs, base, unstored },
+  }
+}
+
+function describeEntry(
+  path: string,
+  { name, mode, oid }: Pick<Entry, 'name' | 'mode' | 'oid'>,
+): ListedEntry {
+  const found = kindOf(mode)
+  const kind: EntryKind = found === 'executable' ? 'file' : found
+  return { name, path, kind, mode, oid }
+}
+
+function describeCommit({ oid, commit }: LoggedCommit): CommitInfo {
+  const { parents, author, committer, message } = commit
+  return { oid, parents, author: signature(author), committer: signature(committer), message }
+}
+
+function signature({ name, address, seconds }: CommitInfo['author']): CommitInfo['author'] {
+  return { name, address, seconds }
+}

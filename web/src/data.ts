@@ -1,0 +1,167 @@
+/**
+ * The repositories as the views know them. Only this module and those below it touch a store.
+ *
+ * Every value that goes in or comes out survives a structured clone and every call is a promise, so that a Web Worker can
+ * stand behind {@link RepositoryStore} without a change in front of it.
+ *
+ * @module
+ */
+import type { Oid } from '@datakit/git/oid'
+import type { Conflict, Resolution } from '@datakit/datakit/conflict'
+import type { EntryKind } from './tree-rows.ts'
+
+/** An entry of a committed directory. */
+export interface ListedEntry {
+  readonly name: string
+  readonly path: string
+  readonly kind: EntryKind
+  readonly mode: number
+  readonly oid: Oid
+}
+
+/** Who made something, and when. */
+export interface Signature {
+  readonly name: string
+  readonly address: string
+  /** Seconds since 1970. */
+  readonly seconds: number
+}
+
+/** A commit as histories list it. */
+export interface CommitInfo {
+  readonly oid: Oid
+  readonly parents: readonly Oid[]
+  readonly author: Signature
+  readonly committer: Signature
+  readonly message: string
+}
+
+/** One side of a changed file. */
+export interface FileSide {
+  readonly mode: number
+  readonly oid: Oid
+}
+
+/** A file that differs between two commits. */
+export interface FileChange {
+  readonly path: string
+  readonly kind: 'added' | 'removed' | 'changed'
+  readonly before: FileSide | undefined
+  readonly after: FileSide | undefined
+}
+
+/** A branch, and what the server last had there. */
+export interface BranchInfo {
+  readonly name: string
+  readonly head: Oid
+  readonly remote: Oid | undefined
+}
+
+/** One step of a commit. */
+export type Edit =
+  | {
+      readonly act: 'write'
+      readonly path: string
+      readonly bytes: Uint8Array
+      readonly mode: number
+    }
+  | { readonly act: 'remove'; readonly path: string }
+  | { readonly act: 'move'; readonly from: string; readonly to: string }
+
+/** What a commit is to say. */
+export interface CommitWords {
+  readonly message: string
+  readonly author: { readonly name: string; readonly address: string }
+}
+
+/** Two lines of work that cannot be joined without a person. */
+export interface ConflictDecision {
+  readonly kind: 'conflict'
+  readonly branch: string
+  readonly conflicts: readonly Conflict[]
+  readonly ours: Oid
+  readonly theirs: Oid
+  readonly base: Oid | undefined
+  /** Blobs of ours that are in no pack, since the commit that was to hold them was not made. */
+  readonly unstored: ReadonlyMap<Oid, Uint8Array>
+}
+
+/** Two histories under one name that never had anything in common. */
+export interface UnrelatedDecision {
+  readonly kind: 'unrelated'
+  readonly branch: string
+  readonly ours: Oid
+  readonly theirs: Oid
+}
+
+/** A question that only a person can answer. */
+export type Decision = ConflictDecision | UnrelatedDecision
+
+/** How a commit ended. */
+export type CommitResult =
+  /** `oid` is where the branch is afterwards: a merge, if it had moved. */
+  | { readonly state: 'committed'; readonly oid: Oid }
+  | { readonly state: 'unchanged' }
+  | { readonly state: 'conflict'; readonly decision: ConflictDecision }
+
+/** How a sync ended. */
+export interface SyncReport {
+  /** `done` also where decisions are left: the server was reached and told the truth. */
+  readonly state: 'done' | 'offline' | 'unauthorized' | 'failed'
+  readonly decisions: readonly Decision[]
+  /** What went wrong or was refused, for people. */
+  readonly message: string | undefined
+}
+
+/** What the page knows of the server. */
+export interface SyncOptions {
+  readonly token: string | undefined
+  readonly signal?: AbortSignal
+}
+
+/** What to do with two histories that have nothing in common. Both keep everything. */
+export type UnrelatedChoice =
+  /** Mine goes on as a branch of this name, the server's takes the place. */
+  { readonly keepMineAs: string }
+
+/** What was chosen for each path of a conflict. */
+export type Choices = ReadonlyMap<string, Resolution>
+
+/** One repository on this device. */
+export interface RepositoryStore {
+  readonly name: string
+  branches(): Promise<readonly BranchInfo[]>
+  /** The branch that HEAD names, whether it exists or not. */
+  homeBranch(): Promise<string>
+  head(branch: string): Promise<Oid | undefined>
+  /** The entries of a directory in a commit, in Git's order. */
+  list(commit: Oid, path: string): Promise<readonly ListedEntry[]>
+  stat(commit: Oid, path: string): Promise<ListedEntry | undefined>
+  /** The bytes of a blob. */
+  readBlob(oid: Oid): Promise<Uint8Array>
+  commit(
+    branch: string,
+    from: Oid | undefined,
+    edits: readonly Edit[],
+    words: CommitWords,
+  ): Promise<CommitResult>
+  createBranch(name: string, at: Oid): Promise<void>
+  /** The newest `limit` commits from `from` on, of one path if it is not empty. */
+  history(
+    from: Oid,
+    options: { readonly limit: number; readonly path: string },
+  ): Promise<readonly CommitInfo[]>
+  describe(commit: Oid): Promise<CommitInfo>
+  /** What a commit changed against its first parent. */
+  changes(commit: Oid): Promise<readonly FileChange[]>
+  sync(options: SyncOptions): Promise<SyncReport>
+  /** Decisions that can be seen from here without the server. */
+  decisions(): Promise<readonly Decision[]>
+  resolve(decision: ConflictDecision, choices: Choices, words: CommitWords): Promise<CommitResult>
+  settle(decision: UnrelatedDecision, choice: UnrelatedChoice): Promise<void>
+  /** How many commits the server has not got, as far as is known here. */
+  waiting(): Promise<number>
+  /** Calls the listener when the repository may have changed, in this page or another. Returns how to stop. */
+  subscribe(listener: () => void): () => void
+  close(): Promise<void>
+}

@@ -1,0 +1,17 @@
+/**
+ * Starts the page.
+ *
+ * @module
+ */
+import { render } from 'preact'
+import { startRouting } from './app-state.ts'
+import { startServiceWorker } from './service-worker-client.ts'
+import { loadToken } from './sign-in.ts'
+import { App } from './views/app.tsx'
+
+const root = document.querySelector('#app')
+if (root === null) throw new Error('The page has no element "app"')
+await loadToken()
+startRouting()
+render(<App />, root)
+await startServiceWorker()

@@ -1,0 +1,411 @@
+/**
+ * A branch of a repository that is open in this page: what the views show of it, and what a person can do to it.
+ *
+ * @module
+ */
+import { batch, computed, signal, type ReadonlySignal } from '@preact/signals'
+import type { Oid } from '@datakit/git/oid'
+import { readAuthor } from './author.ts'
+import type {
+  BranchInfo,
+  Choices,
+  CommitResult,
+  ConflictDecision,
+  Decision,
+  Edit,
+  ListedEntry,
+  RepositoryStore,
+  UnrelatedDecision,
+} from './data.ts'
+import { editsOfDecision, writeOf } from './draft-decision.ts'
+import { DraftKeeper } from './draft-keeper.ts'
+import { groupDrafts, isStale, type Draft } from './drafts.ts'
+import { askForToken, currentToken, onSignIn } from './sign-in.ts'
+import { describeStatus, explainProblem, type Status } from './status.ts'
+import { SyncSchedule, whenAlone, type Verdict } from './sync-schedule.ts'
+
+/** How long one page waits for another to finish its sync, in milliseconds. */
+const PATIENCE = 10_000
+/** After this long a sync is given up, in milliseconds: a server that hangs must not hold it for ever. */
+const SYNC_LIMIT = 600_000
+
+/** How something that a person asked for ended. */
+export type ActionResult = CommitResult | { readonly state: 'failed'; readonly reason: string }
+
+/** One branch of one repository, open. */
+export class Session {
+  readonly store: RepositoryStore
+  readonly branch: string
+  readonly keeper: DraftKeeper
+  readonly status: ReadonlySignal<Status>
+  readonly decisions: ReadonlySignal<readonly Decision[]>
+  /** Paths of drafts whose files changed underneath. */
+  readonly stale: ReadonlySignal<ReadonlySet<string>>
+  readonly #head = signal<Oid | undefined>(undefined)
+  readonly #branches = signal<readonly BranchInfo[]>([])
+  readonly #isSyncing = signal(false)
+  readonly #syncMessage = signal<string | undefined>(undefined)
+  readonly #committed = signal<ReadonlyMap<string, ListedEntry | undefined>>(new Map())
+  readonly #fromSync = signal<readonly Decision[]>([])
+  readonly #fromDrafts = signal<ReadonlyMap<ConflictDecision, readonly Draft[]>>(new Map())
+  readonly #offline = signal(!navigator.onLine)
+  readonly #waiting = signal<number | undefined>(undefined)
+  readonly #writeProblem = signal<string | undefined>(undefined)
+  readonly #readProblem = signal<string | undefined>(undefined)
+  readonly #schedule: SyncSchedule
+  readonly #stops: (() => void)[] = []
+  #refreshing: Promise<void> | undefined
+  #refreshAgain = false
+
+  constructor(store: RepositoryStore, branch: string) {
+    this.store = store
+    this.branch = branch
+    this.keeper = new DraftKeeper(store.name, branch)
+    this.#schedule = new SyncSchedule(() => this.#syncAlone())
+    this.decisions = computed(() => [...this.#fromDrafts.value.keys(), ...this.#fromSync.value])
+    this.stale = computed(() => this.#findStale())
+    this.status = computed(() => this.#describe())
+  }
+
+  /** The newest commit of the branch; `undefined` while it has none. */
+  get head(): ReadonlySignal<Oid | undefined> {
+    return this.#head
+  }
+
+  get branches(): ReadonlySignal<readonly BranchInfo[]> {
+    return this.#branches
+  }
+
+  get isSyncing(): ReadonlySignal<boolean> {
+    return this.#isSyncing
+  }
+
+  /** What the last sync had to say beyond the status. */
+  get syncMessage(): ReadonlySignal<string | undefined> {
+    return this.#syncMessage
+  }
+
+  /** Shows what is here, and begins to sync. */
+  async start(): Promise<void> {
+    await this.keeper.load()
+    await this.refresh()
+    this.#stops.push(
+      this.store.subscribe(() => void this.refresh()),
+      onSignIn(() => void this.sync()),
+      this.keeper.drafts.subscribe(() => void this.#lookUnderDrafts()),
+      listen(window, 'online', () => this.#setOnline(true)),
+      listen(window, 'offline', () => this.#setOnline(false)),
+      listen(window, 'pagehide', () => void this.keeper.flush()),
+      listen(document, 'visibilitychange', () => {
+        if (document.visibilityState === 'hidden') void this.keeper.flush()
+        else void this.sync()
+      }),
+    )
+    void this.sync()
+  }
+
+  /** Reads again what may have changed. Never rejects: the status says what failed. */
+  refresh(): Promise<void> {
+    this.#refreshAgain = true
+    this.#refreshing ??= this.#refreshRounds()
+    return this.#refreshing
+  }
+
+  /** Syncs now; resolves when that is over. Never rejects. */
+  sync(): Promise<void> {
+    return this.#schedule.request()
+  }
+
+  /** Commits these drafts together. Those whose files changed underneath are merged first, each from where it began. */
+  async commitDrafts(paths: readonly string[], message: string): Promise<ActionResult> {
+    await this.keeper.flush()
+    const drafts = paths.flatMap((path) => this.keeper.drafts.value.get(path) ?? [])
+    let result: ActionResult = { state: 'unchanged' }
+    const committed = await this.#act(async () => {
+      await this.#readUnderDrafts()
+      return { state: 'unchanged' }
+    })
+    if (committed.state === 'failed') return committed
+    for (const group of groupDrafts(drafts, this.#committed.value, this.#head.value)) {
+      const edits = group.drafts.map(writeOf)
+      result = await this.#commit(group.from, edits, message)
+      if (result.state === 'conflict') this.#askAboutDrafts(result.decision, group.drafts)
+      if (result.state === 'conflict' || result.state === 'failed') return result
+      await this.keeper.drop(group.drafts)
+    }
+    void this.sync()
+    return result
+  }
+
+  /** Moves a file or a directory, and the drafts in it, in a commit of its own. */
+  async move(from: string, to: string, message: string): Promise<ActionResult> {
+    await this.keeper.flush()
+    if (await this.#isCommitted(from)) {
+      const result = await this.#commit(this.#head.value, [{ act: 'move', from, to }], message)
+      if (result.state !== 'committed') return result
+    }
+    for (const draft of this.#draftsUnder(from)) {
+      const commit = draft.base === undefined ? draft.commit : this.#head.value
+      await this.keeper.put({ ...draft, path: to + draft.path.slice(from.length), commit })
+      await this.keeper.discard(draft.path)
+    }
+    void this.sync()
+    return { state: 'unchanged' }
+  }
+
+  /** Removes a file or a directory in a commit of its own, and the drafts in it. */
+  async remove(path: string, message: string): Promise<ActionResult> {
+    await this.keeper.flush()
+    if (await this.#isCommitted(path)) {
+      const result = await this.#commit(this.#head.value, [{ act: 'remove', path }], message)
+      if (result.state !== 'committed') return result
+    }
+    for (const draft of this.#draftsUnder(path)) await this.keeper.discard(draft.path)
+    void this.sync()
+    return { state: 'unchanged' }
+  }
+
+  /** Joins two lines of work as a person decided. */
+  async resolve(
+    decision: ConflictDecision,
+    choices: Choices,
+    message: string,
+  ): Promise<ActionResult> {
+    const drafts = this.#fromDrafts.value.get(decision)
+    if (drafts !== undefined) return this.#resolveDrafts(decision, drafts, choices, message)
+    const result = await this.#act(async () =>
+      this.store.resolve(decision, choices, { message, author: await readAuthor() }),
+    )
+    if (result.state === 'failed') return result
+    this.#forgetDecision(decision)
+    if (result.state === 'conflict')
+      this.#fromSync.value = [...this.#fromSync.value, result.decision]
+    void this.sync()
+    return result
+  }
+
+  /** The bytes of a blob, also of one that only a decision about drafts names. */
+  async readBlob(oid: Oid): Promise<Uint8Array> {
+    for (const decision of this.#fromDrafts.value.keys()) {
+      const bytes = decision.unstored.get(oid)
+      if (bytes !== undefined) return bytes
+    }
+    return this.store.readBlob(oid)
+  }
+
+  /** Keeps both of two unrelated histories: mine as a branch of another name. */
+  async settle(decision: UnrelatedDecision, keepMineAs: string): Promise<ActionResult> {
+    const result = await this.#act(async () => {
+      await this.store.settle(decision, { keepMineAs })
+      return { state: 'unchanged' }
+    })
+    if (result.state !== 'failed') this.#forgetDecision(decision)
+    void this.sync()
+    return result
+  }
+
+  /** Takes a decision about drafts off the list: committing them asks again. */
+  putOff(decision: ConflictDecision): void {
+    if (this.#fromDrafts.value.has(decision)) this.#forgetDecision(decision)
+  }
+
+  async createBranch(name: string): Promise<ActionResult> {
+    const head = this.#head.value
+    if (head === undefined) return { state: 'failed', reason: 'There is no commit to begin from' }
+    const result = await this.#act(async () => {
+      await this.store.createBranch(name, head)
+      return { state: 'unchanged' }
+    })
+    void this.sync()
+    return result
+  }
+
+  /** Lets go; what was typed is written first. */
+  async close(): Promise<void> {
+    this.#schedule.stop()
+    for (const stop of this.#stops) stop()
+    await this.keeper.close()
+    await this.store.close()
+  }
+
+  #describe(): Status {
+    const remote = this.#branches.value.some((branch) => branch.remote !== undefined)
+    return describeStatus({
+      problem: this.keeper.problem.value ?? this.#writeProblem.value ?? this.#readProblem.value,
+      decisions: this.decisions.value.length,
+      waiting: this.#waiting.value,
+      drafts: this.keeper.drafts.value.size,
+      offline: this.#offline.value,
+      onServer: remote,
+    })
+  }
+
+  #findStale(): ReadonlySet<string> {
+    const drafts = [...this.keeper.drafts.value.values()]
+    const known = this.#committed.value
+    const stale = drafts.filter(
+      (draft) => known.has(draft.path) && isStale(draft, known.get(draft.path)),
+    )
+    return new Set(stale.map((draft) => draft.path))
+  }
+
+  #draftsUnder(path: string): Draft[] {
+    const drafts = [...this.keeper.drafts.value.values()]
+    return drafts.filter((draft) => draft.path === path || draft.path.startsWith(`${path}/`))
+  }
+
+  async #isCommitted(path: string): Promise<boolean> {
+    const head = this.#head.value
+    if (head === undefined) return false
+    // Where it cannot be read, the commit that follows says so.
+    const found = await this.store.stat(head, path).catch(() => 'unreadable')
+    return found !== undefined
+  }
+
+  async #commit(
+    from: Oid | undefined,
+    edits: readonly Edit[],
+    message: string,
+  ): Promise<ActionResult> {
+    return this.#act(async () =>
+      this.store.commit(this.branch, from, edits, { message, author: await readAuthor() }),
+    )
+  }
+
+  /** Does something that changes the repository, and shows what it is like afterwards. */
+  async #act(work: () => Promise<CommitResult>): Promise<ActionResult> {
+    try {
+      const result = await work()
+      this.#writeProblem.value = undefined
+      await this.refresh()
+      return result
+    } catch (error) {
+      const reason = explainProblem(error)
+      // A path that cannot be used is for the person who typed it, and nothing was lost by it.
+      if (!(error instanceof Error && error.name === 'PathError')) this.#writeProblem.value = reason
+      return { state: 'failed', reason }
+    }
+  }
+
+  /** Drafts were not committed, so a decision about them changes the drafts, and then they are. */
+  async #resolveDrafts(
+    decision: ConflictDecision,
+    drafts: readonly Draft[],
+    choices: Choices,
+    message: string,
+  ): Promise<ActionResult> {
+    const edits = await editsOfDecision(decision, drafts, choices, (oid) =>
+      this.store.readBlob(oid),
+    )
+    const decided = drafts.filter(({ path }) => choices.has(path))
+    let result: ActionResult = { state: 'unchanged' }
+    if (edits.length > 0) result = await this.#commit(decision.theirs, edits, message)
+    if (result.state === 'failed') return result
+    this.#forgetDecision(decision)
+    if (result.state === 'conflict') {
+      this.#askAboutDrafts(result.decision, decided)
+      return result
+    }
+    await this.keeper.drop(decided)
+    const others = drafts.filter(({ path }) => !choices.has(path)).map(({ path }) => path)
+    return others.length > 0 ? this.commitDrafts(others, message) : result
+  }
+
+  #askAboutDrafts(decision: ConflictDecision, drafts: readonly Draft[]): void {
+    this.#fromDrafts.value = new Map([...this.#fromDrafts.value, [decision, drafts]])
+  }
+
+  #forgetDecision(decision: Decision): void {
+    const fromDrafts = [...this.#fromDrafts.value].filter(([other]) => other !== decision)
+    batch(() => {
+      this.#fromDrafts.value = new Map(fromDrafts)
+      this.#fromSync.value = this.#fromSync.value.filter((other) => other !== decision)
+    })
+  }
+
+  async #refreshRounds(): Promise<void> {
+    try {
+      while (this.#refreshAgain) {
+        this.#refreshAgain = false
+        await this.#readAll()
+      }
+      this.#readProblem.value = undefined
+    } catch (error) {
+      this.#readProblem.value = explainProblem(error)
+    } finally {
+      this.#refreshing = undefined
+    }
+  }
+
+  async #readAll(): Promise<void> {
+    const [head, branches] = await Promise.all([
+      this.store.head(this.branch),
+      this.store.branches(),
+    ])
+    const waiting = await this.store.waiting()
+    batch(() => {
+      this.#head.value = head
+      this.#branches.value = branches
+      this.#waiting.value = waiting
+    })
+    await this.#readUnderDrafts()
+  }
+
+  async #lookUnderDrafts(): Promise<void> {
+    try {
+      await this.#readUnderDrafts()
+    } catch (error) {
+      this.#readProblem.value = explainProblem(error)
+    }
+  }
+
+  async #readUnderDrafts(): Promise<void> {
+    const head = this.#head.value
+    const paths = [...this.keeper.drafts.value.keys()]
+    const found = await Promise.all(
+      paths.map(async (path) => (head === undefined ? undefined : this.store.stat(head, path))),
+    )
+    if (head !== this.#head.value) return this.#readUnderDrafts()
+    this.#committed.value = new Map(paths.map((path, i) => [path, found[i]]))
+  }
+
+  #setOnline(online: boolean): void {
+    this.#offline.value = !online
+    if (online) void this.sync()
+  }
+
+  async #syncAlone(): Promise<Verdict> {
+    let verdict: Verdict = 'failed'
+    try {
+      await whenAlone(`datakit-sync ${this.store.name}`, PATIENCE, async () => {
+        verdict = await this.#syncOnce()
+      })
+    } catch (error) {
+      this.#syncMessage.value = explainProblem(error)
+    }
+    return verdict
+  }
+
+  async #syncOnce(): Promise<Verdict> {
+    this.#isSyncing.value = true
+    const report = await this.store
+      .sync({ token: currentToken(), signal: AbortSignal.timeout(SYNC_LIMIT) })
+      .finally(() => (this.#isSyncing.value = false))
+    await this.refresh()
+    batch(() => {
+      this.#offline.value = report.state === 'offline' || !navigator.onLine
+      this.#syncMessage.value = report.message
+      this.#fromSync.value = report.decisions
+    })
+    if (report.state === 'unauthorized') {
+      askForToken()
+      return 'pause'
+    }
+    return report.state === 'done' ? 'done' : 'failed'
+  }
+}
+
+function listen(target: EventTarget, type: string, listener: () => void): () => void {
+  target.addEventListener(type, listener)
+  return () => target.removeEventListener(type, listener)
+}

@@ -1,0 +1,107 @@
+/**
+ * The tree of files: which directories are open, what is in them, and the rows that come of it.
+ *
+ * @module
+ */
+import { batch, computed, effect, signal, type ReadonlySignal } from '@preact/signals'
+import type { Oid } from '@datakit/git/oid'
+import type { ListedEntry } from './data.ts'
+import type { Session } from './session.ts'
+import { explainProblem } from './status.ts'
+import { directoriesAbove, mergeDrafts, rowsOf, type Row, type TreeItem } from './tree-rows.ts'
+
+/** The tree of one session. */
+export class TreeModel {
+  /** The rows from top to bottom. */
+  readonly rows: ReadonlySignal<readonly Row[]>
+  readonly #session: Session
+  readonly #open = signal<ReadonlySet<string>>(new Set())
+  readonly #listed = signal<ReadonlyMap<string, readonly ListedEntry[]>>(new Map())
+  readonly #problem = signal<string | undefined>(undefined)
+  readonly #isReady = signal(false)
+  readonly #stop: () => void
+  #commit: Oid | undefined
+
+  constructor(session: Session) {
+    this.#session = session
+    const draftPaths = computed(() => [...session.keeper.drafts.value.keys()])
+    const listings = computed(() => this.#withDrafts(draftPaths.value))
+    this.rows = computed(() => rowsOf(listings.value, this.#open.value))
+    this.#stop = effect(() => {
+      const head = session.head.value
+      const open = this.#open.value
+      void this.#list(head, ['', ...open])
+    })
+  }
+
+  /** Why a directory could not be read. */
+  get problem(): ReadonlySignal<string | undefined> {
+    return this.#problem
+  }
+
+  /** Whether the root was read. */
+  get isReady(): ReadonlySignal<boolean> {
+    return this.#isReady
+  }
+
+  /** Opens directories. */
+  open(paths: readonly string[]): void {
+    const open = this.#open.peek()
+    if (paths.every((path) => open.has(path))) return
+    this.#open.value = new Set([...open, ...paths])
+  }
+
+  close(path: string): void {
+    this.#open.value = new Set([...this.#open.peek()].filter((other) => other !== path))
+  }
+
+  /** Opens everything on the way to a path. */
+  reveal(path: string): void {
+    this.open(directoriesAbove(path))
+  }
+
+  /** Lets go of the session. */
+  stop(): void {
+    this.#stop()
+  }
+
+  #withDrafts(draftPaths: readonly string[]): Map<string, readonly TreeItem[]> {
+    const listings = new Map<string, readonly TreeItem[]>()
+    for (const directory of ['', ...this.#open.value]) {
+      const prefix = directory === '' ? '' : `${directory}/`
+      const inside = draftPaths.filter((path) => path.startsWith(prefix))
+      listings.set(
+        directory,
+        mergeDrafts(directory, this.#listed.value.get(directory) ?? [], inside),
+      )
+    }
+    return listings
+  }
+
+  /** Reads the directories that are not read yet, or all of them when the commit is another. */
+  async #list(commit: Oid | undefined, directories: readonly string[]): Promise<void> {
+    const isOther = commit !== this.#commit
+    this.#commit = commit
+    const known = this.#listed.peek()
+    const wanted = isOther ? directories : directories.filter((path) => !known.has(path))
+    try {
+      const read = await Promise.all(wanted.map((path) => this.#read(commit, path)))
+      if (commit !== this.#commit) return
+      batch(() => {
+        this.#listed.value = new Map([...(isOther ? [] : this.#listed.peek()), ...read])
+        this.#problem.value = undefined
+        this.#isReady.value = true
+      })
+    } catch (error) {
+      this.#problem.value = explainProblem(error)
+    }
+  }
+
+  async #read(commit: Oid | undefined, path: string): Promise<[string, readonly ListedEntry[]]> {
+    if (commit === undefined) return [path, []]
+    // A directory that was open may be gone, or be a file, in this commit.
+    const isThere =
+      path === '' || (await this.#session.store.stat(commit, path))?.kind === 'directory'
+    return [path, isThere ? await this.#session.store.list(commit, path) : []]
+  }
+}

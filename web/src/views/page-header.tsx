@@ -1,0 +1,99 @@
+/**
+ * The top of the page: where one is, whether the work is safe, and how to sync.
+ *
+ * @module
+ */
+import type { JSX, TargetedEvent } from 'preact'
+import { linkTo, navigate, opened } from '../app-state.ts'
+import { formatRoute, HOME } from '../route.ts'
+import type { Session } from '../session.ts'
+import { download } from './download.ts'
+
+/** The header. Its status element is there from the beginning, so that a screen reader follows it. */
+export function PageHeader(props: { readonly onNewBranch: () => void }): JSX.Element {
+  const current = opened.value
+  const session = current.state === 'open' ? current.session : undefined
+  const status = session?.status.value
+  return (
+    <header class="page-header">
+      <a class="brand" href={formatRoute(HOME)}>
+        DataKit
+      </a>
+      {session !== undefined && <Place session={session} onNewBranch={props.onNewBranch} />}
+      <span class="spacer" />
+      <div class="state">
+        <span role="status" class={`status ${status?.kind ?? ''}`}>
+          {status?.text}
+        </span>
+        {status?.kind === 'decision' && (
+          <a class="button" href={linkTo({ view: 'conflicts' })}>
+            Decide
+          </a>
+        )}
+        {status?.kind === 'problem' && session !== undefined && <WayOut session={session} />}
+        {session !== undefined && <SyncButton session={session} />}
+      </div>
+    </header>
+  )
+}
+
+function Place(props: {
+  readonly session: Session
+  readonly onNewBranch: () => void
+}): JSX.Element {
+  const { session } = props
+  const names = new Set([session.branch, ...session.branches.value.map((branch) => branch.name)])
+  const choose = (event: TargetedEvent<HTMLSelectElement>): void => {
+    const chosen = event.currentTarget.value
+    // Back to what is open, whatever comes of it.
+    event.currentTarget.value = `=${session.branch}`
+    if (chosen === 'new') props.onNewBranch()
+    else navigate({ branch: chosen.slice(1), path: '' })
+  }
+  return (
+    <div class="place">
+      <a href={linkTo({ path: '' })}>
+        <bdi>{session.store.name}</bdi>
+      </a>
+      <select aria-label="Branch" value={`=${session.branch}`} onChange={choose}>
+        {[...names].toSorted().map((name) => (
+          <option key={name} value={`=${name}`}>
+            {name}
+          </option>
+        ))}
+        <option value="new" disabled={session.head.value === undefined}>
+          New branch…
+        </option>
+      </select>
+    </div>
+  )
+}
+
+function SyncButton({ session }: { readonly session: Session }): JSX.Element {
+  const isSyncing = session.isSyncing.value
+  return (
+    <button
+      type="button"
+      title={session.syncMessage.value}
+      aria-busy={isSyncing}
+      onClick={() => void session.sync()}
+    >
+      {isSyncing ? 'Syncing…' : 'Sync now'}
+    </button>
+  )
+}
+
+/** When the browser does not keep what was typed, the texts can still be saved as files. */
+function WayOut({ session }: { readonly session: Session }): JSX.Element {
+  const save = async (): Promise<void> => {
+    await session.keeper.flush()
+    for (const draft of session.keeper.drafts.value.values()) {
+      download(draft.path.replaceAll('/', '_'), draft.bytes)
+    }
+  }
+  return (
+    <button type="button" onClick={() => void save()}>
+      Download drafts
+    </button>
+  )
+}

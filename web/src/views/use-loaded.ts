@@ -1,0 +1,31 @@
+/**
+ * Values that a view reads before it can show them.
+ *
+ * @module
+ */
+import { useEffect, useState } from 'preact/hooks'
+import { explainProblem } from '../status.ts'
+
+/** A value on its way. While it is read again the last one stays. */
+export type Loaded<T> =
+  | { readonly state: 'loading'; readonly value: T | undefined }
+  | { readonly state: 'ready'; readonly value: T }
+  | { readonly state: 'failed'; readonly value: undefined; readonly reason: string }
+
+/** Reads a value now and again whenever one of `inputs` is another; the answer to an earlier call is dropped. */
+export function useLoaded<T>(read: () => Promise<T>, inputs: readonly unknown[]): Loaded<T> {
+  const [loaded, setLoaded] = useState<Loaded<T>>({ state: 'loading', value: undefined })
+  useEffect(() => {
+    let isWanted = true
+    setLoaded((before) => ({ state: 'loading', value: before.value }))
+    read().then(
+      (value) => isWanted && setLoaded({ state: 'ready', value }),
+      (error: unknown) =>
+        isWanted && setLoaded({ state: 'failed', value: undefined, reason: explainProblem(error) }),
+    )
+    return () => {
+      isWanted = false
+    }
+  }, inputs)
+  return loaded
+}
