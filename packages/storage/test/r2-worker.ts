@@ -7,6 +7,7 @@ import { nodeRuntime } from '@datakit/git/runtime/node'
 import type { Place } from '@datakit/git/place'
 import type { Bucket } from '../src/r2/bucket.ts'
 import { r2Depot } from '../src/r2/depot.ts'
+import { faultyBucket } from './faulty-bucket.ts'
 import { blob, collect, find, move, request, stage } from './samples.ts'
 
 /** A wish to commit a text: a blob in a pack, and a ref that goes to it. */
@@ -33,7 +34,8 @@ interface Env {
 
 export default {
   async fetch(message: Request, env: Env): Promise<Response> {
-    const depot = r2Depot(env.BUCKET)
+    // Answers come late, so that what is cut off has often happened already.
+    const depot = r2Depot(faultyBucket(env.BUCKET, { delay: 10 }))
     const { pathname } = new URL(message.url)
     const body: unknown = await message.json()
     try {
