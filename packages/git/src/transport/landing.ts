@@ -1,0 +1,235 @@
+/**
+ * Landing: one request on its way into a place.
+ *
+ * @module
+ */
+import { RefusedError, UnavailableError, type GitError } from '../error.ts'
+import type { Objects } from '../objects.ts'
+import { encodeOid, type Oid } from '../oid.ts'
+import { OidMap } from '../oid-map.ts'
+import type { PackId, RefUpdate, StagedPack, State, UpdateRequest, Version } from '../place.ts'
+import { Children, KINDS } from './children.ts'
+import { ALL_REFS, reachOf } from './reach.ts'
+import type { ReceiveOutcome, ReceiveRequest, RefOutcome } from './receive.ts'
+import { chooseHead, refuseUpdates } from './ref-rules.ts'
+import { attemptId } from './repeat.ts'
+import { settleUpdate, wait, type SettledOutcome } from './settle.ts'
+import { keepPack, readIntoPlace, type UnfinishedPack } from './stage.ts'
+
+/** How often an update that was lost to changes elsewhere is worked out anew. */
+const MAX_ATTEMPTS = 12
+const ATOMIC = 'atomic push failed'
+const MISSING = 'missing necessary objects'
+
+/** Takes a request through its steps, in the order in which its methods stand here. */
+export class Landing {
+  readonly #objects: Objects
+  readonly #request: ReceiveRequest
+  readonly #children: Children
+  readonly #settled = new Map<string, RefOutcome>()
+  #pack: UnfinishedPack | undefined
+  #staged: StagedPack | undefined
+  /** What must be reachable, and the packs that were proof of it. */
+  #outside = new OidMap()
+  #reliesOn: readonly PackId[] = []
+  #version: Version | undefined
+  #isUnpacked = true
+
+  constructor(objects: Objects, request: ReceiveRequest) {
+    this.#objects = objects
+    this.#request = request
+    this.#children = new Children(new Set(request.shallow?.add ?? []))
+  }
+
+  /** Whether every wish has its outcome. */
+  get isSettled(): boolean {
+    return this.#open().length === 0
+  }
+
+  /** Settles what cannot be: against the rules, or not where the caller saw it. */
+  async refuse(state: State): Promise<void> {
+    const updates = this.#open()
+    const refused = await refuseUpdates(state, updates, this.#request.policy ?? {})
+    for (const { name, from } of updates) {
+      const reason = refused.get(name)
+      const current = await state.ref(name)
+      if (reason !== undefined) this.#settle({ name, state: 'refused', reason })
+      else if (current !== from) this.#settle({ name, state: 'lost', current })
+    }
+  }
+
+  /** Reads the pack, if there is one, and checks its objects. */
+  async readPack(): Promise<void> {
+    const { pack, limits, signal } = this.#request
+    this.#isUnpacked = pack === undefined
+    if (pack === undefined) return
+    const options = { limits, signal, children: this.#children }
+    this.#pack = await readIntoPlace(this.#objects, pack, options)
+    this.#isUnpacked = true
+  }
+
+  /** @throws RefusedError when something that the refs need is neither in the pack nor reachable */
+  async prove(): Promise<void> {
+    const table = this.#pack?.table
+    for (const { name, to } of this.#open()) {
+      if (to === undefined) continue
+      const row = table === undefined ? -1 : table.find(to)
+      const isBranch = name.startsWith('refs/heads/')
+      if (row >= 0 && isBranch && table?.type(row) !== 'commit') {
+        this.#settle({ name, state: 'refused', reason: 'a branch must point at a commit' })
+      } else this.#children.add(to, isBranch ? KINDS.commit : KINDS.any)
+    }
+    for (const base of this.#pack?.outside ?? []) this.#children.add(base, KINDS.any)
+    this.#outside = without(this.#children.outside(table), this.#request.promised?.add ?? [])
+    await this.#proveOutside()
+  }
+
+  /** Keeps the pack, unless no ref needs it any more. */
+  async keepPack(): Promise<void> {
+    if (this.#pack === undefined || this.#open().every(({ to }) => to === undefined)) return
+    this.#staged = await keepPack(this.#objects, this.#pack)
+    this.#pack = undefined
+  }
+
+  /** Moves the refs and makes the pack visible. */
+  async update(): Promise<ReceiveOutcome> {
+    const { place } = this.#objects
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      if (this.isSettled) return this.outcome()
+      const outcome = await this.#tryUpdate(await this.#updateRequest(attempt))
+      if (outcome?.state === 'done') {
+        this.#version = outcome.version
+        for (const { name } of this.#open()) this.#settle({ name, state: 'done' })
+        return this.outcome()
+      }
+      await this.#resolveAgain(outcome)
+      if (attempt > 0 && !this.isSettled) await wait(20 * 2 ** attempt, this.#request.signal)
+    }
+    throw new UnavailableError(
+      `The repository (${place.traits.kind}) changes too fast to be updated`,
+    )
+  }
+
+  /** Drops a pack that was not kept. */
+  async abort(): Promise<void> {
+    await this.#pack?.writer.abort()
+    this.#pack = undefined
+  }
+
+  /** What became of everything; with a problem, what has no outcome yet is refused for it. */
+  outcome(problem?: GitError): ReceiveOutcome {
+    const isUnpacked = this.#isUnpacked || problem === undefined
+    for (const { name } of this.#open()) {
+      const reason = isUnpacked ? (problem?.message ?? ATOMIC) : 'unpacker error'
+      this.#settle({ name, state: 'refused', reason })
+    }
+    const refs = this.#request.updates.map(
+      ({ name }): RefOutcome =>
+        this.#settled.get(name) ?? { name, state: 'refused', reason: ATOMIC },
+    )
+    return { refs, problem: isUnpacked ? undefined : problem, version: this.#version }
+  }
+
+  #open(): readonly RefUpdate[] {
+    return this.#request.updates.filter(({ name }) => !this.#settled.has(name))
+  }
+
+  /** One that fails takes the others with it, if the caller wants all or none. */
+  #settle(outcome: RefOutcome): void {
+    this.#settled.set(outcome.name, outcome)
+    if (outcome.state === 'done' || this.#request.atomic !== true) return
+    for (const { name } of this.#open())
+      this.#settled.set(name, { name, state: 'refused', reason: ATOMIC })
+  }
+
+  async #proveOutside(): Promise<void> {
+    if (this.#outside.size === 0 || this.isSettled) return
+    const { state } = this.#objects
+    this.#reliesOn = state.packs.map(({ id }) => id)
+    const reach = await reachOf(this.#objects, this.#request.policy?.readable ?? ALL_REFS)
+    const near = this.#open().flatMap(({ from }) => from ?? [])
+    const [missing, ...others] = await reach.prove(this.#objects, this.#outside.copy(), near)
+    if (missing === undefined) return
+    const more = others.length === 0 ? '' : ` and ${others.length} more`
+    throw new RefusedError('not-connected', `${MISSING}: ${missing}${more}`)
+  }
+
+  async #updateRequest(attempt: number): Promise<UpdateRequest> {
+    const { id, log, head, shallow, promised } = this.#request
+    const { state } = this.#objects
+    const refs: RefUpdate[] = []
+    for (const update of this.#open()) refs.push({ ...update, peeled: await this.#peel(update.to) })
+    return {
+      id: attemptId(this.#objects, id, attempt),
+      refs,
+      head: head ?? (await chooseHead(state, refs)),
+      addPacks: this.#staged === undefined ? [] : [this.#staged],
+      reliesOn: this.#reliesOn,
+      shallow,
+      promised,
+      log,
+    }
+  }
+
+  /** `undefined` where refs that came up meanwhile are in the way. */
+  async #tryUpdate(request: UpdateRequest): Promise<SettledOutcome | undefined> {
+    try {
+      return await settleUpdate(this.#objects.place, request, this.#request.signal)
+    } catch (error) {
+      if (error instanceof RefusedError && error.code === 'ref-conflict') {
+        const open = this.#open().length
+        await this.refuse(await this.#objects.refresh())
+        // Each of the rules says yes, and the place says no.
+        if (this.#open().length === open) throw error
+        return undefined
+      }
+      throw error
+    }
+  }
+
+  /** Takes in how the repository has changed. @throws RefusedError when it cannot be done on what is there */
+  async #resolveAgain(outcome: SettledOutcome | undefined): Promise<void> {
+    const state = await this.#objects.refresh({ signal: this.#request.signal })
+    if (outcome?.state !== 'lost') return
+    for (const [name, current] of outcome.refs) this.#settle({ name, state: 'lost', current })
+    if (outcome.head !== undefined && this.#request.head !== undefined) {
+      throw new RefusedError('head-moved', 'HEAD points elsewhere by now')
+    }
+    if (this.#staged !== undefined && outcome.packs.includes(this.#staged.id)) {
+      throw new RefusedError('stage-expired', 'The pack was not taken in time: push again')
+    }
+    await this.refuse(state)
+    await this.#proveOutside()
+  }
+
+  /** What an annotated tag leads to in the end. */
+  async #peel(oid: Oid | undefined): Promise<Oid | undefined> {
+    let target: Oid | undefined
+    for (let at = oid, depth = 0; at !== undefined && depth < 100; depth++) {
+      const next: Oid | undefined =
+        this.#children.tags.get(at)?.target ?? (await this.#targetOf(at))
+      if (next === undefined) return target
+      target = next
+      at = next
+    }
+    return target
+  }
+
+  async #targetOf(oid: Oid): Promise<Oid | undefined> {
+    if (!(await this.#objects.has(oid))) return undefined
+    const { type } = await this.#objects.stat(oid)
+    const links = type === 'tag' ? await this.#objects.links(oid) : undefined
+    return links?.kind === 'tag' ? links.target : undefined
+  }
+}
+
+/** The same without some oids. */
+function without(map: OidMap, oids: readonly Oid[]): OidMap {
+  if (oids.length === 0) return map
+  const left = new OidMap()
+  const dropped = new Set(oids.map((oid) => map.find(encodeOid(oid))))
+  for (let place = 0; place < map.size; place++) {
+    if (!dropped.has(place)) left.setValue(left.add(map.oidBytes(place)), map.value(place))
+  }
+  return left
+}

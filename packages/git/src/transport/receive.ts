@@ -1,0 +1,82 @@
+/**
+ * Receive: the one way in for packs, whatever door they come through.
+ *
+ * Bytes are read into the place, every object is inflated, named and checked, and what the new refs need must be in the
+ * pack or be reachable from refs that the caller may read. Only then do the refs move and the pack become visible, in one
+ * conditional update. Until it nothing has happened, and whatever fails leaves nothing behind.
+ *
+ * @module
+ */
+import { GitError } from '../error.ts'
+import type { Objects } from '../objects.ts'
+import type { Oid } from '../oid.ts'
+import type { Head, RefUpdate, Version } from '../place.ts'
+import { Landing } from './landing.ts'
+import type { ReceivePolicy } from './ref-rules.ts'
+import { repeatOutcome } from './repeat.ts'
+import type { ReceiveLimits } from './stage.ts'
+
+/** What a caller wants. */
+export interface ReceiveRequest {
+  /** Random, 32 hexadecimal digits: the same request may come again under it, and gets the same outcome. */
+  readonly id: string
+  readonly updates: readonly RefUpdate[]
+  /** Where HEAD goes; a new repository's follows its first branch when left out. */
+  readonly head?: { readonly from: Head; readonly to: Head } | undefined
+  /** The objects that the refs need and the place lacks. Read to its end, unless it is refused before. */
+  readonly pack?: AsyncIterable<Uint8Array> | undefined
+  readonly log: { readonly who: string; readonly why: string }
+  /** Whether all updates are done or none. */
+  readonly atomic?: boolean | undefined
+  readonly policy?: ReceivePolicy | undefined
+  readonly limits?: ReceiveLimits | undefined
+  /** Commits that come without their parents on purpose, and objects that stay with a remote. */
+  readonly shallow?: { readonly add: readonly Oid[]; readonly remove: readonly Oid[] } | undefined
+  readonly promised?: { readonly add: readonly Oid[]; readonly remote: string } | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What became of one wish. `lost`: the ref was elsewhere. `refused`: a rule says no, whatever the ref. */
+export type RefOutcome =
+  | { readonly name: string; readonly state: 'done' }
+  | { readonly name: string; readonly state: 'lost'; readonly current: Oid | undefined }
+  | { readonly name: string; readonly state: 'refused'; readonly reason: string }
+
+/** What became of a request. */
+export interface ReceiveOutcome {
+  /** One for each update, in their order. */
+  readonly refs: readonly RefOutcome[]
+  /** Why the pack was not taken; everything is refused then. */
+  readonly problem: GitError | undefined
+  /** The version that the update led to; `undefined` when nothing changed. */
+  readonly version: Version | undefined
+}
+
+/**
+ * Takes a pack and moves refs. What is wrong with the request is in the outcome.
+ *
+ * @throws UnavailableError when the place cannot be written, or does not say whether the update was made: ask again with
+ *   the same id
+ */
+export async function receiveUpdate(
+  objects: Objects,
+  request: ReceiveRequest,
+): Promise<ReceiveOutcome> {
+  const state = await objects.refresh({ signal: request.signal })
+  const repeated = await repeatOutcome(objects, request)
+  if (repeated !== undefined) return repeated
+  const landing = new Landing(objects, request)
+  await landing.refuse(state)
+  if (landing.isSettled) return landing.outcome()
+  try {
+    await landing.readPack()
+    await landing.prove()
+    await landing.keepPack()
+    return await landing.update()
+  } catch (error) {
+    if (error instanceof GitError && error.code !== 'unavailable') return landing.outcome(error)
+    throw error
+  } finally {
+    await landing.abort()
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * Ref rules: which wishes for refs are granted, whatever they point at, and where HEAD of a new repository goes.
+ *
+ * @module
+ */
+import { isPushableRefName, refNamesCollide } from '../ref-name.ts'
+import type { Head, RefUpdate, State } from '../place.ts'
+import { ALL_REFS, type Readable } from './reach.ts'
+
+/** What a caller may do. */
+export interface ReceivePolicy {
+  /** The refs that the caller may read; every one when left out. Nothing else is proof, or can be updated. */
+  readonly readable?: Readable | undefined
+  /** Why the caller may not make this update, in words for a person; `undefined` when it may. */
+  readonly refuse?: ((update: RefUpdate) => string | undefined) | undefined
+  /** Whether the branch that HEAD points at may be deleted. Not when left out, as with stock Git. */
+  readonly deleteCurrent?: boolean | undefined
+}
+
+const BRANCHES = 'refs/heads/'
+
+/** Why each update cannot be, by name of the ref; those that can are not in it. */
+export async function refuseUpdates(
+  state: State,
+  updates: readonly RefUpdate[],
+  policy: ReceivePolicy,
+): Promise<Map<string, string>> {
+  const refused = new Map<string, string>()
+  const seen = new Set<string>()
+  for (const update of updates) {
+    const reason = seen.has(update.name)
+      ? 'multiple updates for one ref'
+      : problemOfUpdate(state, update, policy)
+    seen.add(update.name)
+    if (reason !== undefined) refused.set(update.name, reason)
+  }
+  const left = updates.filter(({ name }) => !refused.has(name))
+  for (const [name, reason] of await findCollisions(state, left)) refused.set(name, reason)
+  return refused
+}
+
+function problemOfUpdate(
+  state: State,
+  update: RefUpdate,
+  policy: ReceivePolicy,
+): string | undefined {
+  const { name, to } = update
+  if (!isPushableRefName(name)) return 'funny refname'
+  if (!(policy.readable ?? ALL_REFS).includes(name)) return 'deny updating a hidden ref'
+  const isCurrent = 'ref' in state.head && state.head.ref === name
+  if (to === undefined && isCurrent && policy.deleteCurrent !== true) {
+    return 'deletion of the current branch prohibited'
+  }
+  return policy.refuse?.(update)
+}
+
+/** New refs that would have to be beside a ref of which they are a directory, or the other way round. */
+async function findCollisions(
+  state: State,
+  updates: readonly RefUpdate[],
+): Promise<Map<string, string>> {
+  const deleted = new Set(updates.filter(({ to }) => to === undefined).map(({ name }) => name))
+  const collisions = new Map<string, string>()
+  const created: string[] = []
+  for (const { name, from, to } of updates) {
+    if (to === undefined || from !== undefined) continue
+    const other =
+      created.find((earlier) => refNamesCollide(earlier, name)) ??
+      (await findNeighbour(state, name, deleted))
+    if (other === undefined) created.push(name)
+    else collisions.set(name, `"${other}" exists; cannot create "${name}" beside it`)
+  }
+  return collisions
+}
+
+async function findNeighbour(
+  state: State,
+  name: string,
+  deleted: ReadonlySet<string>,
+): Promise<string | undefined> {
+  for (let cut = name.lastIndexOf('/'); cut > 0; cut = name.lastIndexOf('/', cut - 1)) {
+    const parent = name.slice(0, cut)
+    if (!deleted.has(parent) && (await state.ref(parent)) !== undefined) return parent
+  }
+  for await (const child of state.refs(`${name}/`)) if (!deleted.has(child.name)) return child.name
+  return undefined
+}
+
+/** A move of HEAD. */
+export interface HeadUpdate {
+  readonly from: Head
+  readonly to: Head
+}
+
+/** Where HEAD goes when these updates bring the first branches of a repository; `undefined` where it stays. */
+export async function chooseHead(
+  state: State,
+  updates: readonly RefUpdate[],
+): Promise<HeadUpdate | undefined> {
+  const chosen = headFor(state.head, updates)
+  if (chosen === undefined) return undefined
+  // One branch is enough to know that the repository is not new.
+  for await (const { name } of state.refs(BRANCHES)) return name === '' ? chosen : undefined
+  return chosen
+}
+
+/**
+ * Where HEAD goes in a repository without branches: it stays if its branch is created, and follows `main`, `master` or the
+ * first one otherwise.
+ */
+export function headFor(head: Head, updates: readonly RefUpdate[]): HeadUpdate | undefined {
+  const created = updates.filter(({ name, to }) => to !== undefined && name.startsWith(BRANCHES))
+  const [first] = created
+  if (!('ref' in head) || first === undefined) return undefined
+  const names = new Set(created.map(({ name }) => name))
+  if (names.has(head.ref)) return undefined
+  const usual = [`${BRANCHES}main`, `${BRANCHES}master`].find((name) => names.has(name))
+  return { from: head, to: { ref: usual ?? first.name } }
+}

@@ -1,0 +1,140 @@
+/**
+ * Stage: a pack from outside is read into a place, every object checked, and held back.
+ *
+ * @module
+ */
+import { equal } from '../bytes.ts'
+import { RefusedError } from '../error.ts'
+import { checkObject } from '../fsck.ts'
+import type { Objects } from '../objects.ts'
+import type { Oid } from '../oid.ts'
+import type { PackLimits } from '../pack/pack-limits.ts'
+import { readPack, type PackedObject, type ReadPack } from '../pack/read-pack.ts'
+import type { PackId, PackWriter, StagedPack } from '../place.ts'
+import type { Children } from './children.ts'
+
+/** What may come in, and how much memory it may take. */
+export interface ReceiveLimits extends PackLimits {
+  /** Bytes of bodies and deltas that are kept while a pack is read. */
+  readonly cache?: number | undefined
+}
+
+/**
+ * What is taken where nobody says otherwise; fits into a Worker of 128 MB: a table and the names of 300,000 objects take
+ * 50 MB at most, bodies on the way 24 MB, and the largest object comes on top.
+ */
+export const RECEIVE_LIMITS = {
+  bytes: 1_000_000_000,
+  objects: 300_000,
+  object: 25_000_000,
+  inflated: 20_000_000_000,
+  depth: 4095,
+  cache: 24_000_000,
+} as const satisfies ReceiveLimits
+
+/**
+ * What `git fsck` warns of and old histories are full of. It is kept byte for byte and harms nobody: dates and people who
+ * were written wrongly, and modes with a zero in front.
+ */
+const TOLERATED: ReadonlySet<string> = new Set([
+  'zeroPaddedFilemode',
+  'nulInCommit',
+  'missingNameBeforeEmail',
+  'badName',
+  'missingEmail',
+  'missingSpaceBeforeEmail',
+  'badEmail',
+  'missingSpaceBeforeDate',
+  'zeroPaddedDate',
+  'badDateOverflow',
+  'badDate',
+  'badTimezone',
+])
+
+/** A pack that was read and is not kept yet. */
+export interface UnfinishedPack extends ReadPack {
+  readonly writer: PackWriter
+}
+
+/** What reading needs beside the bytes. */
+export interface StageOptions {
+  readonly limits?: ReceiveLimits | undefined
+  /** Takes note of what the objects name. */
+  readonly children: Children
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Reads a pack to its end and checks every object. The writer is the caller's then, to finish or to abort.
+ *
+ * @throws MalformedError, MissingError, RefusedError as `readPack`; RefusedError `fsck` when an object must not be taken
+ *   and `collision` when it is not what we hold under its name; nothing is left behind then
+ */
+export async function readIntoPlace(
+  objects: Objects,
+  source: AsyncIterable<Uint8Array>,
+  { limits, children, signal }: StageOptions,
+): Promise<UnfinishedPack> {
+  const writer = await objects.place.writePack()
+  const isNew = objects.state.packs.length === 0
+  const all = { ...RECEIVE_LIMITS, ...limits }
+  try {
+    const pack = await readPack(source, {
+      runtime: objects.runtime,
+      writer,
+      resolveBase: async (oid) => ((await objects.has(oid)) ? objects.read(oid) : undefined),
+      onObject: (object) => {
+        refuseHarm(object)
+        children.see(object)
+        return isNew ? undefined : compareWithOurs(objects, object)
+      },
+      limits: all,
+      cache: all.cache,
+      signal,
+    })
+    return { ...pack, writer }
+  } catch (error) {
+    await writer.abort()
+    throw error
+  }
+}
+
+/** Keeps the pack, invisible to everyone; `undefined` for one without objects. */
+export async function keepPack(
+  objects: Objects,
+  { table, outside, writer }: UnfinishedPack,
+): Promise<StagedPack | undefined> {
+  if (table.count === 0) {
+    await writer.abort()
+    return undefined
+  }
+  return writer.finish({ table, needs: await packsOf(objects, outside), verified: true })
+}
+
+/** A pack for each of the objects that holds it. */
+async function packsOf(objects: Objects, oids: readonly Oid[]): Promise<PackId[]> {
+  const packs = new Set<PackId>()
+  for (const oid of oids) {
+    const copies = await objects.locate(oid)
+    if (copies.some(({ pack }) => packs.has(pack.id))) continue
+    for (const { pack } of copies.slice(0, 1)) packs.add(pack.id)
+  }
+  return [...packs]
+}
+
+function refuseHarm({ oid, type, body }: PackedObject): void {
+  for (const { id, severity, message } of checkObject({ type, body })) {
+    if (severity === 'info' || TOLERATED.has(id)) continue
+    throw new RefusedError('fsck', `${type} ${oid}: ${id}: ${message}`)
+  }
+}
+
+async function compareWithOurs(objects: Objects, { oid, type, body }: PackedObject): Promise<void> {
+  if (!(await objects.has(oid))) return
+  const ours = await objects.read(oid)
+  if (ours.type === type && equal(ours.body, body)) return
+  throw new RefusedError(
+    'collision',
+    `${type} ${oid} is not the object that is here under this name`,
+  )
+}
