@@ -1,0 +1,74 @@
+/**
+ * Creating: a new bare repository, whole or not at all.
+ *
+ * It is made under another name, its first update included, and then renamed to where it belongs.
+ *
+ * Spec: https://git-scm.com/docs/gitrepository-layout
+ *
+ * @module
+ */
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+
+import type { UpdateOutcome, UpdateRequest } from '@datakit/git/place'
+
+import { errorCode, randomName, syncDirectory } from './durable.ts'
+import { GitFiles } from './git-files.ts'
+import { makeUpdate, type UpdateOptions } from './make-update.ts'
+import { prepareOwnState } from './own-state.ts'
+
+const CONFIG = '[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n'
+
+/** Where a repository is to be, and where it may be made. */
+export interface Site {
+  readonly directory: string
+  /** A directory of the same file system. */
+  readonly scratch: string
+}
+
+/** Writes an empty bare repository. `HEAD` leads to a branch that is not there yet. */
+export async function writeSkeleton(directory: string): Promise<void> {
+  for (const path of ['objects/info', 'objects/pack', 'refs/heads', 'refs/tags', 'info', 'hooks']) {
+    await mkdir(`${directory}/${path}`, { recursive: true })
+  }
+  await writeFile(`${directory}/HEAD`, 'ref: refs/heads/main\n')
+  await writeFile(`${directory}/config`, CONFIG)
+  await writeFile(`${directory}/description`, 'Made by datakit\n')
+  await prepareOwnState(directory)
+}
+
+/**
+ * Makes a repository by its first update; `exists` when somebody else has made it meanwhile, and the update is to be
+ * asked of that.
+ */
+export async function createByUpdate(
+  site: Site,
+  request: UpdateRequest,
+  options: UpdateOptions,
+): Promise<UpdateOutcome | 'exists'> {
+  const temporary = `${site.scratch}/new-${randomName()}.git`
+  try {
+    await writeSkeleton(temporary)
+    const files = new GitFiles(temporary, `${site.scratch}/stage`)
+    const outcome = await makeUpdate(files, request, { ...options, keepsStage: true })
+    if (outcome.state !== 'done') return outcome
+    if (!(await moveInto(temporary, site.directory))) return 'exists'
+    for (const { id } of request.addPacks ?? []) await files.stage.remove(id)
+    return outcome
+  } finally {
+    await rm(temporary, { recursive: true, force: true })
+  }
+}
+
+async function moveInto(temporary: string, directory: string): Promise<boolean> {
+  const parent = dirname(directory)
+  await mkdir(parent, { recursive: true })
+  try {
+    await rename(temporary, directory)
+  } catch (error) {
+    if (errorCode(error) === 'ENOTEMPTY' || errorCode(error) === 'EEXIST') return false
+    throw error
+  }
+  await syncDirectory(parent)
+  return true
+}

@@ -1,0 +1,156 @@
+/**
+ * Git directories: bare repositories that stock `git` uses at the same time, one alone or a folder full of them.
+ *
+ * The repository `a/b` of a folder is, whichever is there, `a/b.git` (bare), `a/b/.git` (with a working tree) or `a/b`
+ * (bare, without the ending); a new one is `a/b.git`. A name leads nowhere outside the folder: its segments are checked,
+ * no directory on the way may be a symbolic link or inside another repository. The repository itself may be a symbolic
+ * link, since that was made by whoever owns the folder. `.datakit` in the folder is where new repositories are made.
+ *
+ * @module
+ */
+import { lstatSync, realpathSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
+
+import { GitError, RefusedError, UnsupportedError } from '@datakit/git/error'
+import type { Depot } from '@datakit/git/place'
+
+import { namesIn } from './object-directories.ts'
+import { compareNames } from './packed-refs.ts'
+import { placeOf, Repository, type GitDirectoryOptions, type GitDirectoryPlace } from './place.ts'
+import { checkServable, isGitDirectory } from './recognise.ts'
+
+export type { GitDirectoryOptions, GitDirectoryPlace } from './place.ts'
+
+/** What a folder of repositories can be told. */
+export interface GitDirectoryDepotOptions extends GitDirectoryOptions {
+  /** Whether the first update of a repository that does not exist creates it; `true` when left out. */
+  readonly create?: boolean | undefined
+}
+
+/** A depot whose places are Git directories. */
+export interface GitDirectoryDepot extends Depot {
+  open(name: string): Promise<GitDirectoryPlace>
+}
+
+/** How many repositories keep their caches and open files. */
+const REPOSITORIES = 32
+
+/**
+ * A repository in a Git directory: `repo.git`, or `.git` in a working tree. Closing the place closes it.
+ *
+ * @throws UnsupportedError when it cannot be used, with the reason; RefusedError `refused` when it is no Git directory
+ */
+export async function openGitDirectory(
+  directory: string,
+  options: GitDirectoryOptions = {},
+): Promise<GitDirectoryPlace> {
+  const path = resolve(directory)
+  if (!isGitDirectory(path))
+    throw new RefusedError('refused', `Cannot open "${path}": it is no Git directory`)
+  const repository = new Repository(path, options)
+  await repository.exists()
+  return placeOf(repository, () => repository.close())
+}
+
+/** The repositories in a folder. Its places share what they know until the depot is closed. */
+export function gitDirectoryDepot(
+  root: string,
+  options: GitDirectoryDepotOptions = {},
+): GitDirectoryDepot {
+  const folder = resolve(root)
+  const open = new Map<string, Repository>()
+  return {
+    async open(name) {
+      const directory = locate(folder, name)
+      const site =
+        options.create === false ? undefined : { directory, scratch: `${folder}/.datakit` }
+      const repository = open.get(directory) ?? new Repository(directory, options, site)
+      // What cannot be served is refused here, by name and reason.
+      await repository.exists()
+      open.delete(directory)
+      open.set(directory, repository)
+      await closeOldest(open)
+      return placeOf(repository, async () => {})
+    },
+    async *list() {
+      const found = [...listFolder(folder, '')].sort((a, b) => compareNames(a.name, b.name))
+      for (const { name, directory } of found) yield { name, refused: refusalOf(directory) }
+    },
+    async close() {
+      await Promise.all([...open.values()].map((repository) => repository.close()))
+      open.clear()
+    },
+  }
+}
+
+/** Lets go of the files of repositories that were not asked for lately; they are opened again when needed. */
+async function closeOldest(open: Map<string, Repository>): Promise<void> {
+  for (const [directory, repository] of open) {
+    if (open.size <= REPOSITORIES) return
+    open.delete(directory)
+    await repository.files.open.close()
+  }
+}
+
+/** The Git directory that a name stands for, there or not. @throws RefusedError `bad-name` */
+function locate(folder: string, name: string): string {
+  const steps = name.split('/')
+  for (const step of steps) {
+    if (!isSegment(step)) throw badName(name, `"${step}" cannot be a part of it`)
+  }
+  let path = folder
+  for (const step of steps.slice(0, -1)) {
+    path = `${path}/${step}`
+    const stat = lstatSync(path, { throwIfNoEntry: false })
+    if (stat?.isSymbolicLink() === true) throw badName(name, `"${step}" is a symbolic link`)
+    if (isGitDirectory(path) || isGitDirectory(`${path}/.git`))
+      throw badName(name, `"${step}" is a repository itself`)
+  }
+  return candidates(`${folder}/${name}`).find(isGitDirectory) ?? `${folder}/${name}.git`
+}
+
+function candidates(path: string): string[] {
+  return [`${path}.git`, `${path}/.git`, path]
+}
+
+function isSegment(step: string): boolean {
+  if (step === '' || step.startsWith('.') || /\.git$/i.test(step)) return false
+  return !/[\0-\x1f\x7f\\:]/.test(step) && step.isWellFormed()
+}
+
+function badName(name: string, why: string): RefusedError {
+  return new RefusedError('bad-name', `Cannot open the repository "${name}": ${why}`)
+}
+
+interface Listed {
+  readonly name: string
+  readonly directory: string
+}
+
+function* listFolder(folder: string, prefix: string): Generator<Listed> {
+  for (const entry of namesIn(prefix === '' ? folder : `${folder}/${prefix}`)) {
+    const path = prefix === '' ? entry : `${prefix}/${entry}`
+    const name = path.replace(/\.git$/, '')
+    if (!isSegment(entry.replace(/\.git$/, '')) || !isDirectory(`${folder}/${path}`)) continue
+    const directory = [`${folder}/${path}`, `${folder}/${path}/.git`].find(isGitDirectory)
+    // Of two that one name stands for, only the one is listed that it opens.
+    if (directory !== undefined) {
+      if (candidates(`${folder}/${name}`).find(isGitDirectory) === directory)
+        yield { name, directory }
+    } else if (!lstatSync(`${folder}/${path}`).isSymbolicLink()) yield* listFolder(folder, path)
+  }
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+}
+
+function refusalOf(directory: string): string | undefined {
+  try {
+    checkServable(realpathSync(directory))
+    return undefined
+  } catch (error) {
+    if (error instanceof UnsupportedError || error instanceof GitError) return error.message
+    throw error
+  }
+}

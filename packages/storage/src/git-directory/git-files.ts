@@ -1,0 +1,159 @@
+/**
+ * Git files: everything that a Git directory holds, read as one moment.
+ *
+ * Refs are read before packs: an object is written before a ref leads to it, so whatever the refs reach is in the packs.
+ *
+ * @module
+ */
+import { createHash } from 'node:crypto'
+import { statSync } from 'node:fs'
+
+import { text } from '@datakit/git/bytes'
+import { MissingError } from '@datakit/git/error'
+import { isOid, type Oid } from '@datakit/git/oid'
+import type { PackId, PackInfo, State } from '@datakit/git/place'
+
+import { FileCache } from './file-cache.ts'
+import { LooseObjects, type LoosePack } from './loose-objects.ts'
+import { ObjectDirectories } from './object-directories.ts'
+import { decodeOwnState, type OwnState } from './own-state.ts'
+import { OpenFiles, PackFiles, type FoundPack } from './pack-files.ts'
+import { Receipts } from './receipts.ts'
+import { RefFiles, type RefSnapshot } from './ref-files.ts'
+import { Stage } from './stage.ts'
+
+/** One moment of a Git directory. */
+export interface Moment {
+  readonly refs: RefSnapshot
+  readonly packs: readonly PackInfo[]
+  readonly own: OwnState
+  readonly shallow: ReadonlySet<Oid>
+  readonly version: string
+}
+
+/** The files of one Git directory, each kind with its cache. */
+export class GitFiles {
+  readonly directory: string
+  readonly refs: RefFiles
+  readonly packs: PackFiles
+  readonly loose: LooseObjects
+  readonly receipts: Receipts
+  readonly stage: Stage
+  readonly open = new OpenFiles()
+  readonly #own = new FileCache(decodeOwnState)
+  readonly #shallow = new FileCache(decodeShallow)
+
+  /** `directory` is the Git directory, `elsewhere` a stage that packs may come from too. */
+  constructor(directory: string, elsewhere?: string) {
+    this.directory = directory
+    const objects = new ObjectDirectories(directory)
+    this.refs = new RefFiles(directory)
+    this.packs = new PackFiles(objects)
+    this.loose = new LooseObjects(objects, `${directory}/datakit/loose`)
+    this.receipts = new Receipts(`${directory}/datakit`)
+    this.stage = new Stage(`${directory}/datakit/stage`, elsewhere)
+  }
+
+  /** Everything as it is now. */
+  async read(): Promise<Moment> {
+    const refs = this.refs.read()
+    const own = this.ownState()
+    const shallow = this.shallow()
+    const loose = await this.loose.packs()
+    const found = this.packs.list()
+    const live = [...loose.map(looseInfo), ...found.map((pack) => this.#info(pack, own))]
+    const packs = live.filter(({ id }) => own.condemned[id] === undefined)
+    return { refs, own, shallow, packs, version: versionOf({ refs, own, shallow, packs }) }
+  }
+
+  /** What the repository is to us. */
+  ownState(): OwnState {
+    return this.#own.read(`${this.directory}/datakit/state`) ?? decodeOwnState(undefined)
+  }
+
+  /** Commits whose parents were left out. */
+  shallow(): ReadonlySet<Oid> {
+    return this.#shallow.read(`${this.directory}/shallow`) ?? new Set()
+  }
+
+  /** Bytes of a pack: live, condemned or staged. @throws MissingError when it is gone */
+  async readPack(id: PackId, start: number, end: number): Promise<Uint8Array> {
+    return await this.open.read(`${await this.pathOf(id)}.pack`, start, end)
+  }
+
+  /** Path of a pack without `.pack`. @throws MissingError when it is gone */
+  async pathOf(id: PackId): Promise<string> {
+    const staged = this.stage.find(id)
+    const found = this.packs.find(id) ?? (await this.loose.find(id))
+    if (found !== undefined) return found.path
+    if (staged !== undefined) return `${staged}/pack/${id}`
+    throw new MissingError('a pack', id)
+  }
+
+  /** Where our index of a pack is, or is to be. */
+  async indexPathOf(id: PackId): Promise<string> {
+    const loose = await this.loose.find(id)
+    if (loose !== undefined) return `${loose.path}.index`
+    const staged = this.stage.find(id)
+    const path = `${this.directory}/datakit/index/${id}`
+    const there = statSync(path, { throwIfNoEntry: false }) !== undefined
+    return staged !== undefined && !there ? `${staged}/index` : path
+  }
+
+  #info(pack: FoundPack, own: OwnState): PackInfo {
+    const index = statSync(`${this.directory}/datakit/index/${pack.id}`, { throwIfNoEntry: false })
+    const { id, size, objects } = pack
+    const verified = !own.unverified.includes(id)
+    return { id, size, objects, indexSize: index?.size ?? 0, needs: [], verified }
+  }
+}
+
+/** State as the seam has it, of a moment. */
+export function stateOf(files: GitFiles, moment: Moment): State {
+  const { refs, own } = moment
+  return {
+    version: moment.version,
+    repository: own.repository,
+    exists: true,
+    head: refs.head,
+    packs: moment.packs,
+    catalogs: [],
+    shallow: moment.shallow,
+    async ref(name) {
+      return refs.byName.get(name)?.oid
+    },
+    async *refs(prefix = '') {
+      for (const ref of refs.refs) if (ref.name.startsWith(prefix)) yield ref
+    },
+    async promised(oid) {
+      return own.promised[oid]
+    },
+    async receipt(id) {
+      return files.receipts.find(id)
+    },
+  }
+}
+
+function looseInfo(pack: LoosePack): PackInfo {
+  const index = statSync(`${pack.path}.index`, { throwIfNoEntry: false })
+  return {
+    id: pack.id,
+    size: pack.size,
+    indexSize: index?.size ?? 0,
+    objects: pack.oids.size,
+    needs: [],
+    verified: true,
+  }
+}
+
+function decodeShallow(bytes: Uint8Array): ReadonlySet<Oid> {
+  return new Set(text(bytes).split('\n').filter(isOid))
+}
+
+function versionOf(moment: Omit<Moment, 'version'>): string {
+  const { refs, own, shallow, packs } = moment
+  const hash = createHash('sha1').update(`${own.repository} ${refs.digest}\n`)
+  for (const { id, verified } of packs) hash.update(`${id} ${verified}\n`)
+  for (const oid of shallow) hash.update(`${oid}\n`)
+  return hash.update(JSON.stringify(own.promised)).digest('hex')
+}

@@ -1,0 +1,199 @@
+/**
+ * Hooks: the programs that a repository's operator wants to be asked and told, run as Git runs them.
+ *
+ * `pre-receive`, `update`, `post-receive`, `post-update` and `reference-transaction`, in `hooks/` or where
+ * `core.hooksPath` says. They run in the Git directory with `GIT_DIR` set. While a push is not accepted its packs are
+ * shown to them as Git shows its quarantine (`GIT_OBJECT_DIRECTORY`, `GIT_QUARANTINE_PATH`), so that `git rev-list` in a
+ * hook sees the pushed commits. `reference-transaction` is run by every update of the place itself; the others are for
+ * whoever receives a push. `proc-receive` cannot be honoured: it moves refs on its own.
+ *
+ * Spec: https://git-scm.com/docs/githooks
+ *
+ * @module
+ */
+import { spawn } from 'node:child_process'
+import { accessSync, constants, readFileSync, statSync } from 'node:fs'
+import { isAbsolute, resolve } from 'node:path'
+
+import { encodeName } from '@datakit/git/bytes'
+import { RefusedError } from '@datakit/git/error'
+import { ZERO_OID } from '@datakit/git/oid'
+import type { PackId, RefUpdate } from '@datakit/git/place'
+
+import type { Config } from './config.ts'
+import type { RefWatcher } from './make-update.ts'
+import { namesIn } from './object-directories.ts'
+
+/** What a hook is run with. */
+export interface HookRun {
+  /** Takes what the hook prints, for the client to see. */
+  readonly onOutput?: ((piece: Uint8Array) => void) | undefined
+  /** Packs that were staged for the push and are to be seen by the hook. */
+  readonly staged?: readonly PackId[] | undefined
+  /** The options of `git push -o`. */
+  readonly pushOptions?: readonly string[] | undefined
+  /** More of the environment, such as `REMOTE_USER`. */
+  readonly env?: Readonly<Record<string, string>> | undefined
+}
+
+/** The hooks of one repository. */
+export class Hooks {
+  readonly #directory: string
+  readonly #config: () => Config
+
+  constructor(directory: string, config: () => Config) {
+    this.#directory = directory
+    this.#config = config
+  }
+
+  /** Path of a hook that can be run, `undefined` when there is none. */
+  find(name: string): string | undefined {
+    const path = `${this.#hooksDirectory()}/${name}`
+    if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return undefined
+    try {
+      accessSync(path, constants.X_OK)
+      return path
+    } catch {
+      // Git passes over a hook that is not executable.
+      return undefined
+    }
+  }
+
+  /** Why no push can be taken at all; `undefined` when it can. */
+  refusal(): string | undefined {
+    if (this.find('proc-receive') === undefined) return undefined
+    if (this.#config().getAll('receive.procReceiveRefs').length === 0) return undefined
+    return `"${this.#directory}" wants its hook proc-receive to move refs, which is not offered`
+  }
+
+  /** Asks `pre-receive` about a whole push; `false` refuses all of it. */
+  async runPreReceive(updates: readonly RefUpdate[], run: HookRun = {}): Promise<boolean> {
+    return await this.#run('pre-receive', { args: [], input: linesOf(updates) }, run)
+  }
+
+  /** Asks `update` about one ref; `false` refuses that one. */
+  async runUpdate({ name, from, to }: RefUpdate, run: HookRun = {}): Promise<boolean> {
+    return await this.#run(
+      'update',
+      { args: [name, from ?? ZERO_OID, to ?? ZERO_OID], input: '' },
+      run,
+    )
+  }
+
+  /** Tells `post-receive`, then `post-update`, of the refs that moved. How they end does not matter. */
+  async runPostReceive(updates: readonly RefUpdate[], run: HookRun = {}): Promise<void> {
+    if (updates.length === 0) return
+    await this.#run('post-receive', { args: [], input: linesOf(updates) }, run)
+    await this.#run('post-update', { args: updates.map(({ name }) => name), input: '' }, run)
+  }
+
+  /** Asks (`prepared`) or tells `reference-transaction`; only the answer to `prepared` matters. */
+  async runReferenceTransaction(
+    phase: 'prepared' | 'committed' | 'aborted',
+    updates: readonly RefUpdate[],
+    run: HookRun = {},
+  ): Promise<boolean> {
+    if (updates.length === 0) return true
+    return await this.#run('reference-transaction', { args: [phase], input: linesOf(updates) }, run)
+  }
+
+  /** Has `reference-transaction` asked and told of updates. */
+  watcher(): RefWatcher {
+    return {
+      prepared: async ({ refs, addPacks }) => {
+        const run = { staged: addPacks?.map(({ id }) => id) }
+        if (await this.runReferenceTransaction('prepared', refs, run)) return
+        await this.runReferenceTransaction('aborted', refs)
+        throw new RefusedError(
+          'hook',
+          'Cannot update the refs: the hook reference-transaction said no',
+        )
+      },
+      ended: async ({ refs }, how) => {
+        await this.runReferenceTransaction(how, refs)
+      },
+    }
+  }
+
+  /** Branches that are checked out in a working tree, which is not updated along with its branch. */
+  checkedOut(): string[] {
+    const heads = namesIn(`${this.#directory}/worktrees`).map((name) => `worktrees/${name}/HEAD`)
+    if (!this.#isBare()) heads.unshift('HEAD')
+    return heads.map((head) => branchOf(`${this.#directory}/${head}`)).filter((name) => name !== '')
+  }
+
+  #isBare(): boolean {
+    return this.#config().bool('core.bare') ?? !this.#directory.endsWith('/.git')
+  }
+
+  #hooksDirectory(): string {
+    const path = this.#config().get('core.hooksPath') ?? 'hooks'
+    return isAbsolute(path) ? path : resolve(this.#directory, path)
+  }
+
+  async #run(name: string, call: Call, run: HookRun): Promise<boolean> {
+    const path = this.find(name)
+    if (path === undefined) return true
+    const env = { ...environmentOf(this.#directory, run), ...run.env }
+    return await runProgram(
+      path,
+      { ...call, cwd: this.#directory, env },
+      run.onOutput ?? (() => {}),
+    )
+  }
+}
+
+interface Call {
+  readonly args: readonly string[]
+  readonly input: string
+}
+
+/** Runs a program to its end; whether it said yes. */
+function runProgram(
+  path: string,
+  call: Call & { readonly cwd: string; readonly env: Record<string, string> },
+  onOutput: (piece: Uint8Array) => void,
+): Promise<boolean> {
+  return new Promise((done, fail) => {
+    const child = spawn(path, call.args, { cwd: call.cwd, env: call.env })
+    child.stdout.on('data', onOutput)
+    child.stderr.on('data', onOutput)
+    child.on('error', (cause) => fail(new RefusedError('hook', `Cannot run "${path}"`, { cause })))
+    child.on('close', (code) => done(code === 0))
+    // A hook need not read what it is told.
+    child.stdin.on('error', () => {})
+    child.stdin.end(encodeName(call.input))
+  })
+}
+
+function environmentOf(directory: string, run: HookRun): Record<string, string> {
+  const env: Record<string, string> = {}
+  for (const [name, value] of Object.entries(process.env)) {
+    // Variables of a Git that started this server, or secrets of the server, are not the hook's.
+    if (value !== undefined && !/^(GIT|DATAKIT)_/.test(name)) env[name] = value
+  }
+  env['GIT_DIR'] = directory
+  run.pushOptions?.forEach((option, i) => (env[`GIT_PUSH_OPTION_${i}`] = option))
+  if (run.pushOptions) env['GIT_PUSH_OPTION_COUNT'] = String(run.pushOptions.length)
+  const [first, ...more] = (run.staged ?? []).map((id) => `${directory}/datakit/stage/${id}`)
+  if (first !== undefined && statSync(first, { throwIfNoEntry: false }) !== undefined) {
+    env['GIT_OBJECT_DIRECTORY'] = first
+    env['GIT_QUARANTINE_PATH'] = first
+    env['GIT_ALTERNATE_OBJECT_DIRECTORIES'] = [`${directory}/objects`, ...more].join(':')
+  }
+  return env
+}
+
+function linesOf(updates: readonly RefUpdate[]): string {
+  return updates
+    .map(({ name, from, to }) => `${from ?? ZERO_OID} ${to ?? ZERO_OID} ${name}\n`)
+    .join('')
+}
+
+function branchOf(head: string): string {
+  try {
+    return /^ref: (refs\/heads\/.+)/.exec(readFileSync(head, 'utf8'))?.[1]?.trim() ?? ''
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * Index files: our index of a pack that Git made, worked out when it is first asked for.
+ *
+ * The pack is read once from end to end; every object is inflated and named on the way. What comes of it is kept as
+ * `datakit/index/<id>`.
+ *
+ * @module
+ */
+import { stat } from 'node:fs/promises'
+
+import type { PackId } from '@datakit/git/place'
+import { readPack } from '@datakit/git/pack/read-pack'
+import { nodeRuntime } from '@datakit/git/runtime/node'
+
+import { ifThere, replaceFile } from './durable.ts'
+import type { GitFiles } from './git-files.ts'
+
+/** Bytes of a pack that are read at once. */
+const STEP = 1 << 20
+
+/** The indexes of one Git directory. */
+export class IndexFiles {
+  readonly #files: GitFiles
+  readonly #making = new Map<PackId, Promise<void>>()
+
+  constructor(files: GitFiles) {
+    this.#files = files
+  }
+
+  /** Bytes of our index of a pack. @throws MissingError when the pack is gone */
+  async read(id: PackId, start: number, end: number): Promise<Uint8Array> {
+    // Whoever asks for the index of a pack that is gone is told so, though the index may be there.
+    await this.#files.pathOf(id)
+    const path = await this.#files.indexPathOf(id)
+    if ((await ifThere(stat(path))) === undefined) await this.#makeOnce(id, path)
+    return await this.#files.open.read(path, start, end)
+  }
+
+  async #makeOnce(id: PackId, path: string): Promise<void> {
+    const making = this.#making.get(id) ?? this.#make(id, path)
+    this.#making.set(id, making)
+    try {
+      await making
+    } finally {
+      this.#making.delete(id)
+    }
+  }
+
+  async #make(id: PackId, path: string): Promise<void> {
+    const pack = `${await this.#files.pathOf(id)}.pack`
+    const read = (start: number, end: number) => this.#files.open.read(pack, start, end)
+    const writer = { read, write: async () => {} }
+    const { table } = await readPack(pieces(read), { runtime: nodeRuntime, writer })
+    await replaceFile(`${this.#files.directory}/datakit/index`, path, table.encodeIndex())
+  }
+}
+
+async function* pieces(
+  read: (start: number, end: number) => Promise<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  for (let at = 0; ; at += STEP) {
+    const piece = await read(at, at + STEP)
+    if (piece.length > 0) yield piece
+    if (piece.length < STEP) return
+  }
+}

@@ -1,0 +1,289 @@
+/**
+ * Journal: what an update is about to do, written down so that somebody else can finish or undo it.
+ *
+ * Every update has a directory of its own, `datakit/journal/<random>.<owner>/`:
+ *
+ * - `plan` what it wants ({@link Plan}). Hard-linked to `datakit/update.lock` while the update runs, which makes our
+ *   updates of one repository follow one another in all processes.
+ * - `lock-0`, `lock-1`, … hard-linked to Git's locks. A lock is ours if it is the same file as one of these, so that a
+ *   lock of somebody else's is never removed, whenever we died.
+ * - `commit` the point of no return ({@link Decision}): with it the update is finished by whoever comes next, without it
+ *   everything is undone.
+ *
+ * A journal whose owner is dead is claimed by renaming its directory to one's own name, which only one can.
+ *
+ * @module
+ */
+import { lstat, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+
+import { UnavailableError } from '@datakit/git/error'
+import type { Head, PackId, RefUpdate } from '@datakit/git/place'
+
+import {
+  errorCode,
+  ifThere,
+  linkUnlessThere,
+  parentOf,
+  pathOf,
+  randomName,
+  readIfThere,
+  removeEmptyDirectories,
+  removeIfThere,
+  syncDirectory,
+  writeSynced,
+  type NativePath,
+} from './durable.ts'
+import { NOBODY, stateOfOwner, thisOwner } from './owner.ts'
+
+/** What an update wants, as its journal keeps it. */
+export interface Plan {
+  readonly format: 1
+  /** Id and digest of the request, for the receipt. */
+  readonly id: string
+  readonly digest: string
+  /** Milliseconds since 1970. */
+  readonly at: number
+  readonly refs: readonly RefUpdate[]
+  readonly head: { readonly from: Head; readonly to: Head } | undefined
+  /** Staged packs that become visible. */
+  readonly packs: readonly PackId[]
+  readonly condemn: readonly PackId[]
+  readonly log: { readonly who: string; readonly why: string }
+  /** Git's locks that it takes, as paths below the Git directory, in the order in which it takes them. */
+  readonly locks: readonly string[]
+}
+
+/** What an update found to do when it held its locks: every step can be done twice. */
+export interface Decision {
+  /** Files of the journal that replace files of the Git directory, in this order. */
+  readonly replace: readonly { readonly file: string; readonly path: string }[]
+  /** Loose refs to remove behind that. */
+  readonly unlink: readonly string[]
+  /** Locks (by their number in the plan) that become the file that they lock, last of all. */
+  readonly publish: readonly { readonly lock: number; readonly path: string }[]
+  /** Lines for reflogs. */
+  readonly reflogs: readonly {
+    readonly ref: string
+    readonly lines: string
+    readonly ends: boolean
+  }[]
+}
+
+/** How many refs share one file that their locks are links to; file systems allow at least 32,000 links. */
+const LINKS = 1000
+
+/** A journal of a container that nobody here can look into is taken from it after this time, in milliseconds. */
+const UNSEEN = 60_000
+
+/** An update under way, or one that was found. */
+export class Journal {
+  readonly #gitDirectory: string
+  #name: string
+  readonly plan: Plan | undefined
+
+  private constructor(gitDirectory: string, name: string, plan: Plan | undefined) {
+    this.#gitDirectory = gitDirectory
+    this.#name = name
+    this.plan = plan
+  }
+
+  /** Path of a file of the journal. */
+  path(file: string): string {
+    return `${this.#gitDirectory}/datakit/journal/${this.#name}/${file}`
+  }
+
+  /** Begins an update. Nothing is locked yet and nothing need survive. */
+  static async begin(gitDirectory: string, plan: Plan): Promise<Journal> {
+    const name = `${randomName()}.${thisOwner()}`
+    const journal = new Journal(gitDirectory, name, plan)
+    await mkdir(journal.path(''), { recursive: true })
+    await writeSynced(journal.path('plan'), JSON.stringify(plan), 'wx')
+    return journal
+  }
+
+  /** Takes over what an owner left behind that no longer lives; `undefined` where somebody else was faster. */
+  static async claim(gitDirectory: string, name: string): Promise<Journal | undefined> {
+    const mine = `${name.slice(0, name.indexOf('.'))}.${thisOwner()}`
+    const root = `${gitDirectory}/datakit/journal`
+    const renamed = await ifThere(rename(`${root}/${name}`, `${root}/${mine}`).then(() => true))
+    if (renamed === undefined) return undefined
+    return new Journal(gitDirectory, mine, decodePlan(await readIfThere(`${root}/${mine}/plan`)))
+  }
+
+  /** Id of the request that is being done now, `undefined` when none is. */
+  static async underWay(gitDirectory: string): Promise<string | undefined> {
+    const bytes = await readIfThere(`${gitDirectory}/datakit/update.lock`)
+    return bytes === undefined ? undefined : decodePlan(bytes)?.id
+  }
+
+  /** Names of journals whose owners are dead. */
+  static async abandoned(gitDirectory: string): Promise<string[]> {
+    const root = `${gitDirectory}/datakit/journal`
+    const names = (await ifThere(readdir(root))) ?? []
+    const dead = await Promise.all(
+      names.map(async (name) => ((await isDead(root, name)) ? name : '')),
+    )
+    return dead.filter((name) => name !== '')
+  }
+
+  /** Tries to become the one update of this repository that is under way. */
+  async enter(): Promise<boolean> {
+    const entered = await linkUnlessThere(this.path('plan'), this.#updateLock)
+    // From here on locks of Git's may follow; the plan must be readable wherever one of them is found.
+    if (entered) await syncDirectory(this.path(''))
+    return entered
+  }
+
+  /** Whether this is the update that is under way. */
+  async holdsEntry(): Promise<boolean> {
+    return await isSameFile(this.path('plan'), this.#updateLock)
+  }
+
+  /**
+   * Takes the lock with a number of the plan, waiting for a stranger to let go of it. What the lock holds is `content`.
+   * `blocked` where a file is in the way of the lock's directory.
+   *
+   * @throws UnavailableError when a stranger holds it for longer than `timeout` milliseconds
+   */
+  async take(
+    number: number,
+    content: string | undefined,
+    timeout: number,
+  ): Promise<'taken' | 'blocked'> {
+    const path = this.#lockPath(number)
+    const token = this.path(tokenOf(number, content))
+    await writeToken(token, content)
+    const until = Date.now() + timeout
+    for (let wait = 1; ; wait = Math.min(2 * wait, 50)) {
+      const outcome = await tryLock(token, path)
+      if (outcome !== 'held') return outcome
+      if (Date.now() >= until) throw lockedError(String(path))
+      await delay(wait * (0.5 + Math.random()))
+    }
+  }
+
+  /** Keeps a file in the journal, on the disk. */
+  async write(file: string, body: Uint8Array | string): Promise<void> {
+    await writeSynced(this.path(file), body)
+  }
+
+  /** The point of no return. */
+  async commit(decision: Decision): Promise<void> {
+    await this.write('commit.new', JSON.stringify(decision))
+    await rename(this.path('commit.new'), this.path('commit'))
+    await syncDirectory(this.path(''))
+  }
+
+  /** What was decided, `undefined` when the update never came to that. */
+  async decision(): Promise<Decision | undefined> {
+    const bytes = await readIfThere(this.path('commit'))
+    return bytes === undefined ? undefined : (JSON.parse(Buffer.from(bytes).toString()) as Decision)
+  }
+
+  /** Moves a file of the journal to its place; does nothing if that was done before. */
+  async replace(file: string, path: string): Promise<void> {
+    await ifThere(rename(this.path(file), pathOf(this.#gitDirectory, path)))
+  }
+
+  /** Turns a lock into the file that it locks; does nothing if that was done before. */
+  async publish(number: number, path: string): Promise<void> {
+    const lock = this.#lockPath(number)
+    const target = pathOf(this.#gitDirectory, path)
+    if (!(await this.#holds(number))) return
+    await removeEmptyDirectories(target)
+    await rename(lock, target)
+  }
+
+  /** Lets go of all locks of Git's that are ours, of the entry, and forgets the journal. */
+  async end(): Promise<void> {
+    for (let i = 0; i < (this.plan?.locks.length ?? 0); i++) {
+      if (await this.#holds(i)) await removeIfThere(this.#lockPath(i))
+    }
+    if (await this.holdsEntry()) await removeIfThere(this.#updateLock)
+    await rm(this.path(''), { recursive: true, force: true })
+  }
+
+  /** Leaves a journal that cannot be finished at the moment to whoever comes next. */
+  async abandon(): Promise<void> {
+    const name = `${this.#name.slice(0, this.#name.indexOf('.'))}.${NOBODY}`
+    await rename(this.path(''), `${this.#gitDirectory}/datakit/journal/${name}`)
+    this.#name = name
+  }
+
+  get #updateLock(): string {
+    return `${this.#gitDirectory}/datakit/update.lock`
+  }
+
+  #lockPath(number: number): NativePath {
+    return pathOf(this.#gitDirectory, `${this.plan?.locks[number] ?? ''}.lock`)
+  }
+
+  async #holds(number: number): Promise<boolean> {
+    const path = this.#lockPath(number)
+    return (
+      (await isSameFile(this.path(`value-${number}`), path)) ||
+      (await isSameFile(this.path(tokenOf(number, undefined)), path))
+    )
+  }
+}
+
+function tokenOf(number: number, content: string | undefined): string {
+  return content === undefined ? `lock-${Math.floor(number / LINKS)}` : `value-${number}`
+}
+
+async function writeToken(path: string, content: string | undefined): Promise<void> {
+  if (content !== undefined) return await writeSynced(path, content)
+  if ((await ifThere(stat(path))) === undefined) await writeSynced(path, 'datakit\n')
+}
+
+async function tryLock(token: string, path: NativePath): Promise<'taken' | 'held' | 'blocked'> {
+  for (let attempt = 0; attempt < 10; attempt++) {
+    try {
+      return (await linkUnlessThere(token, path)) ? 'taken' : 'held'
+    } catch (error) {
+      if (errorCode(error) === 'ENOTDIR') return 'blocked'
+      if (errorCode(error) !== 'ENOENT') throw error
+    }
+    // Git removes empty directories below refs/ at any time: make them again until the lock is in.
+    if (!(await makeParent(path))) return 'blocked'
+  }
+  return 'held'
+}
+
+async function makeParent(path: NativePath): Promise<boolean> {
+  try {
+    await mkdir(parentOf(path), { recursive: true })
+    return true
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST' || errorCode(error) === 'ENOTDIR') return false
+    throw error
+  }
+}
+
+async function isSameFile(a: NativePath, b: NativePath): Promise<boolean> {
+  const [one, other] = await Promise.all([ifThere(lstat(a)), ifThere(lstat(b))])
+  return one !== undefined && other !== undefined && one.ino === other.ino && one.dev === other.dev
+}
+
+async function isDead(root: string, name: string): Promise<boolean> {
+  const state = stateOfOwner(name.slice(name.indexOf('.') + 1))
+  if (state !== 'unseen') return state === 'dead'
+  const directory = await ifThere(stat(`${root}/${name}`))
+  return directory !== undefined && Date.now() - directory.mtimeMs > UNSEEN
+}
+
+function decodePlan(bytes: Uint8Array | undefined): Plan | undefined {
+  try {
+    // Whatever can be parsed was written whole by `begin`.
+    return bytes === undefined ? undefined : (JSON.parse(Buffer.from(bytes).toString()) as Plan)
+  } catch {
+    return undefined
+  }
+}
+
+function lockedError(path: string): UnavailableError {
+  return new UnavailableError(
+    `Cannot update the repository: "${path}" is held by another program; if none is running, it was left by one that died and may be removed`,
+  )
+}

@@ -1,0 +1,311 @@
+/**
+ * Making an update: from the request to its point of no return.
+ *
+ * A request that does not fit what is there is lost without any lock. Otherwise its journal is entered, Git's locks are
+ * taken in the order of their names with `HEAD` last, and everything is looked at again under the locks: refs, `HEAD`,
+ * and the packs that were proof for it.
+ *
+ * One ref that moves is its lock renamed to the ref. Several are one rename of `packed-refs`; for that, refs that have a
+ * loose file are folded into `packed-refs` with the values that they have, and their files removed, since a file hides
+ * its line. A reader that opened a file before it went and `packed-refs` only after the rename would see an old value
+ * beside a new one, so {@link SETTLE} lies between the two.
+ *
+ * @module
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+
+import { RefusedError, UnavailableError } from '@datakit/git/error'
+import type { Head, PackId, UpdateOutcome, UpdateRequest } from '@datakit/git/place'
+import { isRefName } from '@datakit/git/ref-name'
+
+import {
+  checkReceipt,
+  checkRefConflicts,
+  checkRequest,
+  digestUpdate,
+  findDifferences,
+  type KeptReceipt,
+} from '../update.ts'
+import { syncDirectory } from './durable.ts'
+import { decide, foldRefs } from './decide-update.ts'
+import { finishUpdate, recoverUpdates } from './finish-update.ts'
+import type { GitFiles, Moment } from './git-files.ts'
+import { Journal, type Decision, type Plan } from './journal.ts'
+import { encodeOwnState, type OwnState } from './own-state.ts'
+import { checkContained } from './pack-cover.ts'
+import { freshenPack } from './pack-files.ts'
+import { compareNames } from './packed-refs.ts'
+
+/** How long readers are given between the folding of refs and their move, in milliseconds. */
+const SETTLE = 40
+
+/** How long a change of our own state waits for updates, in milliseconds. */
+const CHANGE_TIMEOUT = 20_000
+
+/** Who else is asked before refs move, and told after. */
+export interface RefWatcher {
+  /** Runs under the locks; a rejection calls the update off. */
+  prepared(request: UpdateRequest): Promise<void>
+  ended(request: UpdateRequest, how: 'committed' | 'aborted'): Promise<void>
+}
+
+/** What an update needs to know beside the request. */
+export interface UpdateOptions {
+  readonly clock: () => number
+  /** How long a lock of somebody else's is waited for, in milliseconds. */
+  readonly lockTimeout: number
+  readonly watcher: RefWatcher
+  /** Leaves packs in the stage after they were placed, for an update that may have to be made elsewhere. */
+  readonly keepsStage?: boolean | undefined
+}
+
+/** An update on its way. */
+interface Attempt {
+  readonly files: GitFiles
+  readonly request: UpdateRequest
+  readonly digest: string
+  readonly options: UpdateOptions
+}
+
+/** Makes the change that a request asks for, or says why not; see `Place.update`. */
+export async function makeUpdate(
+  files: GitFiles,
+  request: UpdateRequest,
+  options: UpdateOptions,
+): Promise<UpdateOutcome> {
+  checkRequest(request)
+  for (const { name } of request.refs) checkName(name)
+  if (request.head && 'ref' in request.head.to) checkName(request.head.to.ref)
+  const attempt: Attempt = { files, request, digest: digestUpdate(request), options }
+  const early = await answerEarly(attempt)
+  if (early !== undefined) return early
+  const journal = await Journal.begin(files.directory, planOf(attempt))
+  if (!(await enter(files, journal, 2 * options.lockTimeout))) {
+    await journal.end()
+    return { state: 'busy', retryAfter: 100 }
+  }
+  return await attemptUpdate(attempt, journal)
+}
+
+/**
+ * Changes what the repository is to us, while no update is under way.
+ *
+ * @throws UnavailableError when updates leave no room for too long
+ */
+export async function changeOwnState(
+  files: GitFiles,
+  change: (own: OwnState) => OwnState | Promise<OwnState>,
+): Promise<void> {
+  const nothing = { refs: [], head: undefined, packs: [], condemn: [], locks: [] }
+  const log = { who: '', why: '' }
+  const journal = await Journal.begin(files.directory, {
+    ...nothing,
+    log,
+    format: 1,
+    id: '',
+    digest: '',
+    at: 0,
+  })
+  try {
+    if (!(await enter(files, journal, CHANGE_TIMEOUT)))
+      throw new UnavailableError('Cannot change the repository: it is busy')
+    await journal.write('state', encodeOwnState(await change(files.ownState())))
+    await journal.replace('state', 'datakit/state')
+    await syncDirectory(`${files.directory}/datakit`)
+  } finally {
+    await journal.end()
+  }
+}
+
+/** The outcome of a request that was made before, or that does not fit; `undefined` when it has to be tried. */
+async function answerEarly(attempt: Attempt): Promise<UpdateOutcome | undefined> {
+  const { files, request, digest } = attempt
+  const receipt = files.receipts.find(request.id)
+  if (receipt !== undefined) checkReceipt(receipt, digest)
+  if (receipt?.outcome === 'done') return { state: 'done', version: receipt.version }
+  const moment = await files.read()
+  const lost = differences(attempt, moment)
+  if (receipt !== undefined) {
+    return lost ?? { state: 'lost', refs: new Map(), head: undefined, packs: [] }
+  }
+  // What differs may be the work of this very request, which somebody has begun and not finished.
+  const underWay = await Journal.underWay(files.directory)
+  if (lost === undefined || underWay === request.id) return undefined
+  const finished = files.receipts.find(request.id)
+  if (finished?.outcome === 'done') return { state: 'done', version: finished.version }
+  await files.receipts.add(lostReceipt(attempt, moment))
+  return lost
+}
+
+/** Waits until no other update of ours is under way; `false` when that takes too long. */
+async function enter(files: GitFiles, journal: Journal, timeout: number): Promise<boolean> {
+  const until = Date.now() + timeout
+  for (let wait = 1; ; wait = Math.min(wait * 1.5, 20)) {
+    if (await journal.enter()) return true
+    if (Date.now() >= until) return false
+    await recoverUpdates(files)
+    await delay(wait * (0.5 + Math.random()))
+  }
+}
+
+async function attemptUpdate(attempt: Attempt, journal: Journal): Promise<UpdateOutcome> {
+  const { files, request, options } = attempt
+  let ready
+  try {
+    ready = await prepare(attempt, journal)
+    if (ready.state === 'lost') await files.receipts.add(lostReceipt(attempt, ready.moment))
+  } catch (error) {
+    await journal.end()
+    throw error
+  }
+  if (ready.state !== 'ready') {
+    await journal.end()
+    return ready.outcome
+  }
+  try {
+    const version = await finishUpdate(files, journal, ready)
+    if (options.keepsStage !== true) for (const id of ready.plan.packs) await files.stage.remove(id)
+    await options.watcher.ended(request, 'committed')
+    return { state: 'done', version }
+  } catch (cause) {
+    // It is decided and will be finished by the next update or the next one who opens the repository.
+    await journal.abandon()
+    return { state: 'unknown', cause }
+  }
+}
+
+type Ready =
+  | { readonly state: 'ready'; readonly plan: Plan; readonly decision: Decision }
+  | { readonly state: 'lost'; readonly outcome: UpdateOutcome; readonly moment: Moment }
+  | { readonly state: 'answered'; readonly outcome: UpdateOutcome }
+
+/** Takes the locks, looks again, and passes the point of no return. */
+async function prepare(attempt: Attempt, journal: Journal): Promise<Ready> {
+  const { files, request, options } = attempt
+  const plan = planOf(attempt)
+  const receipt = files.receipts.find(request.id)
+  if (receipt?.outcome === 'done') {
+    return { state: 'answered', outcome: { state: 'done', version: receipt.version } }
+  }
+  await files.receipts.rotate(options.clock())
+  await freshen(attempt)
+  const blocked = await takeLocks(attempt, journal, plan)
+  const moment = await files.read()
+  const lost = differences(attempt, moment)
+  if (lost !== undefined) return { state: 'lost', outcome: lost, moment }
+  checkRefs(request, moment)
+  await checkContained(files, request, moment)
+  if (isSeveral(request) && (await foldRefs(files, journal, request))) await delay(SETTLE)
+  await takeBlocked(journal, blocked, options.lockTimeout)
+  const decision = await decide(files, journal, { request, plan, moment: await files.read() })
+  await options.watcher.prepared(request)
+  try {
+    await journal.commit(decision)
+  } catch (error) {
+    await options.watcher.ended(request, 'aborted')
+    throw error
+  }
+  return { state: 'ready', plan, decision }
+}
+
+function differences(attempt: Attempt, { refs, packs }: Moment) {
+  const live = new Set(packs.map(({ id }) => id))
+  return findDifferences(attempt.request, {
+    ref: (name) => refs.byName.get(name)?.oid,
+    head: refs.head,
+    isLive: (id) => live.has(id),
+    isStaged: (id) => attempt.files.stage.find(id) !== undefined || live.has(id),
+  })
+}
+
+function checkRefs(request: UpdateRequest, { refs }: Moment): void {
+  for (const { name } of request.refs) {
+    const target = refs.symbolic.get(name)
+    if (target === undefined) continue
+    throw new RefusedError(
+      'symbolic-ref',
+      `Cannot move "${name}": it is a symbolic ref to "${target}"`,
+    )
+  }
+  checkRefConflicts(request.refs, {
+    has: (name) => refs.byName.has(name),
+    under: (prefix) =>
+      refs.refs.filter(({ name }) => name.startsWith(prefix)).map(({ name }) => name),
+  })
+}
+
+async function freshen({ files, request }: Attempt): Promise<void> {
+  for (const id of request.reliesOn ?? []) {
+    const pack = files.packs.find(id)
+    if (pack !== undefined && !pack.borrowed) await freshenPack(pack)
+    const loose = await files.loose.find(id)
+    if (loose !== undefined) await files.loose.freshen(loose)
+  }
+}
+
+/** Takes every lock of the plan; returns the numbers of those whose directory is a ref that this update deletes. */
+async function takeLocks(attempt: Attempt, journal: Journal, plan: Plan): Promise<number[]> {
+  const { request, options } = attempt
+  const content = new Map<string, string>()
+  if (!isSeveral(request))
+    for (const { name, to } of request.refs) if (to) content.set(name, `${to}\n`)
+  if (request.head) content.set('HEAD', contentOfHead(request.head.to))
+  const blocked: number[] = []
+  for (const [i, path] of plan.locks.entries()) {
+    const taken = await journal.take(i, content.get(path), options.lockTimeout)
+    if (taken === 'blocked') blocked.push(i)
+  }
+  return blocked
+}
+
+async function takeBlocked(
+  journal: Journal,
+  blocked: readonly number[],
+  timeout: number,
+): Promise<void> {
+  for (const number of blocked) {
+    if ((await journal.take(number, undefined, timeout)) === 'taken') continue
+    const path = journal.plan?.locks[number] ?? ''
+    throw new UnavailableError(`Cannot create "${path}": a file is where its directory should be`)
+  }
+}
+
+/** Whether refs move together, which only `packed-refs` can do for them. */
+function isSeveral(request: UpdateRequest): boolean {
+  return request.refs.filter(({ from, to }) => from !== to).length > 1
+}
+
+function planOf({ request, digest, options }: Attempt): Plan {
+  const { id, refs, head, log } = request
+  const packs: PackId[] = (request.addPacks ?? []).map((pack) => pack.id)
+  const names = refs.map(({ name }) => name).sort(compareNames)
+  const needsPacked = isSeveral(request) || refs.some(({ to }) => to === undefined)
+  const locks = [...(needsPacked ? ['packed-refs'] : []), ...names]
+  if (request.shallow) locks.push('shallow')
+  if (head) locks.push('HEAD')
+  return {
+    format: 1,
+    id,
+    digest,
+    at: options.clock(),
+    refs,
+    head,
+    packs,
+    condemn: request.removePacks ?? [],
+    log,
+    locks,
+  }
+}
+
+function lostReceipt({ request, digest, options }: Attempt, { version }: Moment): KeptReceipt {
+  return { id: request.id, digest, at: options.clock(), outcome: 'lost', version }
+}
+
+function contentOfHead(head: Head): string {
+  return 'ref' in head ? `ref: ${head.ref}\n` : `${head.oid}\n`
+}
+
+function checkName(name: string): void {
+  if (name.startsWith('refs/') && isRefName(name)) return
+  throw new RefusedError('bad-ref', `Cannot update "${name}": expected the full name of a ref`)
+}

@@ -1,0 +1,59 @@
+/**
+ * Object directories: a repository's own `objects`, and those that it borrows from (`objects/info/alternates`), which
+ * are read and never written.
+ *
+ * Spec: https://git-scm.com/docs/gitrepository-layout ("objects/info/alternates")
+ *
+ * @module
+ */
+import { readdirSync } from 'node:fs'
+import { isAbsolute, resolve } from 'node:path'
+
+import { text } from '@datakit/git/bytes'
+
+import { isAbsent } from './durable.ts'
+import { FileCache } from './file-cache.ts'
+
+/** How deep alternates of alternates are followed, as in Git. */
+const DEPTH = 5
+
+/** The object directories of one repository. */
+export class ObjectDirectories {
+  readonly #own: string
+  readonly #alternates = new FileCache((bytes) => text(bytes).split('\n').filter(isPath))
+
+  constructor(gitDirectory: string) {
+    this.#own = `${gitDirectory}/objects`
+  }
+
+  /** The repository's own first, then the borrowed ones, each once. */
+  list(): string[] {
+    const found = [this.#own]
+    this.#follow(this.#own, found, 0)
+    return found
+  }
+
+  #follow(directory: string, found: string[], depth: number): void {
+    if (depth === DEPTH) return
+    for (const line of this.#alternates.read(`${directory}/info/alternates`) ?? []) {
+      const path = isAbsolute(line) ? line : resolve(directory, line)
+      if (found.includes(path)) continue
+      found.push(path)
+      this.#follow(path, found, depth + 1)
+    }
+  }
+}
+
+/** Names in a directory, none when there is no such directory. */
+export function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+  } catch (error) {
+    if (isAbsent(error)) return []
+    throw error
+  }
+}
+
+function isPath(line: string): boolean {
+  return line !== '' && !line.startsWith('#')
+}

@@ -1,0 +1,178 @@
+/**
+ * Pack files: the packs that Git sees, in a repository's own object directory and in those that it borrows from.
+ *
+ * A pack is there when both its `.pack` and its `.idx` are. Its id is the name of its file, which Git derives from what
+ * is in it: two packs of one name are the same pack.
+ *
+ * Spec: https://git-scm.com/docs/pack-format
+ *
+ * @module
+ */
+import { closeSync, openSync, readSync, statSync } from 'node:fs'
+import { open, readFile, utimes, type FileHandle } from 'node:fs/promises'
+
+import { MissingError } from '@datakit/git/error'
+import { openStockIdx, type StockIdx } from '@datakit/git/pack/idx'
+import type { PackId } from '@datakit/git/place'
+import { nodeRuntime } from '@datakit/git/runtime/node'
+
+import { ifThere } from './durable.ts'
+import { namesIn, type ObjectDirectories } from './object-directories.ts'
+
+/** A pack as it lies on disk. */
+export interface FoundPack {
+  readonly id: PackId
+  /** Its path without `.pack`. */
+  readonly path: string
+  /** Length of the `.pack`, in bytes. */
+  readonly size: number
+  readonly objects: number
+  /** When its `.idx` was written, in milliseconds since 1970. */
+  readonly at: number
+  /** Whether the repository borrows it. */
+  readonly borrowed: boolean
+}
+
+/** Finds packs. Synchronous, see `file-cache.ts`. */
+export class PackFiles {
+  readonly #directories: ObjectDirectories
+  readonly #known = new Map<string, FoundPack>()
+
+  constructor(directories: ObjectDirectories) {
+    this.#directories = directories
+  }
+
+  /** Every pack, the borrowed ones first, then by age; a pack that is there twice counts once. */
+  list(): FoundPack[] {
+    const found = new Map<PackId, FoundPack>()
+    this.#directories.list().forEach((directory, i) => {
+      for (const pack of this.#listOne(`${directory}/pack`, i > 0)) {
+        if (!found.has(pack.id)) found.set(pack.id, pack)
+      }
+    })
+    return [...found.values()].sort(byAge)
+  }
+
+  find(id: PackId): FoundPack | undefined {
+    for (const [i, directory] of this.#directories.list().entries()) {
+      const pack = this.#look(`${directory}/pack/${id}`, i > 0)
+      if (pack !== undefined) return pack
+    }
+    return undefined
+  }
+
+  *#listOne(directory: string, borrowed: boolean): Generator<FoundPack> {
+    for (const name of namesIn(directory)) {
+      if (!isPackName(name, '.idx')) continue
+      const pack = this.#look(`${directory}/${name.slice(0, -4)}`, borrowed)
+      if (pack !== undefined) yield pack
+    }
+  }
+
+  #look(path: string, borrowed: boolean): FoundPack | undefined {
+    const options = { throwIfNoEntry: false } as const
+    const pack = statSync(`${path}.pack`, options)
+    const idx = statSync(`${path}.idx`, options)
+    if (pack === undefined || idx === undefined) return undefined
+    const known = this.#known.get(path)
+    if (known?.size === pack.size && known.at === idx.mtimeMs) return known
+    const objects = countObjects(`${path}.pack`)
+    if (objects === undefined) return undefined
+    const id = path.slice(path.lastIndexOf('/') + 1)
+    const found = { id, path, size: pack.size, objects, at: idx.mtimeMs, borrowed }
+    this.#known.set(path, found)
+    return found
+  }
+}
+
+/** Whether a file is named like a pack's, with this ending. */
+export function isPackName(name: string, ending: string): boolean {
+  return name.endsWith(ending) && /^pack-[0-9a-f]{40}$/.test(name.slice(0, -ending.length))
+}
+
+/** Opens Git's own index of a pack. */
+export async function openIdx(pack: FoundPack): Promise<StockIdx> {
+  return openStockIdx(await readFile(`${pack.path}.idx`), nodeRuntime)
+}
+
+/** Marks a pack as used, as Git does, so that what would be pruned for its age is not. */
+export async function freshenPack(pack: FoundPack): Promise<void> {
+  const now = new Date()
+  await ifThere(utimes(`${pack.path}.pack`, now, now))
+}
+
+/** How many files stay open for reading. */
+const OPEN_FILES = 32
+
+/** Reads pieces of files, and keeps those open that were read last: a file that is removed is readable to its end. */
+export class OpenFiles {
+  readonly #open = new Map<string, Promise<FileHandle>>()
+
+  /** Bytes of a file from `start` up to `end`, fewer when it ends before. @throws MissingError when it is gone */
+  async read(path: string, start: number, end: number): Promise<Uint8Array> {
+    const file = await this.#handle(path)
+    const bytes = new Uint8Array(Math.max(0, Math.min(end, (await file.stat()).size) - start))
+    let filled = 0
+    while (filled < bytes.length) {
+      const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, start + filled)
+      if (bytesRead === 0) break
+      filled += bytesRead
+    }
+    return bytes.subarray(0, filled)
+  }
+
+  /** Closes a file, so that the next read opens what is under its name then. */
+  async forget(path: string): Promise<void> {
+    const handle = this.#open.get(path)
+    this.#open.delete(path)
+    await (await handle)?.close()
+  }
+
+  async close(): Promise<void> {
+    for (const path of [...this.#open.keys()]) await this.forget(path)
+  }
+
+  async #handle(path: string): Promise<FileHandle> {
+    const kept = this.#open.get(path)
+    this.#open.delete(path)
+    const handle = kept ?? open(path, 'r')
+    this.#open.set(path, handle)
+    try {
+      const file = await handle
+      await this.#closeOldest()
+      return file
+    } catch (error) {
+      this.#open.delete(path)
+      throw new MissingError('a pack', path.slice(path.lastIndexOf('/') + 1), { cause: error })
+    }
+  }
+
+  async #closeOldest(): Promise<void> {
+    const [oldest] = this.#open.keys()
+    if (this.#open.size > OPEN_FILES && oldest !== undefined) await this.forget(oldest)
+  }
+}
+
+function byAge(a: FoundPack, b: FoundPack): number {
+  if (a.borrowed !== b.borrowed) return a.borrowed ? -1 : 1
+  return a.at - b.at || (a.id < b.id ? -1 : 1)
+}
+
+/** The number of objects that the header of a pack gives; `undefined` for what is no pack. */
+function countObjects(path: string): number | undefined {
+  const header = Buffer.alloc(12)
+  let file
+  try {
+    file = openSync(path, 'r')
+  } catch {
+    return undefined
+  }
+  try {
+    const length = readSync(file, header, 0, 12, 0)
+    return length === 12 && header.toString('latin1', 0, 4) === 'PACK'
+      ? header.readUInt32BE(8)
+      : undefined
+  } finally {
+    closeSync(file)
+  }
+}

@@ -1,0 +1,237 @@
+/**
+ * Place: a repository in a Git directory, as everybody above storage sees it.
+ *
+ * @module
+ */
+import { MissingError, RefusedError, UnavailableError } from '@datakit/git/error'
+import { Objects } from '@datakit/git/objects'
+import type { Oid } from '@datakit/git/oid'
+import type { LogEntry, Place, State, UpdateOutcome, UpdateRequest } from '@datakit/git/place'
+import { nodeRuntime } from '@datakit/git/runtime/node'
+import { statSync } from 'node:fs'
+
+import { FIRST_HEAD } from '../update.ts'
+import type { Config } from './config.ts'
+import { createByUpdate, type Site } from './create.ts'
+import { recoverUpdates } from './finish-update.ts'
+import { GitFiles, stateOf } from './git-files.ts'
+import { Hooks } from './hooks.ts'
+import { IndexFiles } from './index-files.ts'
+import { changeOwnState, makeUpdate, type UpdateOptions } from './make-update.ts'
+import { prepareOwnState } from './own-state.ts'
+import { checkServable, isGitDirectory } from './recognise.ts'
+import { endOfReflog, readReflog } from './reflog.ts'
+import { Subscriptions } from './subscribe.ts'
+import { sweepFiles } from './sweep.ts'
+
+/** A place that is a Git directory, with what its operator said about it. */
+export interface GitDirectoryPlace extends Place {
+  /** The Git directory: what `git rev-parse --git-dir` gives. */
+  readonly directory: string
+  /** The configuration as it is now; empty while the repository does not exist. */
+  config(): Config
+  readonly hooks: Hooks
+  /** Branches that are checked out in a working tree, which a push does not change without being told to. */
+  checkedOut(): string[]
+}
+
+/** What a Git directory can be told. */
+export interface GitDirectoryOptions {
+  /** Milliseconds since 1970; `Date.now` when left out. */
+  readonly clock?: (() => number) | undefined
+  /** How long a lock of another program's is waited for, in milliseconds; 5,000 when left out. */
+  readonly lockTimeout?: number | undefined
+}
+
+const LOCK_TIMEOUT = 5000
+
+/** One Git directory in this process, which all its places share. */
+export class Repository {
+  readonly files: GitFiles
+  readonly indexes: IndexFiles
+  readonly hooks: Hooks
+  readonly subscriptions: Subscriptions
+  readonly #site: Site | undefined
+  readonly #options: UpdateOptions
+  #prepared = false
+  #last: Promise<unknown> = Promise.resolve()
+
+  /** `site` is where the repository is made by its first update; without it, it must exist. */
+  constructor(directory: string, options: GitDirectoryOptions, site?: Site) {
+    this.files = new GitFiles(directory, site && `${site.scratch}/stage`)
+    this.indexes = new IndexFiles(this.files)
+    this.hooks = new Hooks(directory, () => this.config())
+    this.subscriptions = new Subscriptions(directory, () => this.files.refs.read().digest)
+    this.#site = site
+    this.#options = {
+      clock: options.clock ?? Date.now,
+      lockTimeout: options.lockTimeout ?? LOCK_TIMEOUT,
+      watcher: this.hooks.watcher(),
+    }
+  }
+
+  /** Whether the repository exists; what a crash left behind is put in order when it is first seen. */
+  async exists(): Promise<boolean> {
+    if (!isGitDirectory(this.files.directory)) {
+      this.#prepared = false
+      return false
+    }
+    if (this.#prepared) return true
+    this.config()
+    await prepareOwnState(this.files.directory)
+    await recoverUpdates(this.files)
+    this.#prepared = true
+    return true
+  }
+
+  /** The configuration as it is now. @throws UnsupportedError when it asks for what is not offered */
+  config(): Config {
+    return checkServable(this.files.directory)
+  }
+
+  async read(): Promise<State> {
+    return (await this.exists()) ? stateOf(this.files, await this.files.read()) : emptyState()
+  }
+
+  /** Makes an update when those before it are done: in one process they need not fight for the locks. */
+  async update(request: UpdateRequest): Promise<UpdateOutcome> {
+    const next = this.#last.then(() => this.#update(request))
+    this.#last = next.catch(() => undefined)
+    const outcome = await next
+    if (outcome.state === 'done') this.subscriptions.notify()
+    return outcome
+  }
+
+  async #update(request: UpdateRequest): Promise<UpdateOutcome> {
+    if (!(await this.exists())) {
+      if (this.#site === undefined)
+        throw new RefusedError(
+          'refused',
+          `Cannot update "${this.files.directory}": it is not there`,
+        )
+      const outcome = await createByUpdate(this.#site, request, this.#options)
+      if (outcome !== 'exists') return outcome
+      if (!(await this.exists())) {
+        throw new RefusedError(
+          'refused',
+          `Cannot create "${this.files.directory}": a directory that is no repository is there`,
+        )
+      }
+    }
+    return await makeUpdate(this.files, request, this.#options)
+  }
+
+  async markVerified(ids: readonly string[]): Promise<void> {
+    if (!(await this.exists())) return
+    const marked = new Set(ids)
+    if (!this.files.ownState().unverified.some((id) => marked.has(id))) return
+    await changeOwnState(this.files, (own) => ({
+      ...own,
+      unverified: own.unverified.filter((id) => !marked.has(id)),
+    }))
+  }
+
+  /** The log, newest first, a move that nobody logged in front. */
+  async log(ref: string): Promise<LogEntry[]> {
+    const { directory, refs } = this.files
+    const entries = (await readReflog(directory, ref)).toReversed()
+    const current = ref === 'HEAD' ? undefined : refs.read().byName.get(ref)?.oid
+    if (current === undefined) return entries
+    const from = await endOfReflog(directory, ref)
+    if (from === current) return entries
+    const at = statSync(`${directory}/${ref}`, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()
+    const why = 'moved without a line in the reflog'
+    return [
+      { ref, from, to: current, who: '', at: Math.floor(at), why, external: true },
+      ...entries,
+    ]
+  }
+
+  async close(): Promise<void> {
+    this.subscriptions.close()
+    await this.#last
+    await this.files.open.close()
+  }
+}
+
+/** A place of a repository. `close` ends this place alone unless it is the last one. */
+export function placeOf(repository: Repository, onClose: () => Promise<void>): GitDirectoryPlace {
+  let closed = false
+  const stops = new Set<() => void>()
+  const open = (): Repository => {
+    if (closed) throw new UnavailableError('Cannot use a repository: its place was closed')
+    return repository
+  }
+  const place: GitDirectoryPlace = {
+    traits: { kind: 'git-directory', keepsThinPacks: false },
+    directory: repository.files.directory,
+    hooks: repository.hooks,
+    config: () => open().config(),
+    checkedOut: () => open().hooks.checkedOut(),
+    async read({ signal } = {}) {
+      signal?.throwIfAborted()
+      return await open().read()
+    },
+    update: async (request) => await open().update(request),
+    writePack: async () => await writePack(open(), place),
+    async readPack(id, start, end) {
+      return await open().files.readPack(id, start, end)
+    },
+    async readIndex(id, start, end) {
+      return await open().indexes.read(id, start, end)
+    },
+    markVerified: async (ids) => await open().markVerified(ids),
+    async *log(ref) {
+      yield* await open().log(ref)
+    },
+    async sweep({ grace }) {
+      const exists = await open().exists()
+      return { deleted: exists ? await sweepFiles(open().files, grace) : 0 }
+    },
+    subscribe(listener) {
+      const stop = open().subscriptions.add(listener)
+      stops.add(stop)
+      return () => {
+        stops.delete(stop)
+        stop()
+      }
+    },
+    async close() {
+      if (closed) return
+      closed = true
+      for (const stop of stops) stop()
+      await onClose()
+    },
+  }
+  return place
+}
+
+async function writePack(repository: Repository, place: Place) {
+  const exists = await repository.exists()
+  const resolveBase = async (oid: Oid) => {
+    const objects = await Objects.open(place, nodeRuntime)
+    try {
+      return await objects.read(oid)
+    } catch (error) {
+      if (error instanceof MissingError) return undefined
+      throw error
+    }
+  }
+  return await repository.files.stage.writer(resolveBase, exists)
+}
+
+function emptyState(): State {
+  return {
+    version: '',
+    repository: '',
+    exists: false,
+    head: FIRST_HEAD,
+    packs: [],
+    catalogs: [],
+    shallow: new Set(),
+    ref: async () => undefined,
+    async *refs() {},
+    promised: async () => undefined,
+    receipt: async () => undefined,
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * Recognising: whether a directory is a Git repository, and whether it is one that can be served.
+ *
+ * Spec: https://git-scm.com/docs/gitrepository-layout, https://git-scm.com/docs/repository-version
+ *
+ * @module
+ */
+import { statSync } from 'node:fs'
+
+import { UnsupportedError } from '@datakit/git/error'
+
+import { readConfig, type Config } from './config.ts'
+
+/** Extensions that change nothing for us. */
+const HARMLESS = new Set(['noop', 'preciousobjects', 'worktreeconfig', 'relativeworktrees'])
+
+/** Whether a directory looks like a Git directory, as Git itself decides: `HEAD`, `objects` and `refs` are there. */
+export function isGitDirectory(path: string): boolean {
+  const isThere = (name: string) =>
+    statSync(`${path}/${name}`, { throwIfNoEntry: false }) !== undefined
+  return isThere('HEAD') && isThere('objects') && isThere('refs')
+}
+
+/**
+ * Reads the configuration of a Git directory and checks that everything that it asks for is offered here.
+ *
+ * @throws UnsupportedError with the directory and what of it is not: reftable, SHA-256, partial clones, a linked
+ *   worktree, an extension or a version that nobody knew when this was written
+ */
+export function checkServable(gitDirectory: string): Config {
+  const config = readConfig(gitDirectory)
+  const problem = findProblem(gitDirectory, config)
+  if (problem === undefined) return config
+  throw new UnsupportedError(`Cannot open "${gitDirectory}": ${problem}`)
+}
+
+function findProblem(gitDirectory: string, config: Config): string | undefined {
+  if (statSync(`${gitDirectory}/commondir`, { throwIfNoEntry: false }) !== undefined) {
+    return 'it is a linked worktree; open the repository that it belongs to'
+  }
+  const version = config.int('core.repositoryformatversion') ?? 0
+  if (version > 1) return `its repository format is ${version}, and 0 and 1 are known`
+  for (const { key } of config.all()) {
+    const problem = key.startsWith('extensions.')
+      ? problemOfExtension(key, config, version)
+      : undefined
+    if (problem !== undefined) return problem
+  }
+  return undefined
+}
+
+function problemOfExtension(key: string, config: Config, version: number): string | undefined {
+  const name = key.slice('extensions.'.length)
+  const value = config.get(key) ?? ''
+  if (name === 'objectformat') {
+    return value === 'sha1'
+      ? undefined
+      : `its objects are named by ${value}, and only SHA-1 is offered`
+  }
+  if (name === 'refstorage') {
+    return value === 'files'
+      ? undefined
+      : `its refs are kept as ${value}, and only files are offered`
+  }
+  if (name === 'partialclone') return `it is a partial clone of "${value}" and lacks objects`
+  // Git looks at further extensions only from version 1 on.
+  if (HARMLESS.has(name) || version === 0) return undefined
+  return `it needs the extension "${name}", which is not offered`
+}

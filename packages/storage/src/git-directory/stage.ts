@@ -1,0 +1,223 @@
+/**
+ * Stage: packs that were received and are not visible yet.
+ *
+ * Each has a directory `<stage>/<id>/` with `pack/<id>.pack` and `pack/<id>.idx`, which is what Git takes for an object
+ * directory, so that a hook can look into a push before it is accepted, and `index`, our own index. Packs are written
+ * under `<stage>/new-<random>/` first. A pack becomes visible by hard links, so that a crash half way leaves the stage
+ * whole.
+ *
+ * @module
+ */
+import { statSync } from 'node:fs'
+import { chmod, mkdir, open, rename, rm, stat, utimes, type FileHandle } from 'node:fs/promises'
+
+import { toHex } from '@datakit/git/bytes'
+import { MalformedError } from '@datakit/git/error'
+import type { GitObject } from '@datakit/git/object'
+import type { Oid } from '@datakit/git/oid'
+import { completePack } from '@datakit/git/pack/complete-pack'
+import type { PackTable } from '@datakit/git/pack/pack-table'
+import type { PackId, PackSummary, PackWriter, StagedPack } from '@datakit/git/place'
+import { nodeRuntime } from '@datakit/git/runtime/node'
+
+import { STAGE_LIFETIME } from '../update.ts'
+import {
+  errorCode,
+  ifThere,
+  linkUnlessThere,
+  randomName,
+  readIfThere,
+  removeIfThere,
+  syncDirectory,
+  writeSynced,
+} from './durable.ts'
+import { namesIn } from './object-directories.ts'
+
+/** Gives the objects that thin packs have their bases in. */
+export type ResolveBase = (oid: Oid) => Promise<GitObject | undefined>
+
+/** A directory of staged packs. */
+export class Stage {
+  readonly directory: string
+  readonly #elsewhere: string | undefined
+
+  /** `elsewhere` is another such directory, where packs are taken from too but not written to. */
+  constructor(directory: string, elsewhere?: string) {
+    this.directory = directory
+    this.#elsewhere = elsewhere
+  }
+
+  /**
+   * A writer of one pack, which is completed with bases from `resolveBase` if it is thin. It goes elsewhere where the
+   * repository does not exist, whose directory is not to be begun by a pack.
+   */
+  async writer(resolveBase: ResolveBase, exists: boolean): Promise<PackWriter> {
+    const stage = exists ? this.directory : (this.#elsewhere ?? this.directory)
+    const path = `${stage}/new-${randomName()}`
+    await mkdir(`${path}/pack`, { recursive: true })
+    const file = await open(`${path}/pack/new`, 'wx+')
+    return new StagedWriter(stage, { path, file, resolveBase })
+  }
+
+  /** The object directory of a staged pack, `undefined` when there is none of this name. */
+  find(id: PackId): string | undefined {
+    if (!isPackId(id)) return undefined
+    const paths = [this.directory, this.#elsewhere ?? this.directory].map((each) => `${each}/${id}`)
+    return paths.find((path) => statSync(path, { throwIfNoEntry: false }) !== undefined)
+  }
+
+  /** Forgets a staged pack. */
+  async remove(id: PackId): Promise<void> {
+    for (let path = this.find(id); path !== undefined; path = this.find(id)) {
+      await rm(path, { recursive: true, force: true })
+    }
+  }
+
+  /** Removes what was staged too long ago. Returns how many. */
+  async sweep(): Promise<number> {
+    let deleted = 0
+    for (const name of namesIn(this.directory)) {
+      const path = `${this.directory}/${name}`
+      const since = await ifThere(stat(path))
+      if (since === undefined || since.mtimeMs > Date.now() - STAGE_LIFETIME) continue
+      await rm(path, { recursive: true, force: true })
+      deleted++
+    }
+    return deleted
+  }
+}
+
+/** Whether the text is the id of a pack that was staged here. */
+export function isPackId(id: string): boolean {
+  return /^pack-[0-9a-f]{40}$/.test(id)
+}
+
+/**
+ * Makes a staged pack visible to everyone, Git included, under a `.keep` that says `why`: without it `git gc` would
+ * remove the pack before a ref reaches it. Does nothing to a pack that is visible already, but for the `.keep`.
+ */
+export async function placePack(
+  gitDirectory: string,
+  pack: { readonly id: PackId; readonly staged: string | undefined },
+  why: string,
+): Promise<void> {
+  const target = `${gitDirectory}/objects/pack/${pack.id}`
+  await mkdir(`${gitDirectory}/objects/pack`, { recursive: true })
+  await createKeep(`${target}.keep`, why)
+  if (pack.staged === undefined) return
+  const source = `${pack.staged}/pack/${pack.id}`
+  await linkUnlessThere(`${source}.pack`, `${target}.pack`)
+  // Git takes a pack for there as soon as its index is.
+  await linkUnlessThere(`${source}.idx`, `${target}.idx`)
+  await linkUnlessThere(`${pack.staged}/index`, `${gitDirectory}/datakit/index/${pack.id}`)
+}
+
+/** Lets `git gc` have a pack again, if the `.keep` is the one that says `why`. */
+export async function releasePack(gitDirectory: string, id: PackId, why: string): Promise<void> {
+  const keep = `${gitDirectory}/objects/pack/${id}.keep`
+  const found = await readIfThere(keep)
+  if (found !== undefined && Buffer.from(found).toString() === why) await removeIfThere(keep)
+}
+
+async function createKeep(path: string, why: string): Promise<void> {
+  try {
+    await writeSynced(path, why, 'wx')
+  } catch (error) {
+    // Somebody keeps the pack already; that is all that is wanted.
+    if (errorCode(error) !== 'EEXIST') throw error
+  }
+}
+
+interface Writing {
+  readonly path: string
+  readonly file: FileHandle
+  readonly resolveBase: ResolveBase
+}
+
+/** Writes one pack into its directory. */
+class StagedWriter implements PackWriter {
+  readonly #stage: string
+  readonly #writing: Writing
+  #size = 0
+  #ended = false
+
+  constructor(stage: string, writing: Writing) {
+    this.#stage = stage
+    this.#writing = writing
+  }
+
+  async write(piece: Uint8Array): Promise<void> {
+    if (this.#ended) throw new TypeError('Cannot write to a pack that has ended')
+    await this.#writeAt(this.#size, piece)
+    this.#size += piece.length
+  }
+
+  async read(start: number, end: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(Math.max(0, Math.min(end, this.#size) - start))
+    const { bytesRead } = await this.#writing.file.read(bytes, 0, bytes.length, start)
+    return bytes.subarray(0, bytesRead)
+  }
+
+  async finish(summary: PackSummary): Promise<StagedPack> {
+    const { table, verified } = summary
+    if (this.#size < 32) throw new MalformedError('a pack', `it has ${this.#size} bytes`)
+    const trailer = await this.#complete(table)
+    this.#ended = true
+    const { path, file } = this.#writing
+    await file.sync()
+    await file.close()
+    const id = `pack-${toHex(trailer)}`
+    await rename(`${path}/pack/new`, `${path}/pack/${id}.pack`)
+    await writeSynced(`${path}/pack/${id}.idx`, table.encodeIdx(trailer, nodeRuntime))
+    await writeSynced(`${path}/index`, table.encodeIndex())
+    // Read-only, as Git's are.
+    await chmod(`${path}/pack/${id}.pack`, 0o444)
+    await chmod(`${path}/pack/${id}.idx`, 0o444)
+    await syncDirectory(`${path}/pack`)
+    await this.#keep(id)
+    return { id, size: this.#size, objects: table.count, verified }
+  }
+
+  async abort(): Promise<void> {
+    if (this.#ended) return
+    this.#ended = true
+    await this.#writing.file.close()
+    await rm(this.#writing.path, { recursive: true, force: true })
+  }
+
+  /** Puts in what a thin pack lacks. Returns the trailer. */
+  async #complete(table: PackTable): Promise<Uint8Array> {
+    const { resolveBase } = this.#writing
+    const file = {
+      size: this.#size,
+      read: (start: number, end: number) => this.read(start, end),
+      write: async (offset: number, bytes: Uint8Array) => {
+        await this.#writeAt(offset, bytes)
+        this.#size = Math.max(this.#size, offset + bytes.length)
+      },
+    }
+    const { trailer } = await completePack(file, table, { runtime: nodeRuntime, resolveBase })
+    return trailer
+  }
+
+  async #writeAt(position: number, bytes: Uint8Array): Promise<void> {
+    for (let done = 0; done < bytes.length;) {
+      const rest = bytes.length - done
+      const { bytesWritten } = await this.#writing.file.write(bytes, done, rest, position + done)
+      done += bytesWritten
+    }
+  }
+
+  /** Gives the directory its name; one of this name holds the same pack and is made young again. */
+  async #keep(id: PackId): Promise<void> {
+    const target = `${this.#stage}/${id}`
+    try {
+      await rename(this.#writing.path, target)
+    } catch (error) {
+      if (errorCode(error) !== 'ENOTEMPTY' && errorCode(error) !== 'EEXIST') throw error
+      await ifThere(utimes(target, new Date(), new Date()))
+      await rm(this.#writing.path, { recursive: true, force: true })
+    }
+    await syncDirectory(this.#stage)
+  }
+}
