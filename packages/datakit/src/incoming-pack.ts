@@ -1,0 +1,205 @@
+/**
+ * Incoming pack: a pack and an index that a server sent, until they are stored.
+ *
+ * The server's word counts for where things are and for nothing else. The pack must have the trailer that its bytes
+ * hash to, the index must fit it, and the commits and trees at the new heads are inflated and named before any ref
+ * moves; all other objects are checked when they are read. So the pack is kept as not verified.
+ *
+ * @module
+ */
+import { concat, equal } from '@datakit/git/bytes'
+import { MalformedError, MissingError } from '@datakit/git/error'
+import { nameObject, type GitObject } from '@datakit/git/object'
+import type { Oid } from '@datakit/git/oid'
+import { applyDelta } from '@datakit/git/pack/delta'
+import { readEntryHeader } from '@datakit/git/pack/entry'
+import { tableOfIndex } from '@datakit/git/pack/index-table'
+import { openPackIndexBytes, type PackIndex } from '@datakit/git/pack/pack-index'
+import type { PackId, PackWriter, StagedPack } from '@datakit/git/place'
+import { entriesOf, isTreeMode } from '@datakit/git/tree'
+import { readCommit, readTreeBody, type ObjectSource } from './object-source.ts'
+import type { Answer } from './sync-exchange.ts'
+import type { Store } from './store.ts'
+
+/** A pack that is written and not visible yet. */
+export interface ReceivedPack {
+  readonly staged: StagedPack
+  /** Packs that hold bases of its deltas. */
+  readonly needs: readonly PackId[]
+}
+
+/** Packs up to this many bytes are hashed in one go, which is the fastest way where the runtime has one. */
+const HELD = 32 * 1024 * 1024
+/** The longest index that is taken, in bytes: a million objects. */
+const MAX_INDEX = 256 * 1024 * 1024
+/** Deltas on deltas that are followed. */
+const MAX_CHAIN = 4096
+
+/**
+ * Takes in the pack of an answer; `undefined` when there is none.
+ *
+ * @param heads commits that refs will point at
+ * @throws MalformedError when pack and index are not what they should be
+ */
+export async function receivePack(
+  store: Store,
+  answer: Answer,
+  options: {
+    readonly heads: readonly Oid[]
+    readonly onBytes?: ((bytes: number) => void) | undefined
+  },
+): Promise<ReceivedPack | undefined> {
+  if (answer.header.pack === 0) return undefined
+  const writer = await store.place.writePack()
+  try {
+    const size = await writeChecked(store, writer, answer.pack, options.onBytes)
+    const index = await openPackIndexBytes(await collect(answer.index, MAX_INDEX))
+    await checkBounds(index, writer, size)
+    const incoming = new IncomingPack(store, writer, index)
+    for (const head of options.heads) await incoming.checkHead(head)
+    const needs = await incoming.findNeeds()
+    const staged = await writer.finish({ table: await tableOfIndex(index), needs, verified: false })
+    return { staged, needs }
+  } catch (error) {
+    await writer.abort()
+    throw error
+  }
+}
+
+/** Writes the pack and checks its trailer; gives its size. */
+async function writeChecked(
+  store: Store,
+  writer: PackWriter,
+  pack: AsyncIterable<Uint8Array>,
+  onBytes: ((bytes: number) => void) | undefined,
+): Promise<number> {
+  let size = 0
+  let held: Uint8Array[] = []
+  const hasher = store.runtime.hasher()
+  // The last 20 bytes are the trailer and not hashed: they wait until more comes.
+  let tail: Uint8Array = new Uint8Array(0)
+  let isHeld = true
+  for await (const piece of pack) {
+    await writer.write(piece)
+    size += piece.length
+    onBytes?.(size)
+    const bytes = concat([tail, piece])
+    const end = Math.max(0, bytes.length - 20)
+    tail = bytes.slice(end)
+    held.push(bytes.subarray(0, end))
+    isHeld &&= size <= HELD
+    if (isHeld) continue
+    for (const part of held) hasher.update(part)
+    held = []
+  }
+  const found = isHeld ? await store.runtime.digest(concat(held)) : hasher.digest()
+  if (size >= 32 && equal(found, tail)) return size
+  throw new MalformedError(
+    'the pack of an answer',
+    'its trailer is not the SHA-1 of what is before it',
+  )
+}
+
+async function collect(
+  source: AsyncIterable<Uint8Array>,
+  limit: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array[] = []
+  let size = 0
+  for await (const part of source) {
+    size += part.length
+    if (size > limit)
+      throw new MalformedError('the index of an answer', `it has more than ${limit} bytes`)
+    parts.push(part.slice())
+  }
+  return concat(parts)
+}
+
+/** Makes sure that the index is about as many objects as the pack has, all of them inside of it. */
+async function checkBounds(index: PackIndex, writer: PackWriter, size: number): Promise<void> {
+  const header = await writer.read(0, 12)
+  const view = new DataView(header.buffer, header.byteOffset, 12)
+  if (view.getUint32(0) !== 0x5041434b || view.getUint32(4) !== 2)
+    throw misfit('the pack is none of version 2')
+  if (view.getUint32(8) !== index.count) throw misfit('they do not have the same number of objects')
+  for (let i = 0; i < index.count; i++) {
+    const [start, length] = [index.offset(i), index.length(i)]
+    if (start < 12 || length < 2 || start + length > size - 20)
+      throw misfit('an entry is outside of the pack')
+  }
+}
+
+function misfit(problem: string): MalformedError {
+  return new MalformedError('the pack and the index of an answer', problem)
+}
+
+/** Reads objects out of a pack that is still being written, and what it lacks out of the repository. */
+class IncomingPack implements ObjectSource {
+  readonly #store: Store
+  readonly #writer: PackWriter
+  readonly #index: PackIndex
+
+  constructor(store: Store, writer: PackWriter, index: PackIndex) {
+    this.#store = store
+    this.#writer = writer
+    this.#index = index
+  }
+
+  async read(oid: Oid): Promise<GitObject> {
+    const ordinal = this.#index.find(oid)
+    if (ordinal < 0) return this.#store.read(oid)
+    const object = await this.#resolve(ordinal, 0)
+    if (nameObject(this.#store.runtime, object) === oid) return object
+    throw new MalformedError(`object ${oid}`, 'what the server sent has another name')
+  }
+
+  /** Reads the commit and all trees below it that came with this pack. */
+  async checkHead(head: Oid): Promise<void> {
+    if (this.#index.find(head) < 0 && !(await this.#store.objects.has(head)))
+      throw new MissingError('a head', head)
+    if (this.#index.find(head) < 0 || this.#index.type(this.#index.find(head)) === 'tag') return
+    const seen = new Set<Oid>()
+    const stack = [(await readCommit(this, head)).tree]
+    for (let tree = stack.pop(); tree !== undefined; tree = stack.pop()) {
+      if (seen.has(tree) || this.#index.find(tree) < 0) continue
+      seen.add(tree)
+      for (const { mode, oid } of entriesOf(await readTreeBody(this, tree)))
+        if (isTreeMode(mode)) stack.push(oid)
+    }
+  }
+
+  /** The packs that hold what deltas of this one are made of. */
+  async findNeeds(): Promise<PackId[]> {
+    const outside = new Set<Oid>()
+    for (let i = 0; i < this.#index.count; i++) {
+      const base = this.#index.linkOid(this.#index.base(i))
+      if (base !== undefined && this.#index.find(base) < 0) outside.add(base)
+    }
+    const needs = new Set<PackId>()
+    for (const oid of outside) {
+      const [located] = await this.#store.objects.locate(oid)
+      if (located === undefined)
+        throw new MissingError('the base of a delta that a server sent', oid)
+      needs.add(located.pack.id)
+    }
+    return [...needs]
+  }
+
+  async #resolve(ordinal: number, depth: number): Promise<GitObject> {
+    const index = this.#index
+    const start = index.offset(ordinal)
+    const bytes = await this.#writer.read(start, start + index.length(ordinal))
+    const header = readEntryHeader(bytes, 0)
+    if (header === undefined || depth > MAX_CHAIN) throw misfit('an entry cannot be read')
+    // A lie about the size allocates no more than a zlib stream of this length can hold.
+    if (header.size > bytes.length * 1032)
+      throw misfit('an entry is said to be larger than it can be')
+    const body = this.#store.runtime.inflate(bytes, header.length, bytes.length, header.size)
+    if (header.type !== undefined) return { type: header.type, body }
+    const oid = index.linkOid(index.base(ordinal))
+    if (oid === undefined) throw misfit('the index knows no base of a delta')
+    const inside = index.find(oid)
+    const base = inside < 0 ? await this.#store.read(oid) : await this.#resolve(inside, depth + 1)
+    return { type: base.type, body: applyDelta(base.body, body) }
+  }
+}

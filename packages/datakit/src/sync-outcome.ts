@@ -1,0 +1,147 @@
+/**
+ * What one sync has found out, branch by branch.
+ *
+ * @module
+ */
+import type { Oid } from '@datakit/git/oid'
+import type { RefUpdate } from '@datakit/git/place'
+import type { SyncOutcome as UpdateOutcome } from '@datakit/git/protocol/sync'
+import type { ConflictOutcome } from './land.ts'
+import { HEADS, type Known, type Refs } from './sync-refs.ts'
+
+/** What became of one branch. */
+export type BranchOutcome = { readonly branch: string } & (
+  | {
+      /**
+       * `in-step`: nothing to do. `pushed`: the server took what is here. `pulled`: the branch follows the server.
+       * `merged`: both had changes, and both have their merge.
+       */
+      readonly state: 'in-step' | 'pushed' | 'pulled' | 'merged'
+      readonly oid: Oid
+    }
+  /** For a person to decide, see `Repository.resolve`. Neither side was changed. */
+  | ConflictOutcome
+  /** The server said no. */
+  | { readonly state: 'refused'; readonly reason: string }
+  /** The two histories have nothing in common; neither side was changed. */
+  | { readonly state: 'unrelated'; readonly ours: Oid; readonly theirs: Oid | undefined }
+  /** The server had the branch and has it no more; here it is as it was. See `SyncOptions.restore`. */
+  | { readonly state: 'gone'; readonly oid: Oid }
+  /** It was deleted on the server, as asked. */
+  | { readonly state: 'removed' }
+  /** The server has it; here it was deleted. */
+  | { readonly state: 'elsewhere'; readonly oid: Oid }
+  /** It kept moving on the server; the next sync goes on. */
+  | { readonly state: 'waiting' }
+)
+
+/** What became of a sync. */
+export interface SyncOutcome {
+  /** Id of the server's repository; empty while it has none. */
+  readonly repository: string
+  /** How many requests it took. */
+  readonly rounds: number
+  readonly branches: readonly BranchOutcome[]
+}
+
+/** One move that the server is asked for. */
+export interface Wish {
+  readonly branch: string
+  readonly update: RefUpdate
+  /** What became of the branch if the server takes it. */
+  readonly result: 'pushed' | 'merged' | 'removed'
+}
+
+/** What a sync knows when it looked at every branch. */
+export interface Plan {
+  readonly known: Known
+  readonly wishes: readonly Wish[]
+  /** Branches that cannot go on. */
+  readonly stuck: ReadonlyMap<string, BranchOutcome>
+}
+
+/** One sync from its first request to its last answer. */
+export class SyncRun {
+  rounds = 0
+  repository = ''
+  /** Branches that will not be tried again in this run. */
+  readonly stuck = new Map<string, BranchOutcome>()
+  readonly #results = new Map<string, 'pushed' | 'pulled' | 'merged' | 'removed'>()
+  /** The server's branches in the last answer. */
+  #heads: ReadonlySet<string> | undefined
+
+  /** Notes what became of a branch; the first that happened to it counts. */
+  note(branch: string, result: Wish['result'] | 'pulled'): void {
+    if (!this.#results.has(branch)) this.#results.set(branch, result)
+  }
+
+  /** Notes which refs an answer spoke of. */
+  see(repository: string, refs: Refs): void {
+    this.repository = repository
+    const names = [...refs.keys()].filter((name) => name.startsWith(HEADS))
+    this.#heads = new Set(names.map((name) => name.slice(HEADS.length)))
+  }
+
+  /** Whether the server had the branch once and has it no more. */
+  isGone(branch: string, { heads }: Known): boolean {
+    return this.#heads !== undefined && heads.has(branch) && !this.#heads.has(branch)
+  }
+
+  /** Takes what became of the wishes; gives the branches that were deleted. */
+  settle(wishes: readonly Wish[], answers: readonly UpdateOutcome[]): Set<string> {
+    const removed = new Set<string>()
+    const byName = new Map(answers.map((answer) => [answer.name, answer]))
+    for (const { branch, update, result } of wishes) {
+      const answer = byName.get(update.name)
+      const isRemoval = result === 'removed'
+      if (
+        answer?.outcome === 'done' ||
+        (isRemoval && answer?.outcome === 'lost' && answer.current === undefined)
+      ) {
+        this.note(branch, result)
+        if (isRemoval) removed.add(branch)
+      } else if (answer?.outcome === 'refused' || isRemoval) {
+        const reason = answer?.reason ?? 'it moved on the server'
+        this.stuck.set(branch, { branch, state: 'refused', reason })
+      }
+    }
+    return removed
+  }
+
+  /** What became of each branch, ordered by name. */
+  outcomes({ known, stuck }: Plan): BranchOutcome[] {
+    const outcomes: BranchOutcome[] = []
+    const branches = new Set([...known.own.keys(), ...known.heads.keys(), ...this.#results.keys()])
+    for (const branch of [...branches].sort()) {
+      const outcome = stuck.get(branch) ?? this.#outcome(branch, known)
+      if (outcome !== undefined) outcomes.push(outcome)
+    }
+    return outcomes
+  }
+
+  #outcome(branch: string, known: Known): BranchOutcome | undefined {
+    const result = this.#results.get(branch)
+    const [own, theirs] = [known.own.get(branch), known.heads.get(branch)]
+    if (result === 'removed') return { branch, state: 'removed' }
+    if (own === undefined) {
+      return theirs !== undefined && !this.isGone(branch, known)
+        ? { branch, state: 'elsewhere', oid: theirs }
+        : undefined
+    }
+    if (this.isGone(branch, known)) return { branch, state: 'gone', oid: own }
+    return own === theirs
+      ? { branch, state: result ?? 'in-step', oid: own }
+      : { branch, state: 'waiting' }
+  }
+}
+
+/** The outcome when the server has another repository than before: nothing was done to any branch. */
+export function otherRepository(rounds: number, { own }: Known): SyncOutcome {
+  const branches = [...own].map(([branch, ours]) => ({
+    branch,
+    state: 'unrelated' as const,
+    ours,
+    theirs: undefined,
+  }))
+  return { repository: '', rounds, branches }
+}

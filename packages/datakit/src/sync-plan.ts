@@ -1,0 +1,77 @@
+/**
+ * What a sync has to do for one branch, from where it is here and where the server had it when we last looked.
+ *
+ * A merge of the two is a *candidate*: it belongs to nobody until the server has taken it. Everything in it follows from
+ * its parents, so that whoever merges the same two commits makes the same commit; and when the server has moved on, it
+ * is dropped and made anew from one's own last commit, so that nobody merges other people's merges for ever.
+ *
+ * @module
+ */
+import type { Identity } from '@datakit/git/identity'
+import type { Oid } from '@datakit/git/oid'
+import { Draft } from './draft.ts'
+import { History } from './history.ts'
+import type { ConflictOutcome } from './land.ts'
+import { mergeCommits } from './merge-commits.ts'
+import type { Repository } from './repository.ts'
+
+/** Where one branch is. */
+export interface BranchPosition {
+  readonly branch: string
+  /** Here. */
+  readonly own: Oid | undefined
+  /** On the server, when we last looked. */
+  readonly theirs: Oid | undefined
+}
+
+/** What is to be done for it. */
+export type Step =
+  | { readonly kind: 'none' }
+  /** The server has more: the local branch follows. */
+  | { readonly kind: 'follow'; readonly to: Oid }
+  /** Something here is not on the server: a commit, or the merge of both sides. */
+  | { readonly kind: 'send'; readonly to: Oid; readonly merge: Draft | undefined }
+  | ConflictStep
+  | { readonly kind: 'unrelated' }
+
+interface ConflictStep {
+  readonly kind: 'conflict'
+  readonly outcome: ConflictOutcome
+}
+
+const MERGER = { name: 'DataKit', address: 'datakit@localhost', offset: 0 }
+const MESSAGE = 'Merge changes that were made in two places\n'
+
+/** Finds out what to do. Stores nothing. */
+export async function planStep(repository: Repository, position: BranchPosition): Promise<Step> {
+  const { own, theirs } = position
+  if (own === theirs || own === undefined) return { kind: 'none' }
+  if (theirs === undefined) return { kind: 'send', to: own, merge: undefined }
+  const draft = new Draft(repository.store)
+  const history = new History(draft)
+  const bases = await history.mergeBases([own], [theirs])
+  if (bases.length === 0) return { kind: 'unrelated' }
+  if (bases.includes(own)) return { kind: 'follow', to: theirs }
+  if (bases.includes(theirs)) return { kind: 'send', to: own, merge: undefined }
+  const merged = await mergeCommits(
+    { draft, history, mergeContent: repository.mergeContent },
+    own,
+    theirs,
+  )
+  const { conflicts, base } = merged
+  if (conflicts.length > 0) {
+    return { kind: 'conflict', outcome: { state: 'conflict', conflicts, ours: own, theirs, base } }
+  }
+  const tree = merged.tree ?? (await draft.writeEmptyTree())
+  const seconds = Math.max((await history.node(own)).time, (await history.node(theirs)).time)
+  const identity: Identity = { ...MERGER, seconds }
+  const to = await draft.writeCommit({
+    tree,
+    parents: [theirs, own],
+    author: identity,
+    committer: identity,
+    headers: [],
+    message: MESSAGE,
+  })
+  return { kind: 'send', to, merge: draft }
+}

@@ -1,0 +1,354 @@
+/**
+ * Sync: brings a repository and a server to the same state.
+ *
+ * What is known of the server lives in refs, and survives with them: `refs/remotes/origin/NAME` is where its branch was
+ * when we last looked, `refs/datakit/origin/…` where its tags and other refs were, and the last step of
+ * `refs/datakit/repository/…` is the id of the server's repository.
+ *
+ * Absence is never a wish: a branch that is missing on one side is not deleted on the other. Who wants that says so, see
+ * {@link SyncOptions.remove}.
+ *
+ * Spec: docs/sync-protocol.md
+ *
+ * @module
+ */
+import { MalformedError } from '@datakit/git/error'
+import type { Oid } from '@datakit/git/oid'
+import { copyPack } from '@datakit/git/pack/copy-pack'
+import type { Head, RefUpdate, State } from '@datakit/git/place'
+import type { SectionLength, SyncRequest, SyncResponse } from '@datakit/git/protocol/sync'
+import { selectObjects } from '@datakit/git/transport/select'
+import { SyncError } from './error.ts'
+import { receivePack, type ReceivedPack } from './incoming-pack.ts'
+import type { Repository } from './repository.ts'
+import { exchange, type ServerOptions } from './sync-exchange.ts'
+import { otherRepository, SyncRun, type Plan, type SyncOutcome, type Wish } from './sync-outcome.ts'
+import { planStep, type Step } from './sync-plan.ts'
+import {
+  CANDIDATES,
+  HEADS,
+  readKnown,
+  takeRefs,
+  type Known,
+  type Refs,
+  type Taking,
+} from './sync-refs.ts'
+import { newUpdateId, publish } from './update.ts'
+
+export type { BranchOutcome, SyncOutcome } from './sync-outcome.ts'
+
+/** How far a sync is. */
+export interface SyncProgress {
+  readonly phase: 'sending' | 'receiving'
+  /** Bytes of packs so far in this phase. */
+  readonly bytes: number
+  /** Bytes in all, where that is known. */
+  readonly total: number | undefined
+}
+
+/** What to sync, and with whom. */
+export interface SyncOptions extends ServerOptions {
+  /** Branches to delete on the server, by short name, if they are where we last saw them. The local ones stay. */
+  readonly remove?: readonly string[] | undefined
+  /** Branches that are gone on the server and shall be made there again. */
+  readonly restore?: readonly string[] | undefined
+  /** Goes on with a server whose repository is another one than before. */
+  readonly acceptOther?: boolean | undefined
+  readonly onProgress?: ((progress: SyncProgress) => void) | undefined
+}
+
+/** Rounds after which a branch that moves all the time is left for later. */
+const MAX_ROUNDS = 10
+/** How often one request is sent when its answer is cut off. */
+const MAX_ATTEMPTS = 3
+
+/** Syncs once. */
+export function sync(repository: Repository, options: SyncOptions): Promise<SyncOutcome> {
+  return new Remote(repository, options).sync()
+}
+
+/** A server that a repository is synced with, again and again. */
+export class Remote {
+  readonly #repository: Repository
+  readonly #options: SyncOptions
+  /** The refs of the last answer and the version that they belong to: an answer leaves them out while it is the same. */
+  #seen: { readonly version: string; readonly refs: Refs } | undefined
+  /** Whether packs must be complete, because the server lacks what we thought it had. */
+  #isWhole = false
+
+  constructor(repository: Repository, options: SyncOptions) {
+    this.#repository = repository
+    this.#options = options
+  }
+
+  /**
+   * Sends what is here and takes what is there, until both agree or a person must decide. May be repeated at any time;
+   * not while it runs.
+   *
+   * @throws SyncError when the server does not answer, or says no to all of it
+   * @throws MalformedError when it answers with what cannot be
+   */
+  async sync(): Promise<SyncOutcome> {
+    const run = new SyncRun()
+    for (;;) {
+      const plan = await this.#plan(run)
+      const isDone = run.rounds > 0 && plan.wishes.length === 0
+      if (isDone || run.rounds === MAX_ROUNDS) return this.#finish(run, plan)
+      run.rounds++
+      const isKnown = await this.#round(run, plan)
+      if (!isKnown) return otherRepository(run.rounds, plan.known)
+    }
+  }
+
+  /** Moves what can be moved here, and finds out what the server must be asked. */
+  async #plan(run: SyncRun): Promise<Plan> {
+    for (;;) {
+      const known = await readKnown(await this.#repository.store.state())
+      const steps = await this.#steps(run, known)
+      const followed = await this.#follow(run, known, steps)
+      if (followed) continue
+      const wishes: Wish[] = []
+      const stuck = new Map(run.stuck)
+      for (const [branch, step] of steps) {
+        if (step.kind === 'conflict') stuck.set(branch, { branch, ...step.outcome })
+        const [ours, theirs] = [known.own.get(branch), known.heads.get(branch)]
+        if (step.kind === 'unrelated' && ours)
+          stuck.set(branch, { branch, state: 'unrelated', ours, theirs })
+        if (step.kind !== 'send') continue
+        const from = run.isGone(branch, known) ? undefined : known.heads.get(branch)
+        const result = step.merge === undefined ? 'pushed' : 'merged'
+        wishes.push({ branch, update: { name: HEADS + branch, from, to: step.to }, result })
+      }
+      await this.#keepCandidates(known, steps)
+      return { known, wishes: [...wishes, ...this.#removals(run, known)], stuck }
+    }
+  }
+
+  async #steps(run: SyncRun, known: Known): Promise<Map<string, Step>> {
+    const steps = new Map<string, Step>()
+    for (const [branch, own] of known.own) {
+      if (run.stuck.has(branch) || this.#options.remove?.includes(branch) === true) continue
+      const isGone = run.isGone(branch, known)
+      if (isGone && this.#options.restore?.includes(branch) !== true) continue
+      const theirs = isGone ? undefined : known.heads.get(branch)
+      steps.set(branch, await planStep(this.#repository, { branch, own, theirs }))
+    }
+    return steps
+  }
+
+  /** Moves local branches that are behind the server. True when one did, or was moved by somebody else. */
+  async #follow(run: SyncRun, known: Known, steps: ReadonlyMap<string, Step>): Promise<boolean> {
+    const refs: RefUpdate[] = []
+    for (const [branch, step] of steps) {
+      if (step.kind !== 'follow') continue
+      refs.push({ name: HEADS + branch, from: known.own.get(branch), to: step.to })
+      const candidate = known.candidates.get(branch)
+      if (candidate) refs.push({ name: CANDIDATES + branch, from: candidate, to: undefined })
+    }
+    if (refs.length === 0) return false
+    const { place } = this.#repository.store
+    const outcome = await publish(
+      place,
+      { refs, log: this.#log('sync: fast-forward') },
+      this.#options,
+    )
+    if (outcome.state === 'lost') return true
+    for (const [branch, step] of steps) if (step.kind === 'follow') run.note(branch, 'pulled')
+    return true
+  }
+
+  /** Stores merges that the server has not taken yet, under refs of their own: no branch moves to them before it does. */
+  async #keepCandidates(known: Known, steps: ReadonlyMap<string, Step>): Promise<void> {
+    const { place } = this.#repository.store
+    for (const [branch, step] of steps) {
+      if (step.kind !== 'send' || step.merge === undefined) continue
+      const from = known.candidates.get(branch)
+      if (from === step.to) continue
+      const stage = await step.merge.stage([step.to])
+      const outcome = await publish(
+        place,
+        {
+          refs: [{ name: CANDIDATES + branch, from, to: step.to }],
+          addPacks: stage && [stage.staged],
+          reliesOn: stage?.needs,
+          log: this.#log('sync: merge'),
+        },
+        this.#options,
+      )
+      // Another tab is at it too; what it made is made of the same two commits, or of newer ones.
+      if (outcome.state === 'lost')
+        throw new SyncError('busy', 'Cannot sync: another sync is under way here')
+    }
+    await this.#repository.store.state()
+  }
+
+  #removals(run: SyncRun, known: Known): Wish[] {
+    const wishes: Wish[] = []
+    for (const branch of this.#options.remove ?? []) {
+      const from = known.heads.get(branch)
+      if (from === undefined || run.stuck.has(branch)) continue
+      wishes.push({
+        branch,
+        update: { name: HEADS + branch, from, to: undefined },
+        result: 'removed',
+      })
+    }
+    return wishes
+  }
+
+  /** One request and its answer. False when the server has another repository than before. */
+  async #round(run: SyncRun, plan: Plan): Promise<boolean> {
+    const { known } = plan
+    const pack = await this.#pack(plan)
+    const size = pack.reduce((sum, part) => sum + part.length, 0)
+    const isAccepted = this.#options.acceptOther === true && this.#seen === undefined
+    const request: SyncRequest = {
+      id: newUpdateId(),
+      repository: isAccepted ? undefined : known.repository,
+      known: this.#seen?.version,
+      haves: this.#isWhole ? [] : [...new Set(known.tracked.values())],
+      updates: plan.wishes.map(({ update }) => update),
+      head: undefined,
+      log: this.#log('sync'),
+      wantPack: true,
+      pack: size,
+    }
+    this.#tell('sending', 0, size)
+    try {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          await this.#exchange(run, plan, { request, pack })
+          return true
+        } catch (error) {
+          const isCutOff = error instanceof SyncError && error.code === 'cut-off'
+          if (!isCutOff || attempt === MAX_ATTEMPTS) throw error
+        }
+      }
+    } catch (error) {
+      if (error instanceof SyncError && error.code === 'repository-changed') return false
+      const isLacking = error instanceof SyncError && error.status === 422 && !this.#isWhole
+      if (!isLacking) throw error
+      this.#isWhole = true
+      return true
+    }
+  }
+
+  /** The objects that the wishes reach and the server does not have. */
+  async #pack({ wishes, known }: Plan): Promise<Uint8Array[]> {
+    const wants = wishes.map(({ update }) => update.to).filter((oid) => oid !== undefined)
+    if (wants.length === 0) return []
+    const { objects } = this.#repository.store
+    const { signal } = this.#options
+    const has = this.#seen === undefined ? known.tracked : this.#seen.refs
+    const haves = this.#isWhole ? [] : [...has.values()]
+    const selection = await selectObjects(objects, { wants, haves, signal })
+    if (selection.count === 0) return []
+    const parts: Uint8Array[] = []
+    const receiverHas = (oid: Oid): boolean => !this.#isWhole && selection.isHad(oid)
+    for await (const part of copyPack(objects, selection.oids(), { receiverHas, signal }))
+      parts.push(part.slice())
+    return parts
+  }
+
+  async #exchange(
+    run: SyncRun,
+    plan: Plan,
+    { request, pack }: { readonly request: SyncRequest; readonly pack: readonly Uint8Array[] },
+  ): Promise<void> {
+    const answer = await exchange(this.#options, request, pack)
+    const { header } = answer
+    this.#tell('sending', request.pack, request.pack)
+    const isOther = request.repository !== undefined && header.repository !== request.repository
+    if (isOther)
+      throw new SyncError(
+        'repository-changed',
+        'Cannot sync: the server has another repository there',
+      )
+    if (header.resend) {
+      if (request.haves.length === 0)
+        throw new MalformedError('an answer to sync', 'it asks to resend all of nothing')
+      this.#isWhole = true
+      return
+    }
+    const refs = this.#refsOf(header)
+    const total = header.pack === 'chunked' ? undefined : header.pack
+    const heads = [...new Set(refs.values())]
+    const onBytes = (bytes: number): void => this.#tell('receiving', bytes, total)
+    const received = await receivePack(this.#repository.store, answer, { heads, onBytes })
+    const removed = run.settle(plan.wishes, header.updates)
+    await this.#take({ answer: header, refs, removed }, received)
+    this.#seen = { version: header.version, refs }
+    run.see(header.repository, refs)
+  }
+
+  #refsOf({ refs }: SyncResponse): Refs {
+    if (refs !== undefined) return new Map(refs.map(({ name, oid }) => [name, oid]))
+    if (this.#seen !== undefined) return this.#seen.refs
+    throw new MalformedError('an answer to sync', 'it leaves out refs that nobody knows yet')
+  }
+
+  /** Makes the pack visible and moves the refs that tell where the server is, in one update. */
+  async #take(taking: Taking, received: ReceivedPack | undefined): Promise<void> {
+    const { store } = this.#repository
+    for (let attempt = 0; attempt < MAX_ROUNDS; attempt++) {
+      const state = await store.state()
+      const refs = await takeRefs(state, taking)
+      if (refs.length === 0 && received === undefined) return
+      const outcome = await publish(
+        store.place,
+        {
+          refs,
+          head: await firstHead(state, taking.answer),
+          addPacks: received && [received.staged],
+          reliesOn: received?.needs,
+          log: this.#log('sync: fetch'),
+        },
+        this.#options,
+      )
+      if (outcome.state === 'done') return
+      if (outcome.packs.length > 0)
+        throw new SyncError(
+          'cut-off',
+          'Cannot keep what the server sent: the store was compacted meanwhile',
+        )
+    }
+    throw new SyncError('busy', 'Cannot sync: another sync is under way here')
+  }
+
+  async #finish(run: SyncRun, plan: Plan): Promise<SyncOutcome> {
+    const refs = [...plan.known.candidates].map(([name, from]) => ({
+      name: CANDIDATES + name,
+      from,
+      to: undefined,
+    }))
+    const { place } = this.#repository.store
+    // Leftovers do no harm: if somebody else is at it, the next sync clears them away.
+    if (refs.length > 0) await publish(place, { refs, log: this.#log('sync: done') }, this.#options)
+    return { repository: run.repository, rounds: run.rounds, branches: run.outcomes(plan) }
+  }
+
+  #log(why: string): { who: string; why: string } {
+    return { who: this.#repository.store.who(), why }
+  }
+
+  #tell(
+    phase: SyncProgress['phase'],
+    bytes: SectionLength,
+    total: SectionLength | undefined,
+  ): void {
+    const number = (length: SectionLength | undefined): number | undefined =>
+      length === 'chunked' ? undefined : length
+    this.#options.onProgress?.({ phase, bytes: number(bytes) ?? 0, total: number(total) })
+  }
+}
+
+/** HEAD of the server, for a repository that has no branch of its own yet. */
+async function firstHead(
+  state: State,
+  answer: SyncResponse,
+): Promise<{ from: Head; to: Head } | undefined> {
+  for await (const _ of state.refs(HEADS)) return undefined
+  const [from, to] = [state.head, answer.head]
+  const isSame = 'ref' in from && 'ref' in to && from.ref === to.ref
+  return isSame || !('ref' in to) ? undefined : { from, to }
+}
