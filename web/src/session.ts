@@ -20,14 +20,9 @@ import type {
 import { editsOfDecision, writeOf } from './draft-decision.ts'
 import { DraftKeeper } from './draft-keeper.ts'
 import { groupDrafts, isStale, type Draft } from './drafts.ts'
-import { askForToken, currentToken, onSignIn } from './sign-in.ts'
+import { listen } from './listen.ts'
+import { SessionSync } from './session-sync.ts'
 import { describeStatus, explainProblem, type Status } from './status.ts'
-import { SyncSchedule, whenAlone, type Verdict } from './sync-schedule.ts'
-
-/** How long one page waits for another to finish its sync, in milliseconds. */
-const PATIENCE = 10_000
-/** After this long a sync is given up, in milliseconds: a server that hangs must not hold it for ever. */
-const SYNC_LIMIT = 600_000
 
 /** How something that a person asked for ended. */
 export type ActionResult = CommitResult | { readonly state: 'failed'; readonly reason: string }
@@ -37,22 +32,18 @@ export class Session {
   readonly store: RepositoryStore
   readonly branch: string
   readonly keeper: DraftKeeper
+  readonly syncing: SessionSync
   readonly status: ReadonlySignal<Status>
   readonly decisions: ReadonlySignal<readonly Decision[]>
   /** Paths of drafts whose files changed underneath. */
   readonly stale: ReadonlySignal<ReadonlySet<string>>
   readonly #head = signal<Oid | undefined>(undefined)
   readonly #branches = signal<readonly BranchInfo[]>([])
-  readonly #isSyncing = signal(false)
-  readonly #syncMessage = signal<string | undefined>(undefined)
   readonly #committed = signal<ReadonlyMap<string, ListedEntry | undefined>>(new Map())
-  readonly #fromSync = signal<readonly Decision[]>([])
   readonly #fromDrafts = signal<ReadonlyMap<ConflictDecision, readonly Draft[]>>(new Map())
-  readonly #offline = signal(!navigator.onLine)
   readonly #waiting = signal<number | undefined>(undefined)
   readonly #writeProblem = signal<string | undefined>(undefined)
   readonly #readProblem = signal<string | undefined>(undefined)
-  readonly #schedule: SyncSchedule
   readonly #stops: (() => void)[] = []
   #refreshing: Promise<void> | undefined
   #refreshAgain = false
@@ -61,8 +52,11 @@ export class Session {
     this.store = store
     this.branch = branch
     this.keeper = new DraftKeeper(store.name, branch)
-    this.#schedule = new SyncSchedule(() => this.#syncAlone())
-    this.decisions = computed(() => [...this.#fromDrafts.value.keys(), ...this.#fromSync.value])
+    this.syncing = new SessionSync(store, () => this.refresh())
+    this.decisions = computed(() => [
+      ...this.#fromDrafts.value.keys(),
+      ...this.syncing.decisions.value,
+    ])
     this.stale = computed(() => this.#findStale())
     this.status = computed(() => this.#describe())
   }
@@ -76,32 +70,19 @@ export class Session {
     return this.#branches
   }
 
-  get isSyncing(): ReadonlySignal<boolean> {
-    return this.#isSyncing
-  }
-
-  /** What the last sync had to say beyond the status. */
-  get syncMessage(): ReadonlySignal<string | undefined> {
-    return this.#syncMessage
-  }
-
   /** Shows what is here, and begins to sync. */
   async start(): Promise<void> {
     await this.keeper.load()
     await this.refresh()
     this.#stops.push(
       this.store.subscribe(() => void this.refresh()),
-      onSignIn(() => void this.sync()),
       this.keeper.drafts.subscribe(() => void this.#lookUnderDrafts()),
-      listen(window, 'online', () => this.#setOnline(true)),
-      listen(window, 'offline', () => this.#setOnline(false)),
       listen(window, 'pagehide', () => void this.keeper.flush()),
       listen(document, 'visibilitychange', () => {
         if (document.visibilityState === 'hidden') void this.keeper.flush()
-        else void this.sync()
       }),
     )
-    void this.sync()
+    await this.syncing.start()
   }
 
   /** Reads again what may have changed. Never rejects: the status says what failed. */
@@ -109,11 +90,6 @@ export class Session {
     this.#refreshAgain = true
     this.#refreshing ??= this.#refreshRounds()
     return this.#refreshing
-  }
-
-  /** Syncs now; resolves when that is over. Never rejects. */
-  sync(): Promise<void> {
-    return this.#schedule.request()
   }
 
   /** Commits these drafts together. Those whose files changed underneath are merged first, each from where it began. */
@@ -133,7 +109,7 @@ export class Session {
       if (result.state === 'conflict' || result.state === 'failed') return result
       await this.keeper.drop(group.drafts)
     }
-    void this.sync()
+    void this.syncing.request()
     return result
   }
 
@@ -149,7 +125,7 @@ export class Session {
       await this.keeper.put({ ...draft, path: to + draft.path.slice(from.length), commit })
       await this.keeper.discard(draft.path)
     }
-    void this.sync()
+    void this.syncing.request()
     return { state: 'unchanged' }
   }
 
@@ -161,7 +137,7 @@ export class Session {
       if (result.state !== 'committed') return result
     }
     for (const draft of this.#draftsUnder(path)) await this.keeper.discard(draft.path)
-    void this.sync()
+    void this.syncing.request()
     return { state: 'unchanged' }
   }
 
@@ -177,10 +153,9 @@ export class Session {
       this.store.resolve(decision, choices, { message, author: await readAuthor() }),
     )
     if (result.state === 'failed') return result
-    this.#forgetDecision(decision)
-    if (result.state === 'conflict')
-      this.#fromSync.value = [...this.#fromSync.value, result.decision]
-    void this.sync()
+    const next = result.state === 'conflict' ? result.decision : undefined
+    this.syncing.replace(decision, next)
+    void this.syncing.request()
     return result
   }
 
@@ -200,7 +175,7 @@ export class Session {
       return { state: 'unchanged' }
     })
     if (result.state !== 'failed') this.#forgetDecision(decision)
-    void this.sync()
+    void this.syncing.request()
     return result
   }
 
@@ -216,13 +191,13 @@ export class Session {
       await this.store.createBranch(name, head)
       return { state: 'unchanged' }
     })
-    void this.sync()
+    void this.syncing.request()
     return result
   }
 
   /** Lets go; what was typed is written first. */
   async close(): Promise<void> {
-    this.#schedule.stop()
+    this.syncing.stop()
     for (const stop of this.#stops) stop()
     await this.keeper.close()
     await this.store.close()
@@ -235,7 +210,7 @@ export class Session {
       decisions: this.decisions.value.length,
       waiting: this.#waiting.value,
       drafts: this.keeper.drafts.value.size,
-      offline: this.#offline.value,
+      offline: this.syncing.isOffline.value,
       onServer: remote,
     })
   }
@@ -317,10 +292,8 @@ export class Session {
 
   #forgetDecision(decision: Decision): void {
     const fromDrafts = [...this.#fromDrafts.value].filter(([other]) => other !== decision)
-    batch(() => {
-      this.#fromDrafts.value = new Map(fromDrafts)
-      this.#fromSync.value = this.#fromSync.value.filter((other) => other !== decision)
-    })
+    this.#fromDrafts.value = new Map(fromDrafts)
+    this.syncing.replace(decision)
   }
 
   async #refreshRounds(): Promise<void> {
@@ -368,44 +341,4 @@ export class Session {
     if (head !== this.#head.value) return this.#readUnderDrafts()
     this.#committed.value = new Map(paths.map((path, i) => [path, found[i]]))
   }
-
-  #setOnline(online: boolean): void {
-    this.#offline.value = !online
-    if (online) void this.sync()
-  }
-
-  async #syncAlone(): Promise<Verdict> {
-    let verdict: Verdict = 'failed'
-    try {
-      await whenAlone(`datakit-sync ${this.store.name}`, PATIENCE, async () => {
-        verdict = await this.#syncOnce()
-      })
-    } catch (error) {
-      this.#syncMessage.value = explainProblem(error)
-    }
-    return verdict
-  }
-
-  async #syncOnce(): Promise<Verdict> {
-    this.#isSyncing.value = true
-    const report = await this.store
-      .sync({ token: currentToken(), signal: AbortSignal.timeout(SYNC_LIMIT) })
-      .finally(() => (this.#isSyncing.value = false))
-    await this.refresh()
-    batch(() => {
-      this.#offline.value = report.state === 'offline' || !navigator.onLine
-      this.#syncMessage.value = report.message
-      this.#fromSync.value = report.decisions
-    })
-    if (report.state === 'unauthorized') {
-      askForToken()
-      return 'pause'
-    }
-    return report.state === 'done' ? 'done' : 'failed'
-  }
-}
-
-function listen(target: EventTarget, type: string, listener: () => void): () => void {
-  target.addEventListener(type, listener)
-  return () => target.removeEventListener(type, listener)
 }

@@ -4,13 +4,14 @@
  * @module
  */
 
-/** Moves the focus to the heading of the main part, once the page has been drawn, if nothing has it. */
+/** Moves the focus to the heading of the page, once the page has been drawn, if nothing has it. */
 export function focusMain(): void {
   requestAnimationFrame(() => {
     const active = document.activeElement
     if (active !== null && active !== document.body) return
-    const main = document.querySelector('#main')
-    const target = main?.querySelector<HTMLElement>('h1') ?? main
-    if (target instanceof HTMLElement) target.focus({ preventScroll: true })
+    const headings = [...document.querySelectorAll<HTMLElement>('h1')]
+    // On a narrow screen the other half of the page is there and not shown.
+    const shown = headings.find((heading) => heading.getClientRects().length > 0)
+    shown?.focus({ preventScroll: true })
   })
 }

@@ -70,13 +70,13 @@ function Place(props: {
 }
 
 function SyncButton({ session }: { readonly session: Session }): JSX.Element {
-  const isSyncing = session.isSyncing.value
+  const isSyncing = session.syncing.isRunning.value
   return (
     <button
       type="button"
-      title={session.syncMessage.value}
+      title={session.syncing.message.value}
       aria-busy={isSyncing}
-      onClick={() => void session.sync()}
+      onClick={() => void session.syncing.request()}
     >
       {isSyncing ? 'Syncing…' : 'Sync now'}
     </button>

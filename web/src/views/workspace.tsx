@@ -40,8 +40,8 @@ export function Workspace(props: WorkspaceProps): JSX.Element {
       <Tabs session={session} />
       <FilesPane {...props} />
       <main id="main" tabIndex={-1}>
-        {session.syncMessage.value !== undefined && (
-          <p class="sync-message">{session.syncMessage.value}</p>
+        {session.syncing.message.value !== undefined && (
+          <p class="sync-message">{session.syncing.message.value}</p>
         )}
         <MainPart {...props} />
       </main>
@@ -70,7 +70,8 @@ function Tabs({ session }: { readonly session: Session }): JSX.Element {
 
 function FilesPane(props: WorkspaceProps): JSX.Element {
   const { session, tree, onAsk } = props
-  const { path } = route.value
+  const { path, view } = route.value
+  const isAlone = view === 'files' && path === ''
   const [active, setActive] = useState<string>()
   const rows = tree.rows.value
   const row = rows.find((other) => other.path === active)
@@ -81,6 +82,11 @@ function FilesPane(props: WorkspaceProps): JSX.Element {
   }, [path])
   return (
     <section class="files" aria-label="Files">
+      {isAlone && (
+        <h1 class="visually-hidden" tabIndex={-1}>
+          Files of <bdi>{session.store.name}</bdi>
+        </h1>
+      )}
       <div class="actions files-actions">
         <button type="button" onClick={() => onAsk({ ask: 'new', directory })}>
           New file

@@ -1,0 +1,129 @@
+/**
+ * Syncing of one repository while a page has it open: when it happens, and what came of it last.
+ *
+ * @module
+ */
+import { batch, signal, type ReadonlySignal } from '@preact/signals'
+import type { Decision, RepositoryStore, SyncReport } from './data.ts'
+import { listen } from './listen.ts'
+import { askForToken, currentToken, onSignIn } from './sign-in.ts'
+import { explainProblem } from './status.ts'
+import { SyncSchedule, whenAlone, type Verdict } from './sync-schedule.ts'
+
+/** How long one page waits for another to finish its sync, in milliseconds. */
+const PATIENCE = 10_000
+/** After this long a sync is given up, in milliseconds: a server that hangs must not hold it for ever. */
+const LIMIT = 600_000
+
+/** Syncs at the start, when the network comes back, when the page is looked at again, when asked and now and then. */
+export class SessionSync {
+  readonly #store: RepositoryStore
+  readonly #afterwards: () => Promise<void>
+  readonly #schedule: SyncSchedule
+  readonly #isRunning = signal(false)
+  readonly #isOffline = signal(!navigator.onLine)
+  readonly #message = signal<string | undefined>(undefined)
+  readonly #decisions = signal<readonly Decision[]>([])
+  readonly #stops: (() => void)[] = []
+
+  /** `afterwards` is called after each sync, to show what it brought. It must not reject. */
+  constructor(store: RepositoryStore, afterwards: () => Promise<void>) {
+    this.#store = store
+    this.#afterwards = afterwards
+    this.#schedule = new SyncSchedule(() => this.#runAlone())
+  }
+
+  get isRunning(): ReadonlySignal<boolean> {
+    return this.#isRunning
+  }
+
+  /** Whether the server was out of reach at the last attempt, or the browser knows that there is no network. */
+  get isOffline(): ReadonlySignal<boolean> {
+    return this.#isOffline
+  }
+
+  /** What the last sync had to say for people. */
+  get message(): ReadonlySignal<string | undefined> {
+    return this.#message
+  }
+
+  /** What the last sync left to be decided. */
+  get decisions(): ReadonlySignal<readonly Decision[]> {
+    return this.#decisions
+  }
+
+  /** Begins to sync. */
+  async start(): Promise<void> {
+    this.#stops.push(
+      onSignIn(() => void this.request()),
+      listen(window, 'online', () => this.#setOnline(true)),
+      listen(window, 'offline', () => this.#setOnline(false)),
+      listen(document, 'visibilitychange', () => {
+        if (document.visibilityState === 'visible') void this.request()
+      }),
+    )
+    // What was open when the page was left is open without a network too.
+    this.#decisions.value = await this.#store.decisions().catch(() => [])
+    void this.request()
+  }
+
+  /** Syncs now; resolves when that is over. Never rejects. */
+  request(): Promise<void> {
+    return this.#schedule.request()
+  }
+
+  /** Takes a decision off the list, and puts another in its place if there is one. */
+  replace(decision: Decision, next?: Decision): void {
+    const others = this.#decisions.value.filter((other) => other !== decision)
+    this.#decisions.value = next === undefined ? others : [...others, next]
+  }
+
+  stop(): void {
+    this.#schedule.stop()
+    for (const stop of this.#stops) stop()
+  }
+
+  #setOnline(isOnline: boolean): void {
+    this.#isOffline.value = !isOnline
+    if (isOnline) void this.request()
+  }
+
+  async #runAlone(): Promise<Verdict> {
+    let verdict: Verdict = 'failed'
+    try {
+      await whenAlone(`datakit-sync ${this.#store.name}`, PATIENCE, async () => {
+        verdict = await this.#runOnce()
+      })
+    } catch (error) {
+      this.#message.value = explainProblem(error)
+    }
+    return verdict
+  }
+
+  async #runOnce(): Promise<Verdict> {
+    if (!navigator.onLine) {
+      this.#isOffline.value = true
+      return 'failed'
+    }
+    this.#isRunning.value = true
+    const signal = AbortSignal.timeout(LIMIT)
+    const report = await this.#store
+      .sync({ token: currentToken(), signal })
+      .finally(() => (this.#isRunning.value = false))
+    await this.#afterwards()
+    this.#show(report)
+    if (report.state === 'unauthorized') {
+      askForToken()
+      return 'pause'
+    }
+    return report.state === 'done' ? 'done' : 'failed'
+  }
+
+  #show(report: SyncReport): void {
+    batch(() => {
+      this.#isOffline.value = report.state === 'offline' || !navigator.onLine
+      this.#message.value = report.message
+      this.#decisions.value = report.decisions
+    })
+  }
+}
