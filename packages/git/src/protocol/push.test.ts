@@ -110,9 +110,19 @@ describe('a push', () => {
     expect(refs).toEqual([{ name: 'refs/for/a', problem: undefined }])
   })
 
-  it.each(['push-cert\0 a', 'shallow 1'])('says plainly that it has no "%s"', async (line) => {
-    const wire = bytesOf(`${(line.length + 4).toString(16).padStart(4, '0')}${line}0000`)
+  it('says plainly that it takes no signed push', async () => {
+    const wire = bytesOf('000fpush-cert\0 a0000')
     await expect(readPush(readerOf(wire))).rejects.toThrow('is not offered by this server')
+  })
+
+  it('passes over the boundaries of a shallow clone', async () => {
+    const boundary = `0034shallow ${'1'.repeat(40)}`
+    const wire = bytesOf(
+      `${boundary}${boundary}0069${'0'.repeat(40)} ${'2'.repeat(40)} refs/heads/a\0 quiet0000`,
+    )
+    const { updates, capabilities } = await readPush(readerOf(wire))
+    expect(updates).toEqual([{ name: 'refs/heads/a', from: undefined, to: '2'.repeat(40) }])
+    expect(capabilities.has('quiet')).toBe(true)
   })
 
   it.each(['0009hello0000', `005b${main} ${'x'.repeat(40)} a0000`, `0056${main} ${main} 0000`])(

@@ -62,17 +62,21 @@ export function encodePush(
  * A push up to its pack, at which the reader stands afterwards. Without updates for the lone flush by which clients try
  * whether they may.
  *
- * @throws RefusedError `unsupported` for signed pushes and pushes out of a shallow clone
+ * What a shallow clone says of its own boundaries is passed over: whoever takes the push looks for the parents himself.
+ *
+ * @throws RefusedError `unsupported` for signed pushes
  * @throws MalformedError when it is none or cut short
  */
 export async function readPush(reader: ByteReader): Promise<PushRequest> {
   const updates: RefUpdate[] = []
   let capabilities: Capabilities = new Map()
+  let boundaries = 0
   for (;;) {
     const packet = await readPacket(reader)
     if (packet === undefined && updates.length > 0) throw malformed('it ends within its commands')
     if (packet === undefined || packet.kind !== 'line') break
     const line = lineText(packet.payload)
+    if (line.startsWith('shallow ') && ++boundaries <= MOST_UPDATES) continue
     const cut = line.indexOf('\0')
     if (updates.length === 0 && cut !== -1) capabilities = parseCapabilities(line.slice(cut + 1))
     if (updates.push(parseUpdate(cut === -1 ? line : line.slice(0, cut))) > MOST_UPDATES) {
@@ -85,10 +89,8 @@ export async function readPush(reader: ByteReader): Promise<PushRequest> {
 }
 
 function parseUpdate(line: string): RefUpdate {
-  const word = /^(shallow|push-cert)[ \0]?/.exec(line)?.[1]
-  if (word !== undefined) {
-    const what = word === 'shallow' ? 'a push out of a shallow clone' : 'a signed push'
-    throw new RefusedError('unsupported', `receive-pack: ${what} is not offered by this server`)
+  if (line.startsWith('push-cert')) {
+    throw new RefusedError('unsupported', 'receive-pack: a signed push is not offered by this server')
   }
   if (line[40] !== ' ' || line[81] !== ' ' || line.length < 83) {
     throw malformed(`found "${line.slice(0, 120)}", expected two oids and a ref`)
