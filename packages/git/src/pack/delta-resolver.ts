@@ -12,7 +12,7 @@ import type { GitObject, ObjectType } from '../object.ts'
 import { encodeOid, readOid, type Oid } from '../oid.ts'
 import type { PackWriter } from '../place.ts'
 import type { Runtime } from '../runtime.ts'
-import { applyDelta, readDeltaSizes } from './delta.ts'
+import { applyDelta, readDeltaSizes, readSharedEnds } from './delta.ts'
 import { NONE, type EntryTable } from './entry-table.ts'
 import { readLinks } from './links.ts'
 import { objectNameBytes } from './object-name.ts'
@@ -165,15 +165,16 @@ export class DeltaResolver {
     const body = this.#apply(base.body, delta)
     const name = objectNameBytes(runtime, { type: base.type, body })
     if (!(name instanceof Uint8Array))
-      return name.then((oid) => this.#add(entry, base, { oid, body }))
-    return this.#add(entry, base, { oid: name, body })
+      return name.then((oid) => this.#add(entry, base, { oid, body, delta }))
+    return this.#add(entry, base, { oid: name, body, delta })
   }
 
   async #makeLater(entry: number, base: GitObject & { oid: Uint8Array }): Promise<Uint8Array> {
     this.#parts.signal?.throwIfAborted()
-    const body = this.#apply(base.body, await this.#readData(entry))
+    const delta = await this.#readData(entry)
+    const body = this.#apply(base.body, delta)
     const oid = await objectNameBytes(this.#parts.runtime, { type: base.type, body })
-    return this.#add(entry, base, { oid, body })
+    return this.#add(entry, base, { oid, body, delta })
   }
 
   #apply(base: Uint8Array, delta: Uint8Array): Uint8Array {
@@ -186,11 +187,13 @@ export class DeltaResolver {
   #add(
     entry: number,
     base: GitObject & { oid: Uint8Array },
-    { oid, body }: { oid: Uint8Array; body: Uint8Array },
+    { oid, body, delta }: { oid: Uint8Array; body: Uint8Array; delta: Uint8Array },
   ): Uint8Array | Promise<Uint8Array> {
     const { entries, table, limits, onObject } = this.#parts
     const { type } = base
-    const row = { oid, type, size: body.length, base: base.oid, links: readLinks(type, body, base) }
+    const shared = type === 'tree' ? readSharedEnds(delta) : undefined
+    const links = readLinks(type, body, { ...base, shared })
+    const row = { oid, type, size: body.length, base: base.oid, links }
     const place = {
       offset: entries.offset(entry),
       length: entries.length(entry),

@@ -4,7 +4,15 @@ import { describe, expect, it } from 'vitest'
 import { cases } from '../../test/seed.ts'
 import { concat, text, utf8 } from '../bytes.ts'
 import { MalformedError } from '../error.ts'
-import { applyDelta, DeltaWriter, makeDelta, readDeltaSizes } from './delta.ts'
+import {
+  applyDelta,
+  DeltaWriter,
+  makeDelta,
+  readDeltaSizes,
+  readSharedEnds,
+  sharedPrefix,
+  sharedSuffix,
+} from './delta.ts'
 
 const hello = utf8('hello, world')
 
@@ -129,6 +137,17 @@ describe('applying a delta', () => {
       cases(2000),
     )
   })
+})
+
+it('tells no more of shared beginnings and ends than is true', () => {
+  fc.assert(
+    fc.property(edits, ({ base, target }) => {
+      const { prefix, suffix } = readSharedEnds(makeDelta(base, target))
+      expect(prefix).toBeLessThanOrEqual(sharedPrefix(base, target))
+      expect(suffix).toBeLessThanOrEqual(sharedSuffix(base, target, 0))
+    }),
+    cases(300),
+  )
 })
 
 it('tells the sizes of its base and target', () => {

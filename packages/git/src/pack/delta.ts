@@ -103,6 +103,32 @@ function runDelta(base: Uint8Array, delta: Uint8Array, target: Uint8Array, start
   return at
 }
 
+/** How many bytes the base and the target of a delta begin and end with in common, at least. */
+export interface SharedEnds {
+  readonly prefix: number
+  readonly suffix: number
+}
+
+/** What the first and the last copies of a delta, which was applied before, say of both. */
+export function readSharedEnds(delta: Uint8Array): SharedEnds {
+  const { base, start } = readDeltaSizes(delta)
+  let [prefix, suffix] = [0, 0]
+  let end = 0
+  let isFirst = true
+  for (let i = start; i < delta.length;) {
+    const op = delta[i++] ?? 0
+    const isCopy = op >= 0x80
+    const from = readBits(delta, i, op & 0x0f)
+    const size = readBits(delta, i + popCount(op & 0x0f), (op >> 4) & 7) || 0x10000
+    isFirst = isFirst && isCopy && from === prefix
+    if (isFirst) prefix += size
+    suffix = !isCopy ? 0 : suffix > 0 && from === end ? suffix + size : size
+    end = from + size
+    i += isCopy ? copyBytes(op) : op
+  }
+  return { prefix, suffix: end === base ? suffix : 0 }
+}
+
 function copyBytes(op: number): number {
   return popCount(op & 0x7f)
 }

@@ -5,6 +5,7 @@ import { cases } from '../../test/seed.ts'
 import { utf8 } from '../bytes.ts'
 import { EMPTY_TREE, encodeOid, type Oid } from '../oid.ts'
 import { encodeTree, MODES, type TreeEntry } from '../tree.ts'
+import { makeDelta, readSharedEnds, type SharedEnds } from './delta.ts'
 import { packLinks, readLinks, unpackLinks, type Links } from './links.ts'
 
 const oid = (digit: string): Oid => digit.repeat(40) as Oid
@@ -36,12 +37,10 @@ function children(entries: readonly TreeEntry[]): Set<Oid> {
 function treeLinks(
   body: Uint8Array,
   base?: Uint8Array,
+  shared?: SharedEnds,
 ): Extract<Links, { kind: 'tree' }> | undefined {
-  const packed = readLinks(
-    'tree',
-    body,
-    base === undefined ? undefined : { oid: against, body: base },
-  )
+  const other = base === undefined ? undefined : { oid: against, body: base, shared }
+  const packed = readLinks('tree', body, other)
   const links = packed === undefined ? undefined : unpackLinks(packed)
   return links?.kind === 'tree' ? links : undefined
 }
@@ -50,8 +49,10 @@ function treeLinks(
 // out), also when it has it as a submodule alone.
 it('tells a tree as the difference of its children to those of another', () => {
   fc.assert(
-    fc.property(versions, ({ before, after }) => {
-      const links = treeLinks(encodeTree(after), encodeTree(before))
+    fc.property(versions, fc.boolean(), ({ before, after }, isDelta) => {
+      const [base, body] = [encodeTree(before), encodeTree(after)]
+      const shared = isDelta ? readSharedEnds(makeDelta(base, body)) : undefined
+      const links = treeLinks(body, base, shared)
       const [old, now] = [children(before), children(after)]
       expect(links?.against).toBe(EMPTY_TREE)
       expect(links?.removed.filter((child) => now.has(child) || !old.has(child))).toEqual([])
