@@ -5,7 +5,7 @@
  */
 const encoder = new TextEncoder()
 const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-const lenientDecoder = new TextDecoder('utf-8', { ignoreBOM: true })
+const lenientDecoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
 
 /** The parts, one after the other, in an array of their own. */
 export function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {

@@ -8,7 +8,8 @@
  */
 import { OID_BYTES, readOid, type Oid } from './oid.ts'
 
-const seeds = crypto.getRandomValues(new Int32Array(6)).map((seed) => seed | 1)
+// Drawn when they are first needed: a Worker has no random numbers before its first request.
+let drawn: Int32Array | undefined
 const NONE = -1
 
 /** Oids in the order in which they were added, each once, each with a value from 0 to 255. */
@@ -101,6 +102,8 @@ export class OidMap {
 }
 
 function hash(bytes: Uint8Array, start: number): number {
+  drawn ??= crypto.getRandomValues(new Int32Array(6)).map((seed) => seed | 1)
+  const seeds = drawn
   let mixed = seeds[5] ?? 0
   for (let i = 0; i < 5; i++) {
     const at = start + 4 * i

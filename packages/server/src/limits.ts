@@ -21,7 +21,7 @@ const MiB = 1024 * 1024
 /** What holds where nobody said otherwise. */
 export const DEFAULT_LIMITS: Limits = {
   packBytes: 512 * MiB,
-  objectBytes: 32 * MiB,
-  objects: 1_000_000,
+  objectBytes: 24 * MiB,
+  objects: 300_000,
   requestBytes: 16 * MiB,
 }

@@ -40,7 +40,7 @@ export const portableRuntime: Runtime = {
 
 /** `undefined` on pages that did not come over HTTPS. */
 function subtleCrypto(): SubtleCrypto | undefined {
-  return globalThis.crypto?.subtle
+  return typeof crypto === 'undefined' ? undefined : crypto.subtle
 }
 
 function deflateLevel(level: number): 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 {

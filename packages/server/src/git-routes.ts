@@ -1,0 +1,98 @@
+/**
+ * Git's smart HTTP: what stock clients clone, fetch and push by.
+ *
+ * Spec: https://git-scm.com/docs/gitprotocol-http
+ *
+ * @module
+ */
+import type { Objects } from '@datakit/git/objects'
+import { advertiseReceivePack, receivePack } from '@datakit/git/transport/receive-pack'
+import { advertiseUploadPack, protocolVersion } from '@datakit/git/transport/refs'
+import { uploadPack } from '@datakit/git/transport/upload-pack'
+import type { RouteContext } from './app.ts'
+import { readBody, streamOf } from './body.ts'
+import { ProblemError } from './problem.ts'
+import { receiveLimits } from './rules.ts'
+
+/** Who moved a ref, where the protocol does not say. */
+const SOMEBODY = 'git push <git@localhost>'
+
+const UPLOAD = 'git-upload-pack'
+const RECEIVE = 'git-receive-pack'
+
+/** Nothing of a repository's state may come from a cache. */
+const noCache = {
+  'cache-control': 'no-cache, max-age=0, must-revalidate',
+  expires: 'Fri, 01 Jan 1980 00:00:00 GMT',
+  pragma: 'no-cache',
+}
+
+/** Answers `GET /NAME.git/info/refs?service=…`. */
+export async function advertiseRefs(context: RouteContext): Promise<Response> {
+  const { request, name, repositories } = context
+  const service = new URL(request.url).searchParams.get('service')
+  if (service !== UPLOAD && service !== RECEIVE) {
+    throw new ProblemError(
+      'forbidden',
+      service === null
+        ? "Only Git's smart protocol is spoken here; this client asked for the dumb one"
+        : `Unknown service "${service.slice(0, 80)}": expected ${UPLOAD} or ${RECEIVE}`,
+    )
+  }
+  const version = protocolVersion(request.headers.get('git-protocol') ?? undefined)
+  const objects = await repositories.open(name)
+  // A push makes a repository, so there is always something to push to.
+  if (service === UPLOAD) mustExist(objects, name)
+  const refs =
+    service === UPLOAD
+      ? await advertiseUploadPack(objects, { version })
+      : await advertiseReceivePack(objects.state, { version: version === 1 ? 1 : 0 })
+  return new Response(refs, {
+    headers: { 'content-type': `application/x-${service}-advertisement`, ...noCache },
+  })
+}
+
+/** Answers `POST /NAME.git/git-upload-pack`: clone and fetch. */
+export async function uploadPackRoute(context: RouteContext): Promise<Response> {
+  const { request, name, repositories, limits } = context
+  checkType(request, UPLOAD)
+  const objects = await repositories.open(name)
+  mustExist(objects, name)
+  const version = protocolVersion(request.headers.get('git-protocol') ?? undefined)
+  const answer = uploadPack(objects, readBody(request, limits.requestBytes), {
+    version,
+    signal: request.signal,
+  })
+  return new Response(streamOf(answer), { headers: headersOf(UPLOAD) })
+}
+
+/** Answers `POST /NAME.git/git-receive-pack`: push. */
+export async function receivePackRoute(context: RouteContext): Promise<Response> {
+  const { request, name, repositories, limits } = context
+  checkType(request, RECEIVE)
+  const objects = await repositories.open(name)
+  const report = await receivePack(objects, readBody(request, limits.packBytes), {
+    who: SOMEBODY,
+    limits: receiveLimits(limits),
+    signal: request.signal,
+  })
+  return new Response(report, { headers: headersOf(RECEIVE) })
+}
+
+function mustExist(objects: Objects, name: string): void {
+  if (objects.state.exists) return
+  throw new ProblemError(
+    'not-found',
+    `Repository "${name}" not found. A first push makes it: git push URL/${name}.git BRANCH`,
+  )
+}
+
+function checkType(request: Request, service: string): void {
+  const expected = `application/x-${service}-request`
+  if (request.headers.get('content-type') === expected) return
+  throw new ProblemError('wrong-type', `A ${service} request has the content type ${expected}`)
+}
+
+function headersOf(service: string): Record<string, string> {
+  return { 'content-type': `application/x-${service}-result`, ...noCache }
+}

@@ -1,0 +1,52 @@
+/**
+ * The edge: the app over an R2 bucket, which alone is enough.
+ *
+ * @module
+ */
+import { nodeRuntime } from '@datakit/git/runtime/node'
+import { LOOPBACK_HOSTS, type Access } from '@datakit/server/access'
+import { createApp } from '@datakit/server/app'
+import { r2Depot } from '@datakit/storage/r2'
+
+/** What `wrangler.toml` and the operator bind. */
+export interface Environment {
+  readonly BUCKET: R2Bucket
+  readonly ASSETS: Fetcher
+  /** The token that all data wants. A secret. */
+  readonly DATAKIT_TOKEN?: string
+  /** `loopback` opens a Worker without a token to this machine. Set by `npm run worker` and by nothing else. */
+  readonly DATAKIT_OPEN?: string
+}
+
+const setUp =
+  'This Worker has no token yet, so it serves no data. Set one with "npx wrangler secret put DATAKIT_TOKEN", then use it as the password of any Git client'
+
+// One app an isolate: its caches outlive a request, its bindings do not change.
+let app: ReturnType<typeof createApp> | undefined
+
+export default {
+  fetch(
+    request: Request,
+    environment: Environment,
+    context: ExecutionContext,
+  ): Response | Promise<Response> {
+    app ??= openApp(environment)
+    return app.fetch(request, environment, context)
+  },
+} satisfies ExportedHandler<Environment>
+
+function openApp(environment: Environment): ReturnType<typeof createApp> {
+  return createApp({
+    depot: r2Depot(environment.BUCKET),
+    runtime: nodeRuntime,
+    access: accessOf(environment),
+    assets: (request) => environment.ASSETS.fetch(request),
+  })
+}
+
+function accessOf(environment: Environment): Access {
+  const token = environment.DATAKIT_TOKEN ?? ''
+  if (token !== '') return { kind: 'token', token }
+  if (environment.DATAKIT_OPEN === 'loopback') return { kind: 'loopback', hosts: LOOPBACK_HOSTS }
+  return { kind: 'closed', message: setUp }
+}
