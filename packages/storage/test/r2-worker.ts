@@ -32,6 +32,7 @@ interface Env {
   readonly BUCKET: Bucket
 }
 
+// oxlint-disable-next-line import/no-default-export -- a Worker is its module's default export
 export default {
   async fetch(message: Request, env: Env): Promise<Response> {
     // Answers come late, so that what is cut off has often happened already.

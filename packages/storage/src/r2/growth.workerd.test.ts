@@ -22,6 +22,7 @@ import { randomId } from '../update.ts'
 import { listAll, type Bucket } from './bucket.ts'
 import { r2Depot } from './depot.ts'
 import { PART } from './pack-writer.ts'
+import { sweepStrays } from './strays.ts'
 
 const bucket: Bucket = (env as unknown as { BUCKET: R2Bucket }).BUCKET
 const MAIN = 'refs/heads/main'
@@ -220,6 +221,31 @@ it('takes a pack that was staged by another isolate, also before the repository 
   ])
 })
 
+it('sweeps what belongs to no repository, and leaves what another root has adopted', async () => {
+  const { clock, advance } = handClock()
+  const depot = () => r2Depot(bucket, { clock })
+  const [never, gone, name] = [uniqueName(), uniqueName(), uniqueName()]
+  const stray = await stage(await depot().open(never), [blob('stray')])
+  const deleted = await depot().open(gone)
+  const dropped = await stage(deleted, [blob('dropped')])
+  await done(deleted, request([move(MAIN, undefined, oid(1))], { addPacks: [dropped] }))
+  await bucket.delete([`root/${gone}`])
+  const [place, other] = [await depot().open(name), await depot().open(name)]
+  const adopted = await stage(other, [blob('adopted')])
+  await done(place, request([move(MAIN, undefined, oid(1))]))
+  await done(place, request([], { addPacks: [adopted] }))
+  await sweepStrays(bucket, { clock })
+  const keys = [stray, dropped, adopted].map(({ id }) => `p/${id.replace('-', '/')}`)
+  const present = () => Promise.all(keys.map(async (key) => (await bucket.head(key)) !== null))
+  expect(await present()).toEqual([true, true, true])
+  advance(26 * HOUR)
+  expect(await sweepStrays(bucket, { clock })).toBeGreaterThanOrEqual(2)
+  expect(await present()).toEqual([false, false, true])
+  expect(await place.sweep({ grace: 0 })).toEqual({ deleted: 0 })
+  const state = await place.read()
+  expect(await find(place, state, blob('adopted').oid)).toBeDefined()
+})
+
 it('forgets receipts after thirty days, but never the newest 256', async () => {
   const { clock, advance } = handClock()
   const place = await r2Depot(bucket, { clock }).open(uniqueName())
@@ -230,8 +256,8 @@ it('forgets receipts after thirty days, but never the newest 256', async () => {
   advance(31 * 24 * HOUR)
   for (const wish of wishes.slice(400)) await done(place, wish)
   const state = await place.read()
-  for (const i of [399, 400, 444, 699])
-    expect(await state.receipt(wishes[i]?.id ?? '')).toBeDefined()
+  for (const i of [400, 444, 699]) expect(await state.receipt(wishes[i]?.id ?? '')).toBeDefined()
+  for (const i of [0, 200]) expect(await state.receipt(wishes[i]?.id ?? '')).toBeUndefined()
 })
 
 it('lists more than a thousand repositories, ordered by the bytes of their names', async () => {

@@ -88,7 +88,10 @@ export class Overflow {
     if (measure(tail.map(encodeReceipt)) <= BOUNDS.receipts) return root
     const kept = keptTables(root.receipts.tables, tail.length, this.#now)
     const merged = mergedTables(kept)
-    const table = await this.#writeTable(root, await receiptRows(this.#store, root, merged))
+    const table = await this.#writeTable(
+      root,
+      await receiptRows(this.#store, root, { older: merged, now: this.#now }),
+    )
     const tables = [table, ...kept.slice(merged.length)]
     for (const { id } of root.receipts.tables) {
       if (!tables.some((one) => one.id === id)) this.#replace(root, 't', id)

@@ -16,8 +16,8 @@ import type { Root } from './root.ts'
 import type { Store } from './store.ts'
 import { STAGE_LIFETIME } from '../update.ts'
 
-// Clocks of isolates differ a little, and an update takes a while.
-const MARGIN = 60 * 60 * 1000
+/** How much older than a stage lives something must be, in milliseconds: clocks differ, and an update takes a while. */
+export const SWEEP_MARGIN = 60 * 60 * 1000
 
 /** Deletes and tells how many objects it were. */
 export async function sweep(repository: Repository, grace: number): Promise<number> {
@@ -45,7 +45,7 @@ async function deleteCondemned(repository: Repository, root: Root, grace: number
 
 async function deleteOrphans(repository: Repository, id: string): Promise<number> {
   const { store, settings } = repository
-  const before = settings.clock() - STAGE_LIFETIME - MARGIN
+  const before = settings.clock() - STAGE_LIFETIME - SWEEP_MARGIN
   const old: string[] = []
   for (const kind of OBJECT_KINDS) {
     for await (const { key } of listAll(store.bucket, objectPrefix(kind, id))) {

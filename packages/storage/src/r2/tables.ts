@@ -13,7 +13,7 @@ import { compareBytes, decodeName, encodeName, text, utf8 } from '@datakit/git/b
 import { MalformedError } from '@datakit/git/error'
 import { encodeOid, OID_BYTES, readOid, type Oid } from '@datakit/git/oid'
 import type { Ref } from '@datakit/git/place'
-import type { KeptReceipt } from '../update.ts'
+import { outlivedReceipts, type KeptReceipt } from '../update.ts'
 import { Fields } from './fields.ts'
 import { compareNames, objectKey } from './keys.ts'
 import {
@@ -125,21 +125,32 @@ export async function findReceipt(
   return undefined
 }
 
-/** Rows of a table of the receipts of the tail and of older tables. */
+/** Rows of a table of the receipts of the tail and of older tables, without those that have outlived their use. */
 export async function receiptRows(
   store: Store,
   root: Root,
-  older: readonly TablePointer[],
+  { older, now }: { readonly older: readonly TablePointer[]; readonly now: number },
 ): Promise<Row[]> {
-  const rows: Row[] = root.receipts.tail.map((receipt) => {
-    const [id = '', ...rest] = encodeReceipt(receipt)
-    return { key: utf8(String(id)), value: utf8(JSON.stringify(rest)) }
-  })
+  const receipts = [...root.receipts.tail]
   for (const pointer of older) {
-    for await (const row of openTable(store, root.repository, pointer).scan(new Uint8Array()))
-      rows.push(row)
+    const rows = openTable(store, root.repository, pointer).scan(new Uint8Array())
+    for await (const { key, value } of rows) {
+      receipts.push(decodeReceiptValue(root.repository, text(key), value))
+    }
   }
-  return rows.sort(byKey)
+  const outlived = new Set(
+    outlivedReceipts(
+      receipts.toSorted((a, b) => a.at - b.at),
+      now,
+    ),
+  )
+  const kept = receipts.filter((receipt) => !outlived.has(receipt))
+  return kept.map(encodeReceiptRow).sort(byKey)
+}
+
+function encodeReceiptRow(receipt: KeptReceipt): Row {
+  const [id, ...rest] = encodeReceipt(receipt)
+  return { key: utf8(String(id)), value: utf8(JSON.stringify(rest)) }
 }
 
 function decodeReceiptValue(repository: string, id: string, value: Uint8Array): KeptReceipt {

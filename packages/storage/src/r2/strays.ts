@@ -1,0 +1,74 @@
+/**
+ * Strays: what lies in a bucket and belongs to no repository at all.
+ *
+ * A pack that was staged for a repository that was never created, and everything of a repository whose root was deleted.
+ * The sweep of a place does not see them, since it looks under the id of its own repository only.
+ *
+ * @module
+ */
+import { STAGE_LIFETIME } from '../update.ts'
+import { deleteAll, listAll, type Bucket } from './bucket.ts'
+import { nameOfRoot, OBJECT_KINDS, packKey, ROOT_PREFIX, timeOfKey } from './keys.ts'
+import { Repository } from './repository.ts'
+import { ByteCache, Store } from './store.ts'
+import { SWEEP_MARGIN } from './sweep.ts'
+
+/** What a sweep of strays can be told. */
+export interface StrayOptions {
+  /** Milliseconds since 1970; `Date.now` when left out. */
+  readonly clock?: (() => number) | undefined
+}
+
+/**
+ * Deletes strays that are older than a staged pack lives; safe while others read and write. Reads every root and lists
+ * the whole bucket, so it is something for once a week. Tells how many objects it deleted.
+ *
+ * @throws MalformedError, UnsupportedError when a root cannot be read: nothing is deleted then
+ */
+export async function sweepStrays(bucket: Bucket, options: StrayOptions = {}): Promise<number> {
+  const clock = options.clock ?? Date.now
+  const known = await readKnown(bucket, clock)
+  const before = clock() - STAGE_LIFETIME - SWEEP_MARGIN
+  let deleted = 0
+  for (const kind of OBJECT_KINDS) {
+    let strays: string[] = []
+    for await (const { key } of listAll(bucket, `${kind}/`)) {
+      const repository = key.split('/')[1] ?? ''
+      if (known.repositories.has(repository) || known.keys.has(key)) continue
+      if ((timeOfKey(key) ?? Infinity) < before) strays.push(key)
+      if (strays.length < 1000) continue
+      await deleteAll(bucket, strays)
+      deleted += strays.length
+      strays = []
+    }
+    await deleteAll(bucket, strays)
+    deleted += strays.length
+  }
+  return deleted
+}
+
+/** Ids of all repositories, and keys that their roots name under other ids. */
+async function readKnown(
+  bucket: Bucket,
+  clock: () => number,
+): Promise<{ readonly repositories: ReadonlySet<string>; readonly keys: ReadonlySet<string> }> {
+  const repositories = new Set<string>()
+  const keys = new Set<string>()
+  const store = new Store(bucket, new ByteCache(0))
+  for await (const { key } of listAll(bucket, ROOT_PREFIX)) {
+    const name = nameOfRoot(key)
+    if (name === undefined) continue
+    const { root } = await new Repository(store, name, {
+      clock,
+      patience: 0,
+      writeInterval: 0,
+    }).load()
+    repositories.add(root.repository)
+    const named = [
+      ...root.packs.map(({ id }) => packKey(id) ?? id),
+      ...root.condemned.map((one) => one.key),
+    ]
+    for (const one of named) if (one.split('/')[1] !== root.repository) keys.add(one)
+  }
+  return { repositories, keys }
+}
