@@ -1,0 +1,279 @@
+/**
+ * ObjectGraph: the objects of a repository as small numbers, and what each names, for walks.
+ *
+ * Links come out of the indexes of verified packs, without a promise and without a string for each object; what an index
+ * does not tell, the object does. A node is an oid; where it is kept is looked up when somebody asks for more.
+ *
+ * @module
+ */
+import { MalformedError } from '../error.ts'
+import { encodeOid, type Oid } from '../oid.ts'
+import { OidMap } from '../oid-map.ts'
+import type { ObjectType } from '../object.ts'
+import type { Located } from '../object-lookup.ts'
+import type { Objects } from '../objects.ts'
+import { NO_LINK, type Link } from '../pack/index-format.ts'
+import type { CommitRows, EdgeRows, TagRows } from '../pack/index-rows.ts'
+import { readLinks, unpackLinks } from '../pack/links.ts'
+import type { PackIndex } from '../pack/pack-index.ts'
+
+/** Number of an object in a graph. */
+export type Node = number
+
+/** What an object names. Those of a tree are told as a difference, see `pack/links.ts`. */
+export type NodeLinks =
+  | {
+      readonly kind: 'commit'
+      readonly tree: Node
+      readonly parents: readonly Node[]
+      readonly time: number
+      /** 0 where nobody knows. */
+      readonly generation: number
+    }
+  | {
+      readonly kind: 'tree'
+      readonly against: Node | undefined
+      readonly removed: readonly Node[]
+      readonly added: readonly Node[]
+    }
+  | { readonly kind: 'tag'; readonly target: Node }
+  | { readonly kind: 'blob' }
+
+/** An index, and which of its objects are nodes already. */
+interface Room {
+  readonly index: PackIndex
+  /** Node of each ordinal, plus one; 0 where there is none. */
+  readonly nodes: Int32Array
+  /** Of each pack, whether what the index says of it can be believed; `undefined` for one that is gone. */
+  readonly trusted: readonly (boolean | undefined)[]
+  commits: CommitRows | undefined
+  edges: EdgeRows | undefined
+  tags: TagRows | undefined
+}
+
+const NOWHERE = -1
+const blob: NodeLinks = { kind: 'blob' }
+
+/** A view of the objects of a repository at one moment. */
+export class ObjectGraph {
+  readonly objects: Objects
+  /** The value of each is its marks. */
+  readonly #oids = new OidMap()
+  readonly #rooms: Room[] = []
+  readonly #roomOfIndex = new Map<PackIndex, number>()
+  #roomOf = new Int32Array(512).fill(NOWHERE)
+  #ordinals = new Uint32Array(512)
+
+  constructor(objects: Objects) {
+    this.objects = objects
+  }
+
+  /** How many nodes there are: one more than the highest. */
+  get count(): number {
+    return this.#oids.size
+  }
+
+  /** The node of an oid, whether there is such an object or not. */
+  node(oid: Oid): Node {
+    return this.#nodeOfBytes(encodeOid(oid), 0)
+  }
+
+  /** The node of an oid, if it was met before. */
+  find(oid: Oid): Node | undefined {
+    const node = this.#oids.find(encodeOid(oid))
+    return node < 0 ? undefined : node
+  }
+
+  oid(node: Node): Oid {
+    return this.#oids.oid(node)
+  }
+
+  /** Sets marks, which are bits; tells whether any of them is new. */
+  mark(node: Node, bits: number): boolean {
+    const before = this.#oids.value(node)
+    this.#oids.setValue(node, before | bits)
+    return (before | bits) !== before
+  }
+
+  unmark(node: Node, bits: number): void {
+    this.#oids.setValue(node, this.#oids.value(node) & ~bits)
+  }
+
+  /** Whether any of the marks is set. */
+  isMarked(node: Node, bits: number): boolean {
+    return (this.#oids.value(node) & bits) !== 0
+  }
+
+  /** Whether it is known where the object is kept. */
+  isLocated(node: Node): boolean {
+    return this.#roomOf[node] !== NOWHERE
+  }
+
+  /** Looks up where the object is kept. @throws MissingError, NotHereError when it is nowhere */
+  async locate(node: Node): Promise<void> {
+    if (!(await this.has(node))) await this.objects.stat(this.oid(node))
+  }
+
+  /** Whether the object is there; remembers where. */
+  async has(node: Node): Promise<boolean> {
+    if (this.isLocated(node)) return true
+    const [located] = await this.objects.locate(this.oid(node))
+    if (located === undefined) return false
+    this.#place(node, this.#roomFor(located), located.ordinal)
+    return true
+  }
+
+  /** The type of a located object. */
+  type(node: Node): ObjectType {
+    return this.#room(node).index.type(this.#ordinals[node] ?? 0)
+  }
+
+  /** What a located object names, if that is at hand; else {@link readLinks} has to be asked. */
+  links(node: Node): NodeLinks | undefined {
+    const room = this.#room(node)
+    const ordinal = this.#ordinals[node] ?? 0
+    const type = room.index.type(ordinal)
+    if (type === 'blob') return blob
+    if (room.trusted[room.index.packOf(ordinal)] !== true) return undefined
+    if (type === 'commit') return this.#commitLinks(room, ordinal)
+    if (type === 'tree') return this.#treeLinks(room, ordinal)
+    const target = room.tags?.of(ordinal)
+    return target === undefined ? undefined : { kind: 'tag', target: this.#follow(room, target) }
+  }
+
+  /** What an object names, from its index or from the object itself. @throws as `Objects.read` */
+  async readLinks(node: Node): Promise<NodeLinks> {
+    await this.locate(node)
+    const room = this.#room(node)
+    const type = this.type(node)
+    if (type === 'commit') room.commits ??= await room.index.commits()
+    if (type === 'tree') room.edges ??= await room.index.edges()
+    if (type === 'tag') room.tags ??= await room.index.tags()
+    return this.links(node) ?? this.readObject(node)
+  }
+
+  /** What the object itself names; a tree's children are all `added`. @throws as `Objects.read` */
+  async readObject(node: Node): Promise<NodeLinks> {
+    const oid = this.oid(node)
+    const { type, body } = await this.objects.read(oid)
+    if (type === 'blob') return blob
+    const packed = readLinks(type, body)
+    if (packed === undefined)
+      throw new MalformedError(`${type} ${oid}`, 'it does not name what it must')
+    const links = unpackLinks(packed)
+    if (links.kind === 'tag') return { kind: 'tag', target: this.node(links.target) }
+    if (links.kind === 'tree') {
+      return { kind: 'tree', against: undefined, removed: [], added: this.#nodes(links.added) }
+    }
+    const { time, generation } = links
+    return {
+      kind: 'commit',
+      tree: this.node(links.tree),
+      parents: this.#nodes(links.parents),
+      time,
+      generation,
+    }
+  }
+
+  #nodes(oids: readonly Oid[]): Node[] {
+    return oids.map((oid) => this.node(oid))
+  }
+
+  #commitLinks(room: Room, ordinal: number): NodeLinks | undefined {
+    const row = room.commits?.of(ordinal)
+    if (row === undefined || row.tree === NO_LINK) return undefined
+    const { time, generation } = row
+    return {
+      kind: 'commit',
+      tree: this.#follow(room, row.tree),
+      parents: this.#all(room, row.parents),
+      time,
+      generation,
+    }
+  }
+
+  #treeLinks(room: Room, ordinal: number): NodeLinks | undefined {
+    const row = room.edges?.of(ordinal)
+    if (row === undefined) return undefined
+    return {
+      kind: 'tree',
+      against: row.against === NO_LINK ? undefined : this.#follow(room, row.against),
+      removed: this.#all(room, row.removed),
+      added: this.#all(room, row.added),
+    }
+  }
+
+  #all(room: Room, links: Uint32Array): Node[] {
+    const nodes: Node[] = []
+    for (const link of links) nodes.push(this.#follow(room, link))
+    return nodes
+  }
+
+  #follow(room: Room, link: Link): Node {
+    const known = room.nodes[link] ?? 0
+    if (known > 0) return known - 1
+    const { index } = room
+    if (link >= index.count) {
+      const oid = index.linkOid(link)
+      if (oid === undefined) throw new RangeError(`A link leads nowhere: ${link}`)
+      return this.node(oid)
+    }
+    const node = this.#nodeOfBytes(index.oidBytes(link), 0)
+    // A pack of a merged index may be gone by now; where its objects are then is looked up.
+    if (room.trusted[index.packOf(link)] !== undefined) this.#place(node, room, link)
+    return node
+  }
+
+  #nodeOfBytes(oid: Uint8Array, start: number): Node {
+    const before = this.#oids.size
+    const node = this.#oids.add(oid, start)
+    if (node < before) return node
+    if (node >= this.#roomOf.length) this.#grow()
+    return node
+  }
+
+  #place(node: Node, room: Room, ordinal: number): void {
+    room.nodes[ordinal] = node + 1
+    if (this.#roomOf[node] !== NOWHERE) return
+    this.#roomOf[node] = this.#roomOfIndex.get(room.index) ?? NOWHERE
+    this.#ordinals[node] = ordinal
+  }
+
+  #room(node: Node): Room {
+    const room = this.#rooms[this.#roomOf[node] ?? NOWHERE]
+    if (room === undefined) throw new RangeError(`Nobody has looked yet where ${this.oid(node)} is`)
+    return room
+  }
+
+  #trustIn({ index, pack }: Located): (boolean | undefined)[] {
+    if (index.packs.length === 0) return [pack.verified]
+    const live = new Map(this.objects.state.packs.map(({ id, verified }) => [id, verified]))
+    return index.packs.map((id) => live.get(id))
+  }
+
+  #roomFor(located: Located): Room {
+    const { index } = located
+    const known = this.#rooms[this.#roomOfIndex.get(index) ?? NOWHERE]
+    if (known !== undefined) return known
+    const room: Room = {
+      index,
+      nodes: new Int32Array(index.count),
+      trusted: this.#trustIn(located),
+      commits: undefined,
+      edges: undefined,
+      tags: undefined,
+    }
+    this.#roomOfIndex.set(index, this.#rooms.push(room) - 1)
+    return room
+  }
+
+  #grow(): void {
+    const size = this.#roomOf.length * 2
+    const roomOf = new Int32Array(size).fill(NOWHERE)
+    roomOf.set(this.#roomOf)
+    this.#roomOf = roomOf
+    const ordinals = new Uint32Array(size)
+    ordinals.set(this.#ordinals)
+    this.#ordinals = ordinals
+  }
+}

@@ -1,0 +1,17 @@
+/**
+ * Marks that the walks leave on the nodes of a graph, see `select.ts`.
+ *
+ * @module
+ */
+
+/** Part of the pack, unless it turns out to be {@link HAD}. */
+export const SENT = 1
+
+/** The receiver has it. */
+export const HAD = 2
+
+/** A commit that was met. */
+export const SEEN = 4
+
+/** A commit that waits in the queue. */
+export const WAITING = 8

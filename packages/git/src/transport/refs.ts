@@ -1,0 +1,101 @@
+/**
+ * Refs as a server tells of them: HEAD first, then every ref that the caller may read, and what tags lead to.
+ *
+ * @module
+ */
+import { GitError } from '../error.ts'
+import type { Objects } from '../objects.ts'
+import type { Oid } from '../oid.ts'
+import type { Ref } from '../place.ts'
+import {
+  encodeCapabilityAdvertisement,
+  encodeRefsAdvertisement,
+  type WireRef,
+} from '../protocol/advertisement.ts'
+import { AGENT } from '../protocol/capability.ts'
+import { ALL_REFS, type Readable } from './reach.ts'
+
+/** Version of the protocol. */
+export type ProtocolVersion = 0 | 1 | 2
+
+/** What we can do in version 0 and 1. */
+const UPLOAD_PACK = [
+  'multi_ack',
+  'multi_ack_detailed',
+  'no-done',
+  'thin-pack',
+  'side-band',
+  'side-band-64k',
+  'ofs-delta',
+  'no-progress',
+  'include-tag',
+  'allow-tip-sha1-in-want',
+  'allow-reachable-sha1-in-want',
+  'object-format=sha1',
+  `agent=${AGENT}`,
+]
+
+/** What we can do in version 2. */
+const VERSION_2 = [`agent=${AGENT}`, 'ls-refs=unborn', 'fetch=wait-for-done', 'object-format=sha1']
+
+/** The version that a client asks for in `Git-Protocol`, the highest if it names several; 0 where it names none. */
+export function protocolVersion(header: string | undefined): ProtocolVersion {
+  const words = (header ?? '').split(':')
+  if (words.includes('version=2')) return 2
+  return words.includes('version=1') ? 1 : 0
+}
+
+/** The answer to `GET info/refs?service=git-upload-pack`. */
+export async function advertiseUploadPack(
+  objects: Objects,
+  options: { readonly version: ProtocolVersion; readonly readable?: Readable | undefined },
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { version, readable } = options
+  if (version === 2) return encodeCapabilityAdvertisement(VERSION_2)
+  const refs = await wireRefs(objects, { readable, peel: true })
+  const capabilities = [...UPLOAD_PACK]
+  const head = refs.find(({ name }) => name === 'HEAD')
+  // An unborn HEAD is something that only version 2 can say.
+  if (head?.oid !== undefined && head.symref !== undefined) {
+    capabilities.push(`symref=HEAD:${head.symref}`)
+  }
+  return encodeRefsAdvertisement('git-upload-pack', { version, capabilities, refs })
+}
+
+/** HEAD and the refs that may be read, in the state that the objects have. HEAD without an oid when it is unborn. */
+export async function wireRefs(
+  objects: Objects,
+  options: { readonly readable?: Readable | undefined; readonly peel: boolean },
+): Promise<WireRef[]> {
+  const readable = options.readable ?? ALL_REFS
+  const refs: WireRef[] = []
+  for await (const ref of objects.state.refs()) {
+    if (!readable.includes(ref.name)) continue
+    const peeled = options.peel ? await peelRef(objects, ref) : undefined
+    refs.push({ name: ref.name, oid: ref.oid, peeled, symref: undefined })
+  }
+  const { head } = objects.state
+  if ('oid' in head)
+    return [{ name: 'HEAD', oid: head.oid, peeled: undefined, symref: undefined }, ...refs]
+  const branch = refs.find(({ name }) => name === head.ref)
+  if (!readable.includes(head.ref)) return refs
+  return [{ name: 'HEAD', oid: branch?.oid, peeled: undefined, symref: head.ref }, ...refs]
+}
+
+/** What a ref leads to, when it points at an annotated tag. Branches point at commits, and are not looked at. */
+async function peelRef(objects: Objects, { name, oid, peeled }: Ref): Promise<Oid | undefined> {
+  if (peeled !== undefined || name.startsWith('refs/heads/')) return peeled
+  try {
+    let target: Oid | undefined
+    for (let at = oid; (await objects.stat(at)).type === 'tag'; at = target) {
+      const links = await objects.links(at)
+      if (links?.kind !== 'tag') return undefined
+      target = links.target
+    }
+    return target
+  } catch (error) {
+    // A ref that leads nowhere can be listed all the same; whoever wants it is told.
+    if (error instanceof GitError) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,235 @@
+/**
+ * Select: which objects the wants reach and the haves do not.
+ *
+ * Commits are walked from the newest down, haves along with wants, and the walk ends when only haves are left. Then come
+ * the trees of the wanted commits, oldest first, each against what its parents had: a commit costs what it changed.
+ *
+ * What is selected may be more than the least (a file that is put back to what it was long ago), never less.
+ *
+ * @module
+ */
+import type { Oid } from '../oid.ts'
+import type { Objects } from '../objects.ts'
+import type { PackInfo } from '../place.ts'
+import { CommitQueue } from './commit-queue.ts'
+import { ObjectGraph, type Node, type NodeLinks } from './graph.ts'
+import { HAD, SEEN, SENT, WAITING } from './marks.ts'
+import { TreeWalk } from './tree-walk.ts'
+
+/** What a pack shall hold. */
+export interface SelectRequest {
+  /** Objects that the receiver wants, with all that they reach. */
+  readonly wants: readonly Oid[]
+  /** Objects that the receiver has, with all that they reach. Those that are not here are passed over. */
+  readonly haves: readonly Oid[]
+  /** Annotated tags that come along when what they name does, as `include-tag` asks. */
+  readonly tags?: readonly Oid[] | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Objects that were selected. */
+export class Selection {
+  readonly #graph: ObjectGraph
+  readonly #nodes: readonly Node[]
+  /** The pack that is the selection, object for object, and can be passed on as it is stored. */
+  readonly whole: PackInfo | undefined
+
+  constructor(graph: ObjectGraph, nodes: readonly Node[], whole: PackInfo | undefined) {
+    this.#graph = graph
+    this.#nodes = nodes
+    this.whole = whole
+  }
+
+  get count(): number {
+    return this.#nodes.length
+  }
+
+  /** The objects, each once, in the order of the walk. */
+  *oids(): Generator<Oid, void, undefined> {
+    for (const node of this.#nodes) yield this.#graph.oid(node)
+  }
+
+  /** Whether the object is selected. */
+  has(oid: Oid): boolean {
+    const node = this.#graph.find(oid)
+    return node !== undefined && isSelected(this.#graph, node)
+  }
+
+  /** Whether the receiver is known to have the object; `false` also where nobody found out. */
+  isHad(oid: Oid): boolean {
+    const node = this.#graph.find(oid)
+    return node !== undefined && this.#graph.isMarked(node, HAD)
+  }
+}
+
+/**
+ * Selects the objects for a pack.
+ *
+ * @throws MissingError, NotHereError when a want, or what it reaches, is not here
+ */
+export async function selectObjects(objects: Objects, request: SelectRequest): Promise<Selection> {
+  const graph = new ObjectGraph(objects)
+  const walk = new Walk(graph, request.signal)
+  for (const oid of request.haves) await walk.addHave(graph.node(oid))
+  for (const oid of request.wants) await walk.addWant(graph.node(oid))
+  await walk.walkCommits()
+  await walk.walkTrees()
+  for (const oid of request.tags ?? []) await walk.addTag(graph.node(oid))
+  const nodes = walk.selected.filter((node) => isSelected(graph, node))
+  return new Selection(graph, nodes, wholePack(objects, nodes.length))
+}
+
+function isSelected(graph: ObjectGraph, node: Node): boolean {
+  return graph.isMarked(node, SENT) && !graph.isMarked(node, HAD)
+}
+
+/** The one pack that holds the repository and nothing else, if all of it was selected. */
+function wholePack(objects: Objects, count: number): PackInfo | undefined {
+  const [pack, ...others] = objects.state.packs
+  if (pack === undefined || others.length > 0) return undefined
+  // All selected objects are in this pack: with as many as it holds, they are the pack.
+  return pack.verified && pack.needs.length === 0 && pack.objects === count ? pack : undefined
+}
+
+type CommitLinks = Extract<NodeLinks, { kind: 'commit' }>
+
+/** The two walks, over commits and over trees. */
+class Walk {
+  readonly selected: Node[] = []
+  readonly #graph: ObjectGraph
+  readonly #signal: AbortSignal | undefined
+  readonly #queue = new CommitQueue()
+  readonly #trees: TreeWalk
+  /** Wanted commits that are in the queue and not known to be had. */
+  #wanting = 0
+  readonly #commits: Node[] = []
+  /** Trees and blobs that were wanted by name. */
+  readonly #roots: Node[] = []
+  /** Trees of commits that the receiver has. */
+  readonly #known = new Set<Node>()
+
+  constructor(graph: ObjectGraph, signal: AbortSignal | undefined) {
+    this.#graph = graph
+    this.#signal = signal
+    this.#trees = new TreeWalk(graph, (node) => this.#select(node))
+  }
+
+  async addHave(have: Node): Promise<void> {
+    for (let node = have; await this.#graph.has(node);) {
+      const links = await this.#links(node)
+      if (links.kind === 'commit') this.#addHad(node, links)
+      else this.#graph.mark(node, HAD)
+      if (links.kind === 'tree') this.#known.add(node)
+      if (links.kind !== 'tag') return
+      node = links.target
+    }
+  }
+
+  async addWant(want: Node): Promise<void> {
+    for (let node = want; ;) {
+      const links = await this.#links(node)
+      if (links.kind === 'commit') this.#addWanted(node, links)
+      else if (links.kind === 'tag') this.#select(node)
+      else this.#roots.push(node)
+      if (links.kind !== 'tag') return
+      node = links.target
+    }
+  }
+
+  /** Adds a tag, and the tags that it names, if what it leads to in the end is selected. */
+  async addTag(tag: Node): Promise<void> {
+    const tags: Node[] = []
+    for (let node = tag; ;) {
+      const links = await this.#links(node)
+      if (links.kind !== 'tag') {
+        if (isSelected(this.#graph, node)) for (const each of tags) this.#select(each)
+        return
+      }
+      tags.push(node)
+      node = links.target
+    }
+  }
+
+  async walkCommits(): Promise<void> {
+    const graph = this.#graph
+    while (this.#wanting > 0) {
+      this.#signal?.throwIfAborted()
+      const node = this.#queue.take()
+      if (node === undefined) return
+      graph.unmark(node, WAITING)
+      const isHad = graph.isMarked(node, HAD)
+      if (!isHad) {
+        this.#wanting--
+        this.#commits.push(node)
+      }
+      for (const parent of await this.#parentsOf(node)) {
+        if (isHad && !(await graph.has(parent))) continue
+        const links = await this.#links(parent)
+        if (links.kind !== 'commit') continue
+        if (isHad) this.#addHad(parent, links)
+        else this.#addWanted(parent, links)
+      }
+    }
+  }
+
+  async walkTrees(): Promise<void> {
+    for (const root of this.#roots) await this.#trees.walk(root, [...this.#known])
+    // Oldest first: so a tree is met after the one that it differs from.
+    for (const commit of this.#commits.toReversed()) {
+      this.#signal?.throwIfAborted()
+      if (this.#graph.isMarked(commit, HAD)) continue
+      const links = await this.#links(commit)
+      if (links.kind !== 'commit') continue
+      const peers = await this.#peersOf(commit)
+      this.#select(commit)
+      await this.#trees.walk(links.tree, peers)
+    }
+  }
+
+  /** The trees of those parents that the receiver has. */
+  async #peersOf(commit: Node): Promise<Node[]> {
+    const peers: Node[] = []
+    for (const parent of await this.#parentsOf(commit)) {
+      if (!this.#graph.isMarked(parent, HAD)) continue
+      const links = await this.#links(parent)
+      if (links.kind === 'commit') peers.push(links.tree)
+    }
+    return peers
+  }
+
+  async #parentsOf(node: Node): Promise<readonly Node[]> {
+    const { shallow } = this.#graph.objects.state
+    if (shallow.size > 0 && shallow.has(this.#graph.oid(node))) return []
+    const links = await this.#links(node)
+    return links.kind === 'commit' ? links.parents : []
+  }
+
+  #addWanted(node: Node, links: CommitLinks): void {
+    if (!this.#graph.mark(node, SEEN)) return
+    this.#graph.mark(node, WAITING)
+    this.#queue.add(node, links)
+    if (!this.#graph.isMarked(node, HAD)) this.#wanting++
+  }
+
+  #addHad(node: Node, links: CommitLinks): void {
+    const graph = this.#graph
+    if (!graph.mark(node, HAD)) return
+    graph.mark(links.tree, HAD)
+    if (graph.isMarked(node, WAITING)) {
+      this.#wanting--
+      return
+    }
+    // Also a commit that was taken for a wanted one before: its parents have to hear of it.
+    graph.mark(node, SEEN | WAITING)
+    this.#queue.add(node, links)
+  }
+
+  #select(node: Node): void {
+    if (this.#graph.mark(node, SENT)) this.selected.push(node)
+  }
+
+  async #links(node: Node): Promise<NodeLinks> {
+    if (!this.#graph.isLocated(node)) await this.#graph.locate(node)
+    return this.#graph.links(node) ?? this.#graph.readLinks(node)
+  }
+}

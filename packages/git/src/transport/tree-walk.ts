@@ -1,0 +1,150 @@
+/**
+ * TreeWalk: what trees reach and the receiver lacks.
+ *
+ * A tree whose index tells it as a difference to one that is sent or had adds only what the difference adds. A tree that
+ * is told in full is compared with the receiver's trees that it may have come from, its *peers*: those that the level
+ * above lost.
+ *
+ * @module
+ */
+import { HAD, SENT } from './marks.ts'
+import type { Node, NodeLinks, ObjectGraph } from './graph.ts'
+
+/** Differences on differences that are followed before the tree itself is read. */
+const MAX_CHAIN = 64
+
+type TreeLinks = Extract<NodeLinks, { kind: 'tree' }>
+
+interface Step {
+  readonly node: Node
+  readonly peers: readonly Node[]
+}
+
+interface Children {
+  readonly nodes: Iterable<Node>
+  /** Whether that is all children, and not only those that the tree it differs from lacks. */
+  readonly isWhole: boolean
+  readonly removed: readonly Node[]
+}
+
+const nothing: readonly Node[] = []
+
+/** Walks trees; calls `onSelect` once for each object that is new. */
+export class TreeWalk {
+  readonly #graph: ObjectGraph
+  readonly #onSelect: (node: Node) => void
+  /** Children of peers that were looked into. */
+  readonly #expanded = new Map<Node, readonly Node[]>()
+
+  constructor(graph: ObjectGraph, onSelect: (node: Node) => void) {
+    this.#graph = graph
+    this.#onSelect = onSelect
+  }
+
+  /** Walks from a tree or a blob. @throws MissingError, NotHereError when something is not here */
+  async walk(root: Node, peers: readonly Node[]): Promise<void> {
+    const graph = this.#graph
+    const stack: Step[] = [{ node: root, peers }]
+    for (let step = stack.pop(); step !== undefined; step = stack.pop()) {
+      const { node } = step
+      if (graph.isMarked(node, SENT | HAD)) continue
+      // Most objects are at hand: a promise for each would cost more than the walk.
+      if (!graph.isLocated(node)) await graph.locate(node)
+      const links = graph.links(node) ?? (await graph.readLinks(node))
+      this.#onSelect(node)
+      if (links.kind !== 'tree') continue
+      const children = await this.#childrenOf(node, links)
+      const next = await this.#peersOf(children, step.peers)
+      for (const child of children.nodes) {
+        if (!graph.isMarked(child, SENT | HAD)) stack.push({ node: child, peers: next })
+      }
+    }
+  }
+
+  async #childrenOf(node: Node, links: TreeLinks): Promise<Children> {
+    const graph = this.#graph
+    const steps = [links]
+    for (let { against } = links; against !== undefined;) {
+      if (graph.isMarked(against, HAD))
+        for (const lost of steps.at(-1)?.removed ?? []) graph.mark(lost, HAD)
+      if (graph.isMarked(against, SENT | HAD)) {
+        return {
+          nodes: fold(steps),
+          isWhole: false,
+          removed: steps.flatMap(({ removed }) => removed),
+        }
+      }
+      const under = steps.length > MAX_CHAIN ? undefined : await this.#treeLinks(against)
+      if (under === undefined) {
+        const whole = await graph.readObject(node)
+        return {
+          nodes: whole.kind === 'tree' ? whole.added : nothing,
+          isWhole: true,
+          removed: nothing,
+        }
+      }
+      steps.push(under)
+      against = under.against
+    }
+    return { nodes: fold(steps), isWhole: true, removed: nothing }
+  }
+
+  /** The receiver's trees that children of this tree may have come from. */
+  async #peersOf(
+    { nodes, isWhole, removed }: Children,
+    peers: readonly Node[],
+  ): Promise<readonly Node[]> {
+    if (!isWhole) return removed.filter((node) => this.#graph.isMarked(node, HAD))
+    if (peers.length === 0) return nothing
+    const own = new Set(nodes)
+    const next = new Set<Node>()
+    for (const peer of peers) {
+      for (const child of await this.#expand(peer)) if (!own.has(child)) next.add(child)
+    }
+    return [...next]
+  }
+
+  /** All children of a tree that the receiver has. They are had, too. */
+  async #expand(peer: Node): Promise<readonly Node[]> {
+    const known = this.#expanded.get(peer)
+    if (known !== undefined) return known
+    const links = await this.#treeLinks(peer)
+    const children = links === undefined ? nothing : await this.#allChildren(peer, links)
+    for (const child of children) this.#graph.mark(child, HAD)
+    this.#expanded.set(peer, children)
+    return children
+  }
+
+  async #allChildren(node: Node, links: TreeLinks): Promise<Node[]> {
+    const steps = [links]
+    for (let { against } = links; against !== undefined;) {
+      const under = steps.length > MAX_CHAIN ? undefined : await this.#treeLinks(against)
+      if (under === undefined) {
+        const whole = await this.#graph.readObject(node)
+        return whole.kind === 'tree' ? [...whole.added] : []
+      }
+      steps.push(under)
+      against = under.against
+    }
+    return [...fold(steps)]
+  }
+
+  /** Links of a tree; `undefined` when it is not here, or is none. */
+  async #treeLinks(node: Node): Promise<TreeLinks | undefined> {
+    if (!(await this.#graph.has(node)) || this.#graph.type(node) !== 'tree') return undefined
+    const links = this.#graph.links(node) ?? (await this.#graph.readLinks(node))
+    return links.kind === 'tree' ? links : undefined
+  }
+}
+
+/** Children after all differences; the last one of `steps` comes first. */
+function fold(steps: readonly TreeLinks[]): Iterable<Node> {
+  const [only] = steps
+  if (only !== undefined && steps.length === 1) return only.added
+  const children = new Set<Node>()
+  for (const { removed, added } of steps.toReversed()) {
+    for (const node of removed) children.delete(node)
+    for (const node of added) children.add(node)
+  }
+  return children
+}
