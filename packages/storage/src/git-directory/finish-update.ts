@@ -29,7 +29,10 @@ export async function finishUpdate(
 ): Promise<Version> {
   const { directory } = files
   const why = `datakit ${plan.id}\n`
-  for (const id of plan.packs) await placePack(directory, { id, staged: files.stage.find(id) }, why)
+  if (plan.packs.length > 0) await journal.write('keep', why)
+  for (const id of plan.packs) {
+    await placePack(directory, { id, staged: files.stage.find(id) }, journal.path('keep'))
+  }
   if (plan.packs.length > 0) await syncDirectory(`${directory}/objects/pack`)
   await moveRefs(directory, journal, decision)
   for (const entry of decision.reflogs) await appendReflog(directory, entry)

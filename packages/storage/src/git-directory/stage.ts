@@ -93,17 +93,19 @@ export function isPackId(id: string): boolean {
 }
 
 /**
- * Makes a staged pack visible to everyone, Git included, under a `.keep` that says `why`: without it `git gc` would
- * remove the pack before a ref reaches it. Does nothing to a pack that is visible already, but for the `.keep`.
+ * Makes a staged pack visible to everyone, Git included, under a `.keep`: without it `git gc` would remove the pack before
+ * a ref reaches it. The `.keep` is a link to the file `keep`, so that it is never there without what it says. Does
+ * nothing to a pack that is visible already, but for the `.keep`.
  */
 export async function placePack(
   gitDirectory: string,
   pack: { readonly id: PackId; readonly staged: string | undefined },
-  why: string,
+  keep: string,
 ): Promise<void> {
   const target = `${gitDirectory}/objects/pack/${pack.id}`
   await mkdir(`${gitDirectory}/objects/pack`, { recursive: true })
-  await createKeep(`${target}.keep`, why)
+  // Where somebody keeps the pack already, that is all that is wanted.
+  await linkUnlessThere(keep, `${target}.keep`)
   if (pack.staged === undefined) return
   const source = `${pack.staged}/pack/${pack.id}`
   await linkUnlessThere(`${source}.pack`, `${target}.pack`)
@@ -117,15 +119,6 @@ export async function releasePack(gitDirectory: string, id: PackId, why: string)
   const keep = `${gitDirectory}/objects/pack/${id}.keep`
   const found = await readIfThere(keep)
   if (found !== undefined && Buffer.from(found).toString() === why) await removeIfThere(keep)
-}
-
-async function createKeep(path: string, why: string): Promise<void> {
-  try {
-    await writeSynced(path, why, 'wx')
-  } catch (error) {
-    // Somebody keeps the pack already; that is all that is wanted.
-    if (errorCode(error) !== 'EEXIST') throw error
-  }
 }
 
 interface Writing {
