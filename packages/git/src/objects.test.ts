@@ -15,6 +15,7 @@ import { mergeIndexes } from './pack/index-table.ts'
 import { openPackIndexBytes } from './pack/pack-index.ts'
 import { encodePack, type PackObject } from './pack/write-pack.ts'
 import { nodeRuntime } from './runtime/node.ts'
+import { encodeTree } from './tree.ts'
 
 let git: RealRepository
 let place: PackPlace
@@ -215,6 +216,17 @@ describe('what is stored is not believed', () => {
     unverified.add('pack', bytes, table, false)
     expect(await (await open(unverified)).links(tree.oid)).toMatchObject({ added: [] })
   })
+})
+
+it('tells a tree in full when the one that it was told by is gone', async () => {
+  const blob = named('content')
+  const body = encodeTree([{ mode: 0o100644, name: 'a', oid: blob.oid }])
+  const tree = { type: 'tree', body, oid: nameObject(nodeRuntime, { type: 'tree', body }) } as const
+  const links = { kind: 'tree', against: nobody, removed: [], added: [] } as const
+  const alone = new PackPlace()
+  await addPack(alone, 'pack', blob, { ...tree, links })
+  const whole = { kind: 'tree', against: undefined, removed: [], added: [blob.oid] }
+  expect(await (await open(alone)).links(tree.oid)).toEqual(whole)
 })
 
 describe('many packs', () => {

@@ -13,7 +13,7 @@ import { ObjectLookup, type Located } from './object-lookup.ts'
 import { readOid, type Oid } from './oid.ts'
 import { applyDelta } from './pack/delta.ts'
 import { readEntryHeader, type EntryHeader } from './pack/entry.ts'
-import { NO_LINK, type Link } from './pack/index-format.ts'
+import type { Link } from './pack/index-format.ts'
 import { readLinks, unpackLinks, type Links } from './pack/links.ts'
 import { objectNameBytes } from './pack/object-name.ts'
 import type { PackIndex } from './pack/pack-index.ts'
@@ -177,6 +177,7 @@ export class Objects {
 
   /**
    * What the object names: out of the index where its pack is verified, else out of the object. `undefined` for blobs.
+   * The tree that another is told by is always here.
    *
    * @throws as {@link read}
    */
@@ -204,14 +205,12 @@ export class Objects {
     }
     if (type === 'tree') {
       const row = (await index.edges()).of(ordinal)
-      if (row === undefined) return undefined
+      const against = row === undefined ? undefined : oid(row.against)
+      // The tree that it is told by may have been collected since, which changes nothing about this one.
+      if (row === undefined || (against !== undefined && !(await this.has(against))))
+        return undefined
       const [removed, added] = [oidsOf(index, row.removed), oidsOf(index, row.added)]
-      return {
-        kind: 'tree',
-        against: row.against === NO_LINK ? undefined : oid(row.against),
-        removed,
-        added,
-      }
+      return { kind: 'tree', against, removed, added }
     }
     const target = type === 'tag' ? (await index.tags()).of(ordinal) : undefined
     const named = target === undefined ? undefined : oid(target)

@@ -215,7 +215,11 @@ export interface Place {
    * @throws MissingError when the pack is gone: read the state again; a pack that is still in it is corrupt
    */
   readPack(id: PackId, start: number, end: number): Promise<Uint8Array>
-  /** Bytes of a pack's index from `start` up to `end`; made first where the place had none. @throws MissingError */
+  /**
+   * Bytes of a pack's index from `start` up to `end`, fewer when it ends before; made first where the place had none.
+   *
+   * @throws MissingError when the pack is gone
+   */
   readIndex(id: PackId, start: number, end: number): Promise<Uint8Array>
   /** Marks packs as verified. Packs that are not live are passed over. */
   markVerified(ids: readonly PackId[]): Promise<void>

@@ -98,6 +98,20 @@ describe('a copy of some', () => {
     expect(fat.size).toBeGreaterThan(read.size)
   })
 
+  it('tells trees by others only that the receiver will have', async () => {
+    const table = new PackTable()
+    const old = git.run(['rev-list', '--objects', '--no-object-names', '--max-count=1', 'main~45'])
+    await collect(copyPack(await open(), old.split('\n') as Oid[], { table }))
+    let trees = 0
+    for (let row = 0; row < table.count; row++) {
+      const links = table.links(row)
+      if (links?.kind !== 'tree') continue
+      if (links.against !== undefined) expect(table.find(links.against)).not.toBe(-1)
+      trees++
+    }
+    expect(trees).toBeGreaterThan(3)
+  })
+
   it('goes on when a pack is replaced in the middle', async () => {
     const moving = new PackPlace()
     const whole = packOf(git, ['main'], ['--delta-base-offset'])

@@ -14,6 +14,7 @@ import type { Objects } from '../objects.ts'
 import type { Oid } from '../oid.ts'
 import { crc32 } from './crc32.ts'
 import { readEntryHeader } from './entry.ts'
+import { readLinks, unpackLinks, type Links } from './links.ts'
 import { PackStream, type StreamedObject } from './pack-stream.ts'
 import type { PackTable } from './pack-table.ts'
 
@@ -108,8 +109,22 @@ async function copyOne(
   }
   const { stream, options } = copying
   const object = await objects.read(oid)
-  const links = options.table === undefined ? undefined : await objects.links(oid)
+  const links = await linksOf(objects, oid, { stream, options })
   return stream.whole({ oid, type: object.type, size: object.body.length, links }, object)
+}
+
+/** What the table is told that an object names: a tree by another only if the receiver will have that before. */
+async function linksOf(
+  objects: Objects,
+  oid: Oid,
+  { stream, options }: Copying,
+): Promise<Links | undefined> {
+  if (options.table === undefined) return undefined
+  const links = await objects.links(oid)
+  if (links?.kind !== 'tree' || links.against === undefined) return links
+  if (stream.has(links.against) || options.receiverHas?.(links.against) === true) return links
+  const whole = readLinks('tree', (await objects.read(oid)).body)
+  return whole === undefined ? undefined : unpackLinks(whole)
 }
 
 /** The stored entry with a header that fits; `undefined` when it is a delta that the receiver could not resolve. */
@@ -130,7 +145,7 @@ async function copyStored(
       `the entry at ${start} has another checksum than its index says`,
     )
   }
-  const links = options.table === undefined ? undefined : await objects.links(oid)
+  const links = await linksOf(objects, oid, { stream, options })
   const object: StreamedObject = {
     oid,
     type: index.type(ordinal),
