@@ -40,8 +40,10 @@ export interface Answer {
   readonly index: AsyncIterable<Uint8Array>
 }
 
-/** How often one request is sent before we give up. */
+/** How often one request is sent to a server that is busy. */
 const MAX_ATTEMPTS = 4
+/** How often one is sent that nobody answers: who is offline should hear it soon. */
+const MAX_SILENT = 2
 /** Longest wait between two attempts, in milliseconds. */
 const MAX_WAIT = 5_000
 
@@ -61,18 +63,17 @@ export async function exchange(
       return await sendOnce(options, body)
     } catch (error) {
       options.signal?.throwIfAborted()
-      if (!(error instanceof SyncError) || !isPassing(error) || attempt === MAX_ATTEMPTS)
-        throw error
+      const most = error instanceof SyncError ? attemptsFor(error) : 1
+      if (attempt >= most) throw error
       await wait(Math.min(MAX_WAIT, 100 * 3 ** attempt) * (0.5 + Math.random()), options.signal)
     }
   }
 }
 
-/** Whether the same request may succeed in a moment. */
-function isPassing(error: SyncError): boolean {
-  return (
-    error.code === 'offline' || error.status === 503 || error.status === 502 || error.status === 429
-  )
+/** How often the same request may be sent when it ended like this. */
+function attemptsFor({ code, status }: SyncError): number {
+  if (code === 'offline') return MAX_SILENT
+  return status === 429 || status === 502 || status === 503 ? MAX_ATTEMPTS : 1
 }
 
 async function sendOnce(options: ServerOptions, body: Uint8Array<ArrayBuffer>): Promise<Answer> {

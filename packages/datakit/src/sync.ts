@@ -276,7 +276,7 @@ export class Remote {
     const onBytes = (bytes: number): void => this.#tell('receiving', bytes, total)
     const received = await receivePack(this.#repository.store, answer, { heads, onBytes })
     const removed = run.settle(plan.wishes, header.updates)
-    await this.#take({ answer: header, refs, removed }, received)
+    await this.#take(run, { answer: header, refs, removed }, received)
     this.#seen = { version: header.version, refs }
     run.see(header.repository, refs)
   }
@@ -288,7 +288,7 @@ export class Remote {
   }
 
   /** Makes the pack visible and moves the refs that tell where the server is, in one update. */
-  async #take(taking: Taking, received: ReceivedPack | undefined): Promise<void> {
+  async #take(run: SyncRun, taking: Taking, received: ReceivedPack | undefined): Promise<void> {
     const { store } = this.#repository
     for (let attempt = 0; attempt < MAX_ROUNDS; attempt++) {
       const state = await store.state()
@@ -305,7 +305,11 @@ export class Remote {
         },
         this.#options,
       )
-      if (outcome.state === 'done') return
+      if (outcome.state === 'done') {
+        for (const { name } of refs)
+          if (name.startsWith(HEADS)) run.note(name.slice(HEADS.length), 'pulled')
+        return
+      }
       if (outcome.packs.length > 0)
         throw new SyncError(
           'cut-off',
