@@ -148,7 +148,11 @@ export class Session {
     message: string,
   ): Promise<ActionResult> {
     const drafts = this.#fromDrafts.value.get(decision)
-    if (drafts !== undefined) return this.#resolveDrafts(decision, drafts, choices, message)
+    if (drafts !== undefined) {
+      const committed = await this.#resolveDrafts(decision, drafts, choices, message)
+      void this.syncing.request()
+      return committed
+    }
     const result = await this.#act(async () =>
       this.store.resolve(decision, choices, { message, author: await readAuthor() }),
     )
