@@ -176,9 +176,13 @@ export class Reach {
     this.#trees.push(...open)
   }
 
+  /** Opens everything: the rest of the nearest trees first, then commits a few at a time, and theirs. */
   async #openAll(objects: Objects, search: Search): Promise<void> {
-    await this.#openCommits(objects, search, () => search.left === 0)
-    while (this.#trees.length > 0 && search.left > 0) {
+    while (search.left > 0 && this.#trees.length + this.#commits.length > 0) {
+      if (this.#trees.length === 0) {
+        let opened = 0
+        await this.#openCommits(objects, search, () => ++opened > BATCH)
+      }
       // From the end, so that the list stays short.
       const batch = this.#trees.splice(-BATCH)
       this.#trees.push(...(await this.#openTrees(objects, search, batch)))
@@ -268,9 +272,10 @@ class Search {
     if (isCommitOrTag(must)) this.#commitsLeft--
   }
 
-  /** Whether the pack names it. */
+  /** Whether a new tree holds it still. The base of a thin delta is wanted too, and most often what was replaced. */
   names(bytes: Uint8Array): boolean {
-    return this.#wanted.find(bytes) >= 0
+    const place = this.#wanted.find(bytes)
+    return place >= 0 && this.#wanted.value(place) !== KINDS.any
   }
 
   commits(): Oid[] {
