@@ -14,6 +14,9 @@ import type { Bucket, BucketBody, BucketObject, BucketRange } from './bucket.ts'
 /** Bytes of a window. */
 export const WINDOW = 256 * 1024
 
+/** A read over more windows than this would sweep others out of the cache, so it goes past it. */
+const MAX_WINDOWS = 8
+
 const TRIES = 3
 
 /** Keeps the bytes that were used last, up to a budget. */
@@ -68,6 +71,7 @@ export class Store {
    * @throws MissingError when there is no such object, or it ends before `end`
    */
   async read(key: string, start: number, end: number): Promise<Uint8Array> {
+    if (end - start > MAX_WINDOWS * WINDOW) return this.readOnce(key, start, end)
     const first = Math.floor(start / WINDOW)
     const last = Math.max(first, Math.ceil(end / WINDOW) - 1)
     const windows: Uint8Array[] = []

@@ -72,14 +72,16 @@ export function encodeTable(rows: Iterable<Row>): {
 interface Block {
   readonly start: number
   readonly end: number
-  readonly first: Uint8Array
+  /** Its first key. */
+  readonly key: Uint8Array
 }
 
-/** Reads a table, a block at a time. What was read stays with the caller's `read`. */
+/** Reads a table, a block at a time. Keeps its index and the block that was used last; the rest is for `read` to keep. */
 export class Table {
   readonly #shape: TableShape
   readonly #read: (start: number, end: number) => Promise<Uint8Array>
   #blocks: readonly Block[] | undefined
+  #last: { readonly block: Block; readonly rows: readonly Row[] } | undefined
 
   constructor(shape: TableShape, read: (start: number, end: number) => Promise<Uint8Array>) {
     this.#shape = shape
@@ -115,8 +117,11 @@ export class Table {
     return this.#blocks
   }
 
-  async #rows(block: Block): Promise<Row[]> {
-    return decodeRows(await this.#read(block.start, block.end))
+  async #rows(block: Block): Promise<readonly Row[]> {
+    if (this.#last?.block === block) return this.#last.rows
+    const rows = decodeRows(await this.#read(block.start, block.end))
+    this.#last = { block, rows }
+    return rows
   }
 }
 
@@ -126,9 +131,9 @@ function decodeIndex(bytes: Uint8Array, end: number): Block[] {
   let start = 0
   while (!cursor.atEnd) {
     const length = cursor.number()
-    const first = cursor.bytes(cursor.number())
+    const key = cursor.bytes(cursor.number())
     if (length === 0 || start + length > end) throw malformed('a block ends outside')
-    blocks.push({ start, end: start + length, first })
+    blocks.push({ start, end: start + length, key })
     start += length
   }
   if (start !== end) throw malformed(`its blocks hold ${start} bytes, expected ${end}`)
@@ -183,14 +188,14 @@ class Cursor {
   }
 }
 
-/** The last block that begins at or before `key`; -1 when all begin after it. */
-function lastAtOrBefore(blocks: readonly Block[], key: Uint8Array): number {
+/** The last block or row whose key is at or before `key`; -1 when all are after it. */
+function lastAtOrBefore(sorted: readonly { readonly key: Uint8Array }[], key: Uint8Array): number {
   let low = 0
-  let high = blocks.length
+  let high = sorted.length
   while (low < high) {
     const middle = (low + high) >> 1
-    const block = blocks[middle]
-    if (block && compareBytes(block.first, key) <= 0) low = middle + 1
+    const one = sorted[middle]
+    if (one && compareBytes(one.key, key) <= 0) low = middle + 1
     else high = middle
   }
   return low - 1

@@ -26,10 +26,16 @@ import {
 import type { Store } from './store.ts'
 import { Table, type Row } from './table.ts'
 
+/** Tables that were opened, for as long as a root points at them. A pointer belongs to one store. */
+const opened = new WeakMap<TablePointer, Table>()
+
 /** Opens a table of a repository. */
 export function openTable(store: Store, repository: string, pointer: TablePointer): Table {
   const key = objectKey('t', repository, pointer.id)
-  return new Table(pointer, (start, end) => store.read(key, start, end))
+  const table =
+    opened.get(pointer) ?? new Table(pointer, (start, end) => store.read(key, start, end))
+  opened.set(pointer, table)
+  return table
 }
 
 /** Where a ref points, in a root and the table behind it. */
