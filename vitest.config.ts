@@ -61,6 +61,8 @@ export default defineConfig({
               compatibilityDate: '2026-10-01',
               compatibilityFlags: ['nodejs_compat'],
               r2Buckets: ['BUCKET'],
+              // Read there as `process.env.SEED`.
+              ...(process.env['SEED'] ? { bindings: { SEED: process.env['SEED'] } } : {}),
             },
           }),
         ],
