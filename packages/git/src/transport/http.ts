@@ -1,0 +1,162 @@
+/**
+ * Git over HTTP, from the client's side: requests, what comes back, and what it means when it is not Git that answers.
+ *
+ * Spec: https://git-scm.com/docs/gitprotocol-http
+ *
+ * @module
+ */
+import { utf8 } from '../bytes.ts'
+import { RefusedError, UnavailableError, UnsupportedError } from '../error.ts'
+
+/** How a remote is reached. */
+export interface HttpOptions {
+  /** `fetch` of the runtime when left out. */
+  readonly fetch?: ((url: string, request: RequestInit) => Promise<Response>) | undefined
+  /** Sent as the password of Basic authentication, which is what Git servers expect of tokens. */
+  readonly token?: string | undefined
+  /** The name that goes with the token; `git` when left out. Most servers do not look at it. */
+  readonly user?: string | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** One request. */
+export interface HttpRequest {
+  readonly url: string
+  /** Type that the answer must have: `application/x-git-…`. */
+  readonly accept: string
+  /** What is posted, and its type; a request without one only reads. */
+  readonly body?: { readonly type: string; readonly bytes: Uint8Array } | undefined
+  /** Whether version 2 of the protocol is asked for. */
+  readonly asksForV2: boolean
+}
+
+/**
+ * Sends a request and waits for the head of the answer.
+ *
+ * @throws RefusedError `unauthorised`, `forbidden` or `no-repository`
+ * @throws UnavailableError when the server cannot be reached, or says that it cannot answer now
+ * @throws UnsupportedError when what answers is no smart Git server
+ */
+export async function request(
+  options: HttpOptions,
+  { url, accept, body, asksForV2 }: HttpRequest,
+): Promise<Response> {
+  const { fetch = globalThis.fetch, signal } = options
+  const headers: Record<string, string> = { accept, ...authorization(options) }
+  if (asksForV2) headers['git-protocol'] = 'version=2'
+  if (body !== undefined) headers['content-type'] = body.type
+  const init: RequestInit = {
+    method: body === undefined ? 'GET' : 'POST',
+    headers,
+    cache: 'no-store',
+  }
+  if (signal !== undefined) init.signal = signal
+  // A view of shared memory cannot be sent; ours never are.
+  if (body !== undefined) init.body = body.bytes as Uint8Array<ArrayBuffer>
+  const response = await send(fetch, url, init)
+  await checkStatus(response, url)
+  const type = response.headers.get('content-type')
+  if (type === accept) return response
+  await response.body?.cancel()
+  throw new UnsupportedError(
+    `Cannot talk to ${url}: its answer is of type "${type ?? ''}", expected "${accept}"`,
+  )
+}
+
+async function send(
+  fetch: NonNullable<HttpOptions['fetch']>,
+  url: string,
+  init: RequestInit,
+): Promise<Response> {
+  try {
+    return await fetch(url, init)
+  } catch (cause) {
+    init.signal?.throwIfAborted()
+    throw new UnavailableError(`Cannot reach ${url}`, { cause })
+  }
+}
+
+async function checkStatus(response: Response, url: string): Promise<void> {
+  if (response.ok) return
+  const { status } = response
+  const said = await reason(response)
+  if (status === 401)
+    throw new RefusedError(
+      'unauthorised',
+      `Cannot open ${url}: the server wants another token${said}`,
+    )
+  if (status === 403)
+    throw new RefusedError('forbidden', `Cannot open ${url}: the server does not allow it${said}`)
+  if (status === 404)
+    throw new RefusedError(
+      'no-repository',
+      `Cannot open ${url}: there is no such repository${said}`,
+    )
+  if (status === 429 || status >= 500)
+    throw new UnavailableError(`Cannot open ${url}: the server answers ${status}${said}`)
+  throw new RefusedError('http', `Cannot open ${url}: the server answers ${status}${said}`)
+}
+
+/** What a server says in plain text; a page is for somebody else to read. */
+async function reason(response: Response): Promise<string> {
+  const isText = response.headers.get('content-type')?.startsWith('text/plain') === true
+  if (!isText) {
+    await response.body?.cancel()
+    return ''
+  }
+  const text = (await response.text()).trim().slice(0, 300)
+  return text === '' ? '' : `: ${text}`
+}
+
+function authorization({ token, user = 'git' }: HttpOptions): Record<string, string> {
+  if (token === undefined) return {}
+  return { authorization: `Basic ${btoa(String.fromCharCode(...utf8(`${user}:${token}`)))}` }
+}
+
+/**
+ * The body of an answer as it comes. Lets go of the connection when nobody reads on.
+ *
+ * @throws UnavailableError when the connection breaks
+ */
+export async function* readResponse(
+  response: Response,
+  options: {
+    readonly signal?: AbortSignal | undefined
+    readonly onBytes?: ((received: number) => void) | undefined
+  } = {},
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const reader: BodyReader | undefined = response.body?.getReader()
+  if (reader === undefined) return
+  let received = 0
+  try {
+    for (;;) {
+      const { done, value } = await next(reader, response.url, options.signal)
+      if (done || value === undefined) return
+      received += value.length
+      options.onBytes?.(received)
+      yield value
+    }
+  } finally {
+    // After a failure this fails again, with the same.
+    await reader.cancel().catch(() => undefined)
+  }
+}
+
+/** What is used of a stream's reader, whichever runtime's types it comes with. */
+interface BodyReader {
+  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>
+  cancel(): Promise<void>
+}
+
+async function next(
+  reader: BodyReader,
+  url: string,
+  signal: AbortSignal | undefined,
+): ReturnType<BodyReader['read']> {
+  try {
+    return await reader.read()
+  } catch (cause) {
+    signal?.throwIfAborted()
+    throw new UnavailableError(`Cannot read on from ${url}: the connection broke`, { cause })
+  }
+}
