@@ -32,11 +32,16 @@ export async function syncWithServer(
       url: urlOf(name),
       token: options.token,
       signal: options.signal,
+      acceptOther: options.acceptsOther,
       // The browser's own password dialog stays away, and no cookie is sent.
       fetch: (input, init) => fetch(input, { ...init, credentials: 'omit', cache: 'no-store' }),
     })
     const decisions = await findDecisions(repository)
     const unrelated = outcome.branches.flatMap(unrelatedOf)
+    const isReplaced = outcome.branches.some(
+      (branch) => branch.state === 'unrelated' && branch.theirs === undefined,
+    )
+    if (isReplaced) return { state: 'done', decisions: [{ kind: 'replaced' }], message: undefined }
     const messages = outcome.branches.flatMap((branch) => describeOutcome(branch) ?? [])
     const isLate = outcome.branches.some(({ state }) => state === 'waiting')
     return {

@@ -94,8 +94,13 @@ export interface UnrelatedDecision {
   readonly theirs: Oid
 }
 
+/** The server has another repository under this name than before. */
+export interface ReplacedDecision {
+  readonly kind: 'replaced'
+}
+
 /** A question that only a person can answer. */
-export type Decision = ConflictDecision | UnrelatedDecision
+export type Decision = ConflictDecision | UnrelatedDecision | ReplacedDecision
 
 /** How a commit ended. */
 export type CommitResult =
@@ -117,6 +122,8 @@ export interface SyncReport {
 export interface SyncOptions {
   readonly token: string | undefined
   readonly signal?: AbortSignal
+  /** Goes on with a server whose repository is another one than before. */
+  readonly acceptsOther?: boolean
 }
 
 /** What to do with two histories that have nothing in common. Both keep everything. */

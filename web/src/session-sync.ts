@@ -25,6 +25,7 @@ export class SessionSync {
   readonly #message = signal<string | undefined>(undefined)
   readonly #decisions = signal<readonly Decision[]>([])
   readonly #stops: (() => void)[] = []
+  #acceptsOther = false
 
   /** `afterwards` is called after each sync, to show what it brought. It must not reject. */
   constructor(store: RepositoryStore, afterwards: () => Promise<void>) {
@@ -72,6 +73,12 @@ export class SessionSync {
     return this.#schedule.request()
   }
 
+  /** Goes on with the repository that the server has, though it is another one than before. */
+  acceptOther(): Promise<void> {
+    this.#acceptsOther = true
+    return this.request()
+  }
+
   /** Takes a decision off the list, and puts another in its place if there is one. */
   replace(decision: Decision, next?: Decision): void {
     const others = this.#decisions.value.filter((other) => other !== decision)
@@ -108,10 +115,11 @@ export class SessionSync {
     this.#isRunning.value = true
     const signal = AbortSignal.timeout(LIMIT)
     const report = await this.#store
-      .sync({ token: currentToken(), signal })
+      .sync({ token: currentToken(), signal, acceptsOther: this.#acceptsOther })
       .finally(() => (this.#isRunning.value = false))
     await this.#afterwards()
     this.#show(report)
+    if (report.state === 'done') this.#acceptsOther = false
     if (report.state === 'unauthorized') {
       askForToken()
       return 'pause'

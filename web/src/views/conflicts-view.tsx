@@ -33,6 +33,7 @@ export function ConflictsView({ session }: { readonly session: Session }): JSX.E
     <article class="conflicts scroll">
       <h1 tabIndex={-1}>Decisions</h1>
       {decisions.length === 0 && <p>There is nothing to decide</p>}
+      {decisions.some(({ kind }) => kind === 'replaced') && <ReplacedForm session={session} />}
       {decisions.map((decision) =>
         decision.kind === 'conflict' ? (
           <ConflictForm
@@ -41,11 +42,13 @@ export function ConflictsView({ session }: { readonly session: Session }): JSX.E
             decision={decision}
           />
         ) : (
-          <UnrelatedForm
-            key={decision.ours + decision.theirs}
-            session={session}
-            decision={decision}
-          />
+          decision.kind === 'unrelated' && (
+            <UnrelatedForm
+              key={decision.ours + decision.theirs}
+              session={session}
+              decision={decision}
+            />
+          )
         ),
       )}
     </article>
@@ -311,6 +314,26 @@ function UnrelatedForm(props: {
         Keep mine as a branch and take the server’s
       </button>
     </form>
+  )
+}
+
+function ReplacedForm({ session }: { readonly session: Session }): JSX.Element {
+  const goOn = async (): Promise<void> => {
+    await session.syncing.acceptOther()
+    focusMain()
+  }
+  return (
+    <section class="decision">
+      <h2>The server has another repository under this name</h2>
+      <p>
+        It was deleted and made anew, or put back from a backup. Nothing is sent until you decide.
+        When you go on, branches whose histories have nothing in common are asked about one by one,
+        and what is only on this device stays.
+      </p>
+      <button type="button" class="primary" onClick={() => void goOn()}>
+        Go on with the server’s repository
+      </button>
+    </section>
   )
 }
 
