@@ -33,8 +33,6 @@ export class CommandError extends Error {
 /** One command: `datakit NAME …`. */
 export interface Command {
   readonly name: string
-  /** One line for the list of commands. */
-  readonly summary: string
   /** The whole text of `datakit NAME --help`. */
   readonly help: string
   /** Runs with the arguments behind the name; the exit code. */

@@ -9,7 +9,7 @@
  * @module
  */
 import { lstatSync, realpathSync, statSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 
 import { GitError, RefusedError, UnsupportedError } from '@datakit/git/error'
 import type { Depot } from '@datakit/git/place'
@@ -36,18 +36,20 @@ export interface GitDirectoryDepot extends Depot {
 const REPOSITORIES = 32
 
 /**
- * A repository in a Git directory: `repo.git`, or `.git` in a working tree. Closing the place closes it.
+ * A repository in a Git directory: `repo.git`, or `.git` in a working tree. Closing the place closes it. With `create`, one
+ * that is not there is made by its first update.
  *
  * @throws UnsupportedError when it cannot be used, with the reason; RefusedError `refused` when it is no Git directory
  */
 export async function openGitDirectory(
   directory: string,
-  options: GitDirectoryOptions = {},
+  options: GitDirectoryDepotOptions = {},
 ): Promise<GitDirectoryPlace> {
   const path = resolve(directory)
-  if (!isGitDirectory(path))
+  if (!isGitDirectory(path) && options.create !== true)
     throw new RefusedError('refused', `Cannot open "${path}": it is no Git directory`)
-  const repository = new Repository(path, options)
+  const site = { directory: path, scratch: `${dirname(path)}/.datakit` }
+  const repository = new Repository(path, options, options.create === true ? site : undefined)
   await repository.exists()
   return placeOf(repository, () => repository.close())
 }

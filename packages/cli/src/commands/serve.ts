@@ -1,0 +1,95 @@
+/**
+ * `datakit serve`: any folder of bare repositories, over HTTP.
+ *
+ * @module
+ */
+import { parseArgs } from 'node:util'
+import { CommandError, EXIT, type Command, type Terminal } from '../command.ts'
+import { ServerError, startServer } from '../server.ts'
+
+const help = `Usage: datakit serve [--root DIR] [--host HOST] [--port N] [--web DIR] [--json]
+
+Serves the bare Git repositories under DIR to stock Git and to DataKit's own clients.
+DIR/NAME.git is http://HOST:PORT/NAME.git; the first push or sync to a name creates it.
+
+  --root DIR    folder of the repositories (.); --data is the same
+  --host HOST   address to listen on (127.0.0.1); beyond loopback a token is required
+  --port N      port to listen on (8787), 0 for any
+  --web DIR     folder of the built web app
+  --json        print one line of JSON when it listens
+  --help        this text
+
+The token is read from DATAKIT_TOKEN. Exit codes: 0 stopped, 1 cannot start, 2 wrong arguments.`
+
+export const serveCommand: Command = {
+  name: 'serve',
+  help,
+  async run(args, terminal) {
+    const options = parse(args)
+    const server = await startServer(options).catch((error: unknown) => {
+      throw error instanceof ServerError
+        ? new CommandError(error.message, EXIT.failed, { cause: error })
+        : error
+    })
+    if (options.json) terminal.say(JSON.stringify({ url: server.url, root: options.root }))
+    else greet(terminal, server.url, options)
+    await stopped(terminal.signal)
+    await server.stop()
+    return EXIT.done
+  },
+}
+
+interface ServeOptions {
+  readonly root: string
+  readonly host: string
+  readonly port: number
+  readonly web: string | undefined
+  readonly token: string | undefined
+  readonly json: boolean
+}
+
+function parse(args: readonly string[]): ServeOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      root: { type: 'string' },
+      data: { type: 'string' },
+      host: { type: 'string', default: '127.0.0.1' },
+      port: { type: 'string', default: '8787' },
+      web: { type: 'string' },
+      json: { type: 'boolean', default: false },
+    },
+  })
+  const token = process.env['DATAKIT_TOKEN'] ?? ''
+  return {
+    root: values.data ?? values.root ?? '.',
+    host: values.host,
+    port: parsePort(values.port),
+    web: values.web,
+    token: token === '' ? undefined : token,
+    json: values.json,
+  }
+}
+
+function parsePort(text: string): number {
+  const port = Number(text)
+  if (/^\d+$/.test(text) && port <= 65535) return port
+  throw new CommandError(`Not a port: "${text}" (expected 0 to 65535)`, EXIT.usage)
+}
+
+function greet(terminal: Terminal, url: string, options: ServeOptions): void {
+  terminal.say(
+    `DataKit serves ${options.root} on ${url}${options.token === undefined ? '' : ' (token required)'}`,
+  )
+  terminal.say('')
+  if (options.web !== undefined) terminal.say(`  open       ${url}/`)
+  terminal.say(`  git clone  ${url}/NAME.git`)
+  terminal.say(`  git push   ${url}/NAME.git main    (the first push creates it)`)
+}
+
+function stopped(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

@@ -1,0 +1,79 @@
+/**
+ * `datakit set`: changes one file, in a commit of its own.
+ *
+ * @module
+ */
+import { buffer } from 'node:stream/consumers'
+import { parseArgs } from 'node:util'
+import { openClone, syncClone } from '../clone-directory.ts'
+import { CommandError, EXIT, type Command } from '../command.ts'
+
+const help = `Usage: datakit set PATH [VALUE] [-C DIR] [-m MESSAGE] [--remove] [--offline] [--json]
+
+Writes VALUE (or standard input) to the file PATH, commits, and syncs the clone at DIR (.).
+The commit is kept when the server cannot be reached; the next sync brings it there.
+
+  -C DIR       the clone
+  -m MESSAGE   of the commit ("Set PATH")
+  --remove     take the file or directory away instead
+  --offline    do not sync
+  --json       print { "commit", "how" }
+  --help       this text
+
+VALUE gets a line end if it has none; standard input is taken as it is.
+Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 nothing is there, 4 conflict, 5 refused.`
+
+export const setCommand: Command = {
+  name: 'set',
+  help,
+  async run(args, terminal) {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: {
+        directory: { type: 'string', short: 'C', default: '.' },
+        message: { type: 'string', short: 'm' },
+        remove: { type: 'boolean', default: false },
+        offline: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+      },
+      allowPositionals: true,
+    })
+    const [path, value] = positionals
+    if (path === undefined || positionals.length > 2) {
+      throw new CommandError('Expected PATH and, if you like, VALUE', EXIT.usage)
+    }
+    const body = values.remove ? undefined : await bodyOf(value)
+    const clone = await openClone(values.directory)
+    try {
+      const message = values.message ?? `${values.remove ? 'Remove' : 'Set'} ${path}`
+      const outcome = await clone.repository.branch(clone.branch).commit(
+        async (transaction) => {
+          if (body !== undefined) return transaction.write(path, body)
+          if (!(await transaction.remove(path))) {
+            throw new CommandError(`There is no "${path}" on ${clone.branch}`, EXIT.notFound)
+          }
+        },
+        { message, skipEmpty: true },
+      )
+      if (outcome.state === 'conflict') {
+        throw new CommandError(
+          `"${path}" was changed by somebody else at the same time`,
+          EXIT.conflict,
+        )
+      }
+      if (!values.offline) await syncClone(clone, terminal)
+      const how = outcome.state === 'unchanged' ? 'unchanged' : 'committed'
+      terminal.say(
+        values.json ? JSON.stringify({ commit: outcome.oid, how }) : `${how} ${outcome.oid}`,
+      )
+      return EXIT.done
+    } finally {
+      await clone.repository.close()
+    }
+  },
+}
+
+async function bodyOf(value: string | undefined): Promise<Uint8Array> {
+  if (value === undefined) return buffer(process.stdin)
+  return new TextEncoder().encode(value.endsWith('\n') ? value : `${value}\n`)
+}

@@ -1,0 +1,111 @@
+#!/usr/bin/env node
+/**
+ * `datakit`: arguments → a command; errors → one line and an exit code.
+ *
+ * @module
+ */
+import { CommandError, EXIT, type Command, type Terminal } from './command.ts'
+
+/** What there is, and how it is loaded: a command that is not run costs nothing. */
+const commands: readonly {
+  readonly name: string
+  readonly summary: string
+  readonly load: () => Promise<Command>
+}[] = [
+  {
+    name: 'clone',
+    summary: 'clone a repository into a folder',
+    load: async () => (await import('./commands/clone.ts')).cloneCommand,
+  },
+  {
+    name: 'get',
+    summary: 'print a file, or the names in a directory',
+    load: async () => (await import('./commands/get.ts')).getCommand,
+  },
+  {
+    name: 'set',
+    summary: 'change a file in a commit',
+    load: async () => (await import('./commands/set.ts')).setCommand,
+  },
+  {
+    name: 'log',
+    summary: 'list the commits, of one path or of all',
+    load: async () => (await import('./commands/log.ts')).logCommand,
+  },
+  {
+    name: 'watch',
+    summary: 'print a file whenever it changes',
+    load: async () => (await import('./commands/watch.ts')).watchCommand,
+  },
+  {
+    name: 'serve',
+    summary: 'serve a folder of bare repositories over HTTP',
+    load: async () => (await import('./commands/serve.ts')).serveCommand,
+  },
+]
+
+const help = `Usage: datakit COMMAND [ARGUMENTS]
+
+Configuration in Git: pull it, read it, change it, watch it, serve it.
+
+${commands.map(({ name, summary }) => `  ${name.padEnd(8)}${summary}`).join('\n')}
+
+"datakit COMMAND --help" tells more. Every command takes --json.
+Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 not found, 4 conflict, 5 refused.`
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(args: readonly string[]): Promise<number> {
+  const [name = '--help', ...rest] = args
+  if (name === '--help' || name === 'help' || name === '-h') {
+    console.log(help)
+    return args.length === 0 ? EXIT.usage : EXIT.done
+  }
+  const found = commands.find((candidate) => candidate.name === name)
+  if (found === undefined) {
+    console.error(`datakit: there is no command "${name}"; "datakit --help" lists them`)
+    return EXIT.usage
+  }
+  const command = await found.load()
+  if (rest.includes('--help') || rest.includes('-h')) {
+    console.log(command.help)
+    return EXIT.done
+  }
+  return run(command, rest)
+}
+
+async function run(command: Command, args: readonly string[]): Promise<number> {
+  try {
+    return await command.run(args, terminal())
+  } catch (error) {
+    return report(command, error, args.includes('--json'))
+  }
+}
+
+function terminal(): Terminal {
+  const controller = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => controller.abort())
+  }
+  return {
+    say: (line) => console.log(line),
+    write: (bytes) => void process.stdout.write(bytes),
+    warn: (line) => console.error(line),
+    signal: controller.signal,
+  }
+}
+
+function report(command: Command, error: unknown, json: boolean): number {
+  const message = error instanceof Error ? error.message : String(error)
+  const code =
+    error instanceof Error && 'code' in error && typeof error.code === 'string'
+      ? error.code
+      : 'failed'
+  if (json) console.log(JSON.stringify({ error: { code, message } }))
+  console.error(`datakit ${command.name}: ${message}`)
+  if (code.startsWith('ERR_PARSE_ARGS')) {
+    console.error(`"datakit ${command.name} --help" says what it takes`)
+    return EXIT.usage
+  }
+  return error instanceof CommandError ? error.exit : EXIT.failed
+}

@@ -1,0 +1,126 @@
+/**
+ * The server under Node: the app over bare Git directories.
+ *
+ * @module
+ */
+import { serve, type ServerType } from '@hono/node-server'
+import { nodeRuntime } from '@datakit/git/runtime/node'
+import { LOOPBACK_HOSTS, type Access } from '@datakit/server/access'
+import { createApp } from '@datakit/server/app'
+import { gitDirectoryDepot } from '@datakit/storage/git-directory'
+import { mkdir } from 'node:fs/promises'
+import type { AddressInfo, Socket } from 'node:net'
+import { resolve } from 'node:path'
+import { webFile } from './web-files.ts'
+
+/** How a server is started. */
+export interface ServerOptions {
+  /** Folder of the repositories; made when it is not there. */
+  readonly root: string
+  readonly host: string
+  /** 0 for any that is free. */
+  readonly port: number
+  /** The token that all data wants; `undefined` for none, which only a loopback host may have. */
+  readonly token: string | undefined
+  /** Folder of the built web app; `undefined` serves Git and sync alone. */
+  readonly web: string | undefined
+}
+
+/** A server that runs. */
+export interface RunningServer {
+  /** `http://HOST:PORT`, without a slash at the end. */
+  readonly url: string
+  /**
+   * Takes no more requests, lets those that run finish for `patience` milliseconds, then cuts them. A push that is cut
+   * leaves the repository as it was.
+   */
+  stop(patience?: number): Promise<void>
+}
+
+/** A reason not to start that the person at the terminal can act on. */
+export class ServerError extends Error {
+  override readonly name = 'ServerError'
+}
+
+/** Starts the server; it answers when the promise resolves. @throws ServerError when it may not or cannot listen */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const access = accessOf(options)
+  await mkdir(options.root, { recursive: true })
+  const depot = gitDirectoryDepot(resolve(options.root), { create: true })
+  const app = createApp({
+    depot,
+    runtime: nodeRuntime,
+    access,
+    assets: (request) => webFile(request, options.web),
+  })
+  const server = await listen(app.fetch, options)
+  const sockets = trackSockets(server)
+  const { port } = server.address() as AddressInfo
+  const host = options.host.includes(':') ? `[${options.host}]` : options.host
+  return {
+    url: `http://${host}:${port}`,
+    stop: async (patience = 10_000) => {
+      await close(server, sockets, patience)
+      await depot.close()
+    },
+  }
+}
+
+function accessOf({ host, token }: ServerOptions): Access {
+  if (token !== undefined) return { kind: 'token', token }
+  if (isLoopback(host)) return { kind: 'loopback', hosts: LOOPBACK_HOSTS }
+  throw new ServerError(
+    `Refused to listen on ${host} without a token: anyone who reaches this machine could read and change everything. Set DATAKIT_TOKEN, or leave --host at 127.0.0.1`,
+  )
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
+}
+
+function listen(
+  fetch: Parameters<typeof serve>[0]['fetch'],
+  options: ServerOptions,
+): Promise<ServerType> {
+  return new Promise((resolveServer, reject) => {
+    const server = serve({ fetch, hostname: options.host, port: options.port }, () =>
+      resolveServer(server),
+    )
+    server.on('error', (error: NodeJS.ErrnoException) => reject(listenError(error, options)))
+  })
+}
+
+function listenError(error: NodeJS.ErrnoException, { host, port }: ServerOptions): Error {
+  const place = `${host}:${port}`
+  if (error.code === 'EADDRINUSE')
+    return new ServerError(
+      `Cannot listen on ${place}: another program listens there. Choose another with --port`,
+    )
+  if (error.code === 'EACCES')
+    return new ServerError(
+      `Cannot listen on ${place}: not allowed. Choose a port above 1023 with --port`,
+    )
+  return new ServerError(`Cannot listen on ${place}: ${error.message}`, { cause: error })
+}
+
+function trackSockets(server: ServerType): Set<Socket> {
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+  })
+  return sockets
+}
+
+function close(server: ServerType, sockets: ReadonlySet<Socket>, patience: number): Promise<void> {
+  return new Promise((resolveClose) => {
+    const cut = setTimeout(() => {
+      for (const socket of sockets) socket.destroy()
+    }, patience)
+    server.close(() => {
+      clearTimeout(cut)
+      resolveClose()
+    })
+    if ('closeIdleConnections' in server) server.closeIdleConnections()
+  })
+}
