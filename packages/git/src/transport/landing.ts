@@ -86,9 +86,11 @@ export class Landing {
 
   /** Keeps the pack, unless no ref needs it any more. */
   async keepPack(): Promise<void> {
-    if (this.#pack === undefined || this.#open().every(({ to }) => to === undefined)) return
-    this.#staged = await keepPack(this.#objects, this.#pack)
+    const pack = this.#pack
+    const isNeeded = this.#open().some(({ to }) => to !== undefined)
+    if (pack === undefined || pack.table.count === 0 || !isNeeded) return
     this.#pack = undefined
+    this.#staged = await keepPack(this.#objects, pack)
   }
 
   /** Moves the refs and makes the pack visible. */

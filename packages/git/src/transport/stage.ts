@@ -12,6 +12,7 @@ import type { PackLimits } from '../pack/pack-limits.ts'
 import { readPack, type PackedObject, type ReadPack } from '../pack/read-pack.ts'
 import type { PackId, PackWriter, StagedPack } from '../place.ts'
 import type { Children } from './children.ts'
+import { shortenChains } from './thin-bases.ts'
 
 /** What may come in, and how much memory it may take. */
 export interface ReceiveLimits extends PackLimits {
@@ -99,16 +100,17 @@ export async function readIntoPlace(
   }
 }
 
-/** Keeps the pack, invisible to everyone; `undefined` for one without objects. */
-export async function keepPack(
-  objects: Objects,
-  { table, outside, writer }: UnfinishedPack,
-): Promise<StagedPack | undefined> {
-  if (table.count === 0) {
-    await writer.abort()
-    return undefined
+/** Keeps the pack, invisible to everyone. The writer is done with, whatever happens. */
+export async function keepPack(objects: Objects, read: UnfinishedPack): Promise<StagedPack> {
+  let pack = read
+  try {
+    pack = await shortenChains(objects, read)
+    const needs = await packsOf(objects, pack.outside)
+    return await pack.writer.finish({ table: pack.table, needs, verified: true })
+  } catch (error) {
+    await pack.writer.abort()
+    throw error
   }
-  return writer.finish({ table, needs: await packsOf(objects, outside), verified: true })
 }
 
 /** A pack for each of the objects that holds it. */
