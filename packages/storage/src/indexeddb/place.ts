@@ -1,0 +1,223 @@
+/**
+ * IndexedDB: a place that lasts in the browser, shared by its tabs and workers.
+ *
+ * One database a repository; `schema.ts` says what is in it. Every update is one transaction of strict durability.
+ *
+ * Spec: https://www.w3.org/TR/IndexedDB-3/
+ *
+ * @module
+ */
+import { decodeName, encodeName } from '@datakit/git/bytes'
+import { RefusedError } from '@datakit/git/error'
+import type {
+  Depot,
+  LogEntry,
+  PackId,
+  Place,
+  UpdateOutcome,
+  UpdateRequest,
+} from '@datakit/git/place'
+import { checkRequest, digestUpdate } from '../update.ts'
+import { ChunkReader } from './chunks.ts'
+import { Connection } from './connection.ts'
+import { makeUpdate } from './make-update.ts'
+import { ALL_STORES, INDEX_BYTES, PACK_BYTES, type LogRow } from './schema.ts'
+import { packWriter, type HeldPack, type Stages } from './stages.ts'
+import { StateReader } from './state.ts'
+import { markVerified, sweep } from './sweep.ts'
+import { planPacks, readTail, type Plan, type Tail } from './tail.ts'
+
+/** What an IndexedDB place can be told. */
+export interface IndexedDbOptions {
+  /** Milliseconds since 1970, for receipts, the log and graces; `Date.now` when left out. */
+  readonly clock?: (() => number) | undefined
+}
+
+/** How often an update is prepared anew because another tab was faster; after that it appends to nothing. */
+const PREPARATIONS = 3
+/** Lines of the log that are read at once. */
+const LINES = 100
+
+/**
+ * Opens the repository in the database `name`, which is created when it is not there.
+ *
+ * @throws UnavailableError when the browser keeps no data for this page, or another tab holds an older version
+ */
+export async function openIndexedDbPlace(
+  name: string,
+  options: IndexedDbOptions = {},
+): Promise<Place> {
+  const connection = new Connection(name)
+  await connection.open()
+  return placeOver(connection, options.clock ?? Date.now)
+}
+
+/** Repositories in IndexedDB, in databases whose names begin with `prefix`. */
+export function indexedDbDepot(prefix = 'datakit:', options: IndexedDbOptions = {}): Depot {
+  return {
+    async open(name) {
+      if (name === '')
+        throw new RefusedError('bad-name', 'Cannot open a repository: its name is empty')
+      return openIndexedDbPlace(prefix + name, options)
+    },
+    async *list() {
+      const databases = await indexedDB.databases()
+      const names = databases.flatMap(({ name = '' }) => (name.startsWith(prefix) ? [name] : []))
+      for (const name of names.sort()) {
+        if (await hasRepository(name)) yield { name: name.slice(prefix.length), refused: undefined }
+      }
+    },
+    async close() {},
+  }
+}
+
+async function hasRepository(name: string): Promise<boolean> {
+  const connection = new Connection(name)
+  try {
+    const read = connection.read(['state'], (transaction) =>
+      transaction.objectStore('state').get('header'),
+    )
+    return (await read) !== undefined
+  } finally {
+    await connection.close()
+  }
+}
+
+function placeOver(connection: Connection, clock: () => number): Place {
+  const chunks = new ChunkReader(connection)
+  const states = new StateReader(connection, chunks)
+  const news = new News(connection.name)
+  const stages: Stages = { connection, chunks, clock, held: new Map<PackId, HeldPack>() }
+  const updater = new Updater(stages)
+  return {
+    traits: { kind: 'indexeddb', keepsThinPacks: true },
+    async read(options) {
+      options?.signal?.throwIfAborted()
+      return states.read()
+    },
+    async update(request) {
+      const outcome = await updater.update(request)
+      if (outcome.state === 'done') news.tell()
+      return outcome
+    },
+    async writePack() {
+      return packWriter(stages)
+    },
+    readPack: (id, start, end) => chunks.read(id, PACK_BYTES, [start, end]),
+    readIndex: (id, start, end) => chunks.read(id, INDEX_BYTES, [start, end]),
+    async markVerified(ids) {
+      if (await markVerified(connection, ids)) news.tell()
+    },
+    log: (ref) => readLog(connection, ref),
+    sweep: ({ grace }) => sweep(connection, { grace, now: clock() }),
+    subscribe: (listener) => news.subscribe(listener),
+    async close() {
+      news.close()
+      await connection.close()
+    },
+  }
+}
+
+/** Makes updates, and remembers the tail from one to the next. */
+class Updater {
+  readonly #stages: Stages
+  /** The tail as far as we know, to be asked for when `undefined`. */
+  #tail: { readonly tail: Tail | undefined } | undefined
+
+  constructor(stages: Stages) {
+    this.#stages = stages
+  }
+
+  async update(request: UpdateRequest): Promise<UpdateOutcome> {
+    checkRequest(request)
+    const digest = digestUpdate(request)
+    const { connection, held, clock } = this.#stages
+    for (let attempt = 0; ; attempt++) {
+      const tail = attempt < PREPARATIONS ? await this.#tailFor(request) : undefined
+      const plan = planPacks(request, held, tail)
+      const preparation = { request, digest, plan, held, now: clock() }
+      const outcome = await connection.write(ALL_STORES, (transaction) =>
+        makeUpdate(transaction, preparation),
+      )
+      if (outcome.state === 'done') this.#remember(request, plan)
+      if (outcome.state !== 'stale') return outcome
+      this.#tail = undefined
+    }
+  }
+
+  /** The tail, if a pack of the request may go behind it. */
+  async #tailFor({ addPacks = [], removePacks = [] }: UpdateRequest): Promise<Tail | undefined> {
+    const { connection, held } = this.#stages
+    if (!addPacks.some(({ id }) => held.has(id))) return undefined
+    this.#tail ??= { tail: await readTail(connection) }
+    const { tail } = this.#tail
+    return tail && removePacks.includes(tail.id) ? undefined : tail
+  }
+
+  #remember({ addPacks = [], removePacks = [] }: UpdateRequest, plan: Plan): void {
+    for (const { id } of addPacks) this.#stages.held.delete(id)
+    const last = plan.at(-1)
+    if (typeof last === 'object') this.#tail = { tail: last }
+    else if (addPacks.length > 0 || removePacks.length > 0) this.#tail = undefined
+  }
+}
+
+/** The lines of a ref, newest first, as they were when the reading began. */
+async function* readLog(connection: Connection, ref: string): AsyncGenerator<LogEntry> {
+  const key = encodeName(ref)
+  let before: [number, number] | undefined
+  for (;;) {
+    const rows: LogRow[] = await connection.read(['log'], async (transaction) => {
+      const end = before === undefined ? [key, []] : [key, ...before]
+      const range = IDBKeyRange.bound([key], end, false, true)
+      const batch: LogRow[] = []
+      let cursor = await transaction.objectStore('log').index('ref').openCursor(range, 'prev')
+      for (; cursor && batch.length < LINES; cursor = await cursor.continue())
+        batch.push(cursor.value)
+      return batch
+    })
+    for (const row of rows) {
+      const { from, to, who, at, why } = row
+      yield { ref: decodeName(row.ref), from, to, who, at, why, external: false }
+    }
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < LINES) return
+    before = [last.number, last.line]
+  }
+}
+
+/** Tells listeners here and in other tabs that something changed. */
+class News {
+  readonly #channel: BroadcastChannel
+  readonly #listeners = new Set<() => void>()
+
+  constructor(name: string) {
+    this.#channel = new BroadcastChannel(`datakit:${name}`)
+    this.#channel.addEventListener('message', () => this.#call())
+  }
+
+  tell(): void {
+    queueMicrotask(() => this.#call())
+    try {
+      this.#channel.postMessage('changed')
+    } catch (error) {
+      // Closed between the update and the news: nobody here listens any more, and the others will see.
+      if (!(error instanceof DOMException)) throw error
+    }
+  }
+
+  subscribe(listener: () => void): () => void {
+    const call = () => listener()
+    this.#listeners.add(call)
+    return () => void this.#listeners.delete(call)
+  }
+
+  close(): void {
+    this.#listeners.clear()
+    this.#channel.close()
+  }
+
+  #call(): void {
+    for (const listener of this.#listeners) listener()
+  }
+}

@@ -1,0 +1,254 @@
+/**
+ * States of an IndexedDB place: what was true at one update, however late it is asked.
+ *
+ * Reading a state reads one small row, and the rows of packs that changed since the last time. Refs are read when asked
+ * for: a row that is younger than the state, or gone, is undone by the first line of the log behind it.
+ *
+ * @module
+ */
+import { decodeName, encodeName } from '@datakit/git/bytes'
+import type { PackInfo, Ref, State } from '@datakit/git/place'
+import { FIRST_HEAD } from '../update.ts'
+import type { ChunkReader } from './chunks.ts'
+import type { Connection } from './connection.ts'
+import type { Header, Home, LogRow, PackRow, Transaction } from './schema.ts'
+
+/** Rows that a listing reads at once. */
+const BATCH = 1000
+
+/** The header of a repository that does not exist yet. */
+export const NO_HEADER: Header = {
+  number: 0,
+  repository: '',
+  head: FIRST_HEAD,
+  shallow: [],
+  tail: undefined,
+  swept: 0,
+}
+
+/** The version of the state that a header begins. */
+export function versionOf({ repository, number }: Header): string {
+  return `${repository}.${number}`
+}
+
+interface Packs {
+  readonly header: Header
+  readonly rows: ReadonlyMap<Home, PackRow>
+  readonly infos: readonly PackInfo[]
+}
+
+/** Reads states, and keeps the rows of the live packs from one to the next. */
+export class StateReader {
+  readonly #connection: Connection
+  readonly #chunks: ChunkReader
+  #last: Packs | undefined
+
+  constructor(connection: Connection, chunks: ChunkReader) {
+    this.#connection = connection
+    this.#chunks = chunks
+  }
+
+  async read(): Promise<State> {
+    const last = this.#last
+    const { header, changed, isAll } = await this.#connection.read(
+      ['state', 'packs'],
+      (transaction) => readHeader(transaction, last),
+    )
+    const packs = isAll || !last ? freshPacks(header, changed) : laterPacks(last, header, changed)
+    // A read that began earlier may end later; the newest is kept.
+    if (!this.#last || isAll || this.#last.header.number <= header.number) this.#last = packs
+    if (packs.rows !== last?.rows) {
+      this.#chunks.homes.clear()
+      for (const { home, id } of packs.rows.values()) this.#chunks.homes.set(id, home)
+    }
+    return stateAt(this.#connection, packs)
+  }
+}
+
+async function readHeader(transaction: Transaction, last: Packs | undefined) {
+  const header = (await transaction.objectStore('state').get('header')) ?? NO_HEADER
+  const index = transaction.objectStore('packs').index('changed')
+  const isAll =
+    last === undefined ||
+    last.header.repository !== header.repository ||
+    last.header.number < header.swept
+  const since = isAll ? -1 : last.header.number
+  const isSame = !isAll && since === header.number
+  const changed = isSame ? [] : await index.getAll(IDBKeyRange.lowerBound(since, true))
+  return { header, changed, isAll }
+}
+
+function freshPacks(header: Header, rows: readonly PackRow[]): Packs {
+  return packsOf(header, new Map(rows.filter(isLive).map((row) => [row.home, row])))
+}
+
+function laterPacks(last: Packs, header: Header, changed: readonly PackRow[]): Packs {
+  if (changed.length === 0) return { ...last, header }
+  const rows = new Map(last.rows)
+  for (const row of changed) {
+    if (isLive(row)) rows.set(row.home, row)
+    else rows.delete(row.home)
+  }
+  return packsOf(header, rows)
+}
+
+function isLive({ state }: PackRow): boolean {
+  return state === 'live'
+}
+
+function packsOf(header: Header, rows: ReadonlyMap<Home, PackRow>): Packs {
+  const ordered = [...rows.values()].sort((a, b) => a.order - b.order)
+  const infos = ordered.map(({ id, size, indexSize, objects, verified, needs }) => ({
+    id,
+    size,
+    indexSize,
+    objects,
+    verified,
+    needs: needs.map((home) => rows.get(home)?.id ?? home),
+  }))
+  return { header, rows, infos }
+}
+
+function stateAt(connection: Connection, { header, infos }: Packs): State {
+  const { number } = header
+  return {
+    version: versionOf(header),
+    repository: header.repository,
+    exists: header.number > 0,
+    head: header.head,
+    packs: infos,
+    catalogs: [],
+    shallow: new Set(header.shallow),
+    async ref(name) {
+      return (
+        await connection.read(['refs', 'log'], (transaction) => refAt(transaction, name, number))
+      )?.oid
+    },
+    async *refs(prefix = '') {
+      yield* refsAt(connection, prefix, number)
+    },
+    async promised(oid) {
+      const row = await connection.read(['promised'], (transaction) =>
+        transaction.objectStore('promised').get(oid),
+      )
+      return row && row.number <= number ? row.remote : undefined
+    },
+    async receipt(id) {
+      return connection.read(['receipts'], (transaction) =>
+        transaction.objectStore('receipts').get(id),
+      )
+    },
+  }
+}
+
+async function refAt(
+  transaction: Transaction,
+  name: string,
+  number: number,
+): Promise<Ref | undefined> {
+  const key = encodeName(name)
+  const behind = IDBKeyRange.bound([key, number + 1], [key, []])
+  const [row, line] = await Promise.all([
+    transaction.objectStore('refs').get(key),
+    transaction.objectStore('log').index('ref').get(behind),
+  ])
+  if (line) return line.from && { name, oid: line.from, peeled: line.fromPeeled }
+  return row && { name, oid: row.oid, peeled: row.peeled }
+}
+
+async function* refsAt(
+  connection: Connection,
+  prefix: string,
+  number: number,
+): AsyncGenerator<Ref> {
+  const first = encodeName(prefix)
+  let after: Uint8Array<ArrayBuffer> | undefined
+  for (;;) {
+    const range = rangeBehind(first, after)
+    if (range === undefined) return
+    const batch = await connection.read(['refs', 'log'], (transaction) =>
+      readBatch(transaction, range, number),
+    )
+    yield* batch.refs.map(({ name, ref }) => ({ name, ...ref }))
+    if (batch.last === undefined) return
+    after = batch.last
+  }
+}
+
+/** The keys that begin with `prefix` and come behind `after`. */
+export function rangeBehind(
+  prefix: Uint8Array<ArrayBuffer>,
+  after: Uint8Array<ArrayBuffer> | undefined,
+): IDBKeyRange | undefined {
+  const end = successor(prefix)
+  const start = after ?? prefix
+  if (end === undefined) return IDBKeyRange.lowerBound(start, after !== undefined)
+  return IDBKeyRange.bound(start, end, after !== undefined, true)
+}
+
+/** The first key behind all that begin with `prefix`; `undefined` when there is none. */
+function successor(prefix: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | undefined {
+  let length = prefix.length
+  while (length > 0 && prefix[length - 1] === 0xff) length--
+  if (length === 0) return undefined
+  const end = prefix.slice(0, length)
+  end[length - 1] = (end[length - 1] ?? 0) + 1
+  return end
+}
+
+interface NamedValue {
+  readonly name: string
+  readonly ref: Pick<Ref, 'oid' | 'peeled'>
+}
+
+/** Some refs of a range as they were at an update, and the key of the last one; none when the range ends here. */
+async function readBatch(
+  transaction: Transaction,
+  range: IDBKeyRange,
+  number: number,
+): Promise<{ refs: NamedValue[]; last: Uint8Array<ArrayBuffer> | undefined }> {
+  const store = transaction.objectStore('refs')
+  const [keys, rows, lines] = await Promise.all([
+    store.getAllKeys(range, BATCH),
+    store.getAll(range, BATCH),
+    transaction.objectStore('log').getAll(IDBKeyRange.lowerBound([number + 1])),
+  ])
+  const last = keys.length === BATCH ? bytesOf(keys.at(-1)) : undefined
+  const refs = new Map<string, NamedValue['ref'] | undefined>()
+  for (const [i, key] of keys.entries()) {
+    const row = rows[i]
+    if (row) refs.set(decodeName(bytesOf(key)), { oid: row.oid, peeled: row.peeled })
+  }
+  undo(
+    refs,
+    lines,
+    (key) => range.includes(key) && (last === undefined || indexedDB.cmp(key, last) <= 0),
+  )
+  const named = [...refs].flatMap(([name, ref]) =>
+    ref ? [{ name, ref, key: encodeName(name) }] : [],
+  )
+  if (lines.length > 0) named.sort((a, b) => indexedDB.cmp(a.key, b.key))
+  return { refs: named, last }
+}
+
+/** Takes back what later updates did: the first line of each ref says what it was. */
+function undo(
+  refs: Map<string, NamedValue['ref'] | undefined>,
+  lines: readonly LogRow[],
+  isInside: (key: Uint8Array<ArrayBuffer>) => boolean,
+): void {
+  const done = new Set<string>()
+  for (const { ref, from, fromPeeled } of lines) {
+    const name = decodeName(ref)
+    if (done.has(name) || name === 'HEAD' || !isInside(ref)) continue
+    done.add(name)
+    refs.set(name, from && { oid: from, peeled: fromPeeled })
+  }
+}
+
+/** A binary key, which browsers give as an `ArrayBuffer`. */
+export function bytesOf(key: unknown): Uint8Array<ArrayBuffer> {
+  if (key instanceof ArrayBuffer) return new Uint8Array(key)
+  if (key instanceof Uint8Array) return key.slice()
+  throw new TypeError('Expected a binary key')
+}
