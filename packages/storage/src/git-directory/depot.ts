@@ -9,7 +9,8 @@
  * @module
  */
 import { lstatSync, realpathSync, statSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { rm } from 'node:fs/promises'
+import { resolve } from 'node:path'
 
 import { GitError, RefusedError, UnsupportedError } from '@datakit/git/error'
 import type { Depot } from '@datakit/git/place'
@@ -48,10 +49,22 @@ export async function openGitDirectory(
   const path = resolve(directory)
   if (!isGitDirectory(path) && options.create !== true)
     throw new RefusedError('refused', `Cannot open "${path}": it is no Git directory`)
-  const site = { directory: path, scratch: `${dirname(path)}/.datakit` }
-  const repository = new Repository(path, options, options.create === true ? site : undefined)
+  if (options.create !== true) return openAlone(new Repository(path, options), async () => {})
+  const scratch = `${path}.new`
+  return openAlone(new Repository(path, options, { directory: path, scratch }), () =>
+    rm(scratch, { recursive: true, force: true }),
+  )
+}
+
+async function openAlone(
+  repository: Repository,
+  tidy: () => Promise<void>,
+): Promise<GitDirectoryPlace> {
   await repository.exists()
-  return placeOf(repository, () => repository.close())
+  return placeOf(repository, async () => {
+    await repository.close()
+    await tidy()
+  })
 }
 
 /** The repositories in a folder. Its places share what they know until the depot is closed. */
