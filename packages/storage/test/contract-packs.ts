@@ -4,10 +4,13 @@
  * @module
  */
 import { equal } from '@datakit/git/bytes'
+import { Objects } from '@datakit/git/objects'
+import type { Oid } from '@datakit/git/oid'
 import { makeDelta } from '@datakit/git/pack/delta'
 import { portableRuntime } from '@datakit/git/runtime/portable'
 import { encodePack } from '@datakit/git/pack/write-pack'
 import { expect } from 'vitest'
+import { compact } from '../src/maintenance.ts'
 import {
   blob,
   collect,
@@ -220,6 +223,33 @@ export function sweepContract(test: Test): void {
     expect(await (await place.read()).ref('refs/heads/late')).toBeUndefined()
     const live = (await place.read()).packs.map(({ id }) => id)
     expect((await settle(place, request(refs, { reliesOn: live }))).state).toBe('done')
+  })
+
+  test('finds every object while maintenance merges packs', async ({ place, reopen }) => {
+    // Too large to be put together by the place itself.
+    const blobs = Array.from({ length: 6 }, (_, i) => noise(200_000, 20 + i))
+    const reader = await reopen()
+    let writing = true
+    const written: Oid[] = []
+    const reading = (async () => {
+      for (let i = 0; writing || i < 2; i++) {
+        const objects = await Objects.open(reader, portableRuntime)
+        for (const each of [...written]) expect((await objects.read(each)).type).toBe('blob')
+        await turn()
+      }
+    })()
+    for (const each of blobs) {
+      await done(place, request([], { addPacks: [await stage(place, [each])] }))
+      written.push(each.oid)
+      await compact(place, portableRuntime)
+    }
+    writing = false
+    await reading
+    const packs = (await place.read()).packs
+    expect(packs.length).toBeLessThan(blobs.length)
+    await place.sweep({ grace: 0 })
+    const objects = await Objects.open(await reopen(), portableRuntime)
+    for (const each of blobs) expect((await objects.read(each.oid)).body).toEqual(each.body)
   })
 
   test('finds every object while packs are replaced again and again', async ({ place, reopen }) => {
