@@ -24,9 +24,9 @@ import type { Person, Store } from './store.ts'
 /** Bodies above this are named off the thread where the runtime can; below, the way there costs more. */
 const LARGE_BODY = 16 * 1024
 /** Trees above this are stored as deltas against the version before them. */
-const LARGE_TREE = 4 * 1024
+export const LARGE_TREE = 4 * 1024
 /** Deltas on deltas end at this many; the next version is stored whole. */
-const MAX_CHAIN = 32
+export const MAX_CHAIN = 32
 
 /** A commit that is made now. */
 export interface NewCommit {

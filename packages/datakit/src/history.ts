@@ -79,6 +79,22 @@ export class History {
     return best.toSorted(compareNodes).map(({ oid }) => oid)
   }
 
+  /** Commits that `wants` reach and `haves` do not, parents before children. May be more than the least where clocks were wrong. */
+  async missing(wants: readonly Oid[], haves: readonly Oid[]): Promise<Oid[]> {
+    const flags = await this.#paint(wants, haves)
+    const missing: Oid[] = []
+    const entered = new Set<Oid>()
+    const stack = wants.map((oid) => ({ oid, isLeft: false }))
+    for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
+      if (at.isLeft) missing.push(at.oid)
+      if (at.isLeft || entered.has(at.oid) || flags.get(at.oid) !== OURS) continue
+      entered.add(at.oid)
+      stack.push({ oid: at.oid, isLeft: true })
+      for (const oid of (await this.node(at.oid)).parents) stack.push({ oid, isLeft: false })
+    }
+    return missing
+  }
+
   /** Marks what each side reaches, and what common ancestors reach (stale), from the newest on. */
   async #paint(ours: readonly Oid[], theirs: readonly Oid[]): Promise<Map<Oid, number>> {
     const flags = new Map<Oid, number>()

@@ -13,13 +13,11 @@
  * @module
  */
 import { MalformedError } from '@datakit/git/error'
-import type { Oid } from '@datakit/git/oid'
-import { copyPack } from '@datakit/git/pack/copy-pack'
 import type { Head, RefUpdate, State } from '@datakit/git/place'
 import type { SectionLength, SyncRequest, SyncResponse } from '@datakit/git/protocol/sync'
-import { selectObjects } from '@datakit/git/transport/select'
 import { SyncError } from './error.ts'
 import { receivePack, type ReceivedPack } from './incoming-pack.ts'
+import { packOutgoing } from './outgoing-pack.ts'
 import type { Repository } from './repository.ts'
 import { exchange, type ServerOptions } from './sync-exchange.ts'
 import { otherRepository, SyncRun, type Plan, type SyncOutcome, type Wish } from './sync-outcome.ts'
@@ -237,17 +235,11 @@ export class Remote {
   async #pack({ wishes, known }: Plan): Promise<Uint8Array[]> {
     const wants = wishes.map(({ update }) => update.to).filter((oid) => oid !== undefined)
     if (wants.length === 0) return []
-    const { objects } = this.#repository.store
     const { signal } = this.#options
     const has = this.#seen === undefined ? known.tracked : this.#seen.refs
     const haves = this.#isWhole ? [] : [...has.values()]
-    const selection = await selectObjects(objects, { wants, haves, signal })
-    if (selection.count === 0) return []
-    const parts: Uint8Array[] = []
-    const receiverHas = (oid: Oid): boolean => !this.#isWhole && selection.isHad(oid)
-    for await (const part of copyPack(objects, selection.oids(), { receiverHas, signal }))
-      parts.push(part.slice())
-    return parts
+    const pack = await packOutgoing(this.#repository.store, { wants, haves, signal })
+    return pack.length === 0 ? [] : [pack]
   }
 
   async #exchange(
