@@ -54,6 +54,7 @@ function compareWithGit(type: ObjectType, bodies: readonly Uint8Array[]): void {
   }
 }
 
+const emptyTree = '4b825dc642cb6eb9a060e54bf8d69288fbee4904'
 const blob = 'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391'
 
 function tree(rows: readonly { mode: string; name: string; oid?: string }[]): Uint8Array {
@@ -162,7 +163,19 @@ describe('fsck of a tree', () => {
       name: fc.constantFrom('a', 'a-', 'a.b', 'a0', 'a/b', 'b', '.git', 'ab', 'a-b', '.', 'c'),
       oid: fc.constantFrom(blob, blob, blob, '0'.repeat(40)),
     })
-    const rows = fc.sample(fc.array(row, { minLength: 1, maxLength: 5 }), cases(400))
+    const key = ({ mode, name }: { mode: string; name: string }): string =>
+      mode.endsWith('40000') ? `${name}/` : name
+    const sorted = fc
+      .tuple(fc.array(row, { minLength: 1, maxLength: 6 }), fc.nat(3))
+      .map(([list, i]) => (i === 0 ? list : list.toSorted((a, b) => (key(a) < key(b) ? -1 : 1))))
+    const file = { mode: '100644', oid: blob }
+    const folder = { mode: '40000', name: 'a', oid: emptyTree }
+    const apart = ['a-', 'a.b'].map((between) => [
+      { ...file, name: 'a' },
+      { ...file, name: between },
+      folder,
+    ])
+    const rows = [...apart, ...fc.sample(sorted, cases(600))]
     compareWithGit('tree', rows.map(tree))
   })
 
@@ -175,8 +188,6 @@ describe('fsck of a tree', () => {
     }
   })
 })
-
-const emptyTree = '4b825dc642cb6eb9a060e54bf8d69288fbee4904'
 
 /** Lines of headers, most of them right. */
 const identityLine = (word: string): fc.Arbitrary<string> =>

@@ -15,7 +15,6 @@ const piece = fc.constantFrom(
   ...[
     'a',
     'B',
-    '/',
     '.',
     '..',
     '-',
@@ -38,7 +37,14 @@ const piece = fc.constantFrom(
     '🙂',
   ],
 )
-const name = fc.array(piece, { minLength: 1, maxLength: 6 }).map((pieces) => pieces.join(''))
+const step = fc.oneof(
+  fc.constantFrom('a', 'main', 'a.lock', 'x.lock.y', '@', '-a', '.a', 'a.', ''),
+  fc.array(piece, { minLength: 1, maxLength: 3 }).map((pieces) => pieces.join('')),
+)
+const name = fc
+  .array(step, { minLength: 1, maxLength: 3 })
+  .map((steps) => steps.join('/'))
+  .filter((text) => text !== '')
 
 describe('a ref name', () => {
   it('is one when git check-ref-format says so', () => {
