@@ -40,6 +40,8 @@ export class GitFiles {
   readonly receipts: Receipts
   readonly stage: Stage
   readonly open = new OpenFiles()
+  /** Lengths of indexes that were there: an index is never written twice. */
+  readonly #indexSizes = new Map<PackId, number>()
   readonly #own = new FileCache(decodeOwnState)
   readonly #shallow = new FileCache(decodeShallow)
 
@@ -101,10 +103,11 @@ export class GitFiles {
   }
 
   #info(pack: FoundPack, own: OwnState): PackInfo {
-    const index = statSync(`${this.directory}/datakit/index/${pack.id}`, { throwIfNoEntry: false })
     const { id, size, objects } = pack
+    const indexSize = this.#indexSizes.get(id) ?? sizeOf(`${this.directory}/datakit/index/${id}`)
+    if (indexSize > 0) this.#indexSizes.set(id, indexSize)
     const verified = !own.unverified.includes(id)
-    return { id, size, objects, indexSize: index?.size ?? 0, needs: [], verified }
+    return { id, size, objects, indexSize, needs: [], verified }
   }
 }
 
@@ -135,15 +138,18 @@ export function stateOf(files: GitFiles, moment: Moment): State {
 }
 
 function looseInfo(pack: LoosePack): PackInfo {
-  const index = statSync(`${pack.path}.index`, { throwIfNoEntry: false })
   return {
     id: pack.id,
     size: pack.size,
-    indexSize: index?.size ?? 0,
+    indexSize: sizeOf(`${pack.path}.index`),
     objects: pack.oids.size,
     needs: [],
     verified: true,
   }
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0
 }
 
 function decodeShallow(bytes: Uint8Array): ReadonlySet<Oid> {

@@ -116,8 +116,8 @@ export class LooseObjects {
   #list(): Set<Oid> {
     const oids = new Set<Oid>()
     for (const directory of this.#directories.list()) {
-      for (let byte = 0; byte < 256; byte++) {
-        const step = byte.toString(16).padStart(2, '0')
+      for (const step of namesIn(directory)) {
+        if (!/^[0-9a-f]{2}$/.test(step)) continue
         for (const oid of this.#listOne(`${directory}/${step}`, step)) oids.add(oid)
       }
     }

@@ -195,9 +195,14 @@ async function prepare(attempt: Attempt, journal: Journal): Promise<Ready> {
   if (lost !== undefined) return { state: 'lost', outcome: lost, moment }
   checkRefs(request, moment)
   await checkContained(files, request, moment)
-  if (isSeveral(request) && (await foldRefs(files, journal, request))) await delay(SETTLE)
+  const folded = isSeveral(request) && (await foldRefs(files, journal, request))
+  if (folded) await delay(SETTLE)
   await takeBlocked(journal, blocked, options.lockTimeout)
-  const decision = await decide(files, journal, { request, plan, moment: await files.read() })
+  const decision = await decide(files, journal, {
+    request,
+    plan,
+    moment: folded ? await files.read() : moment,
+  })
   await options.watcher.prepared(request)
   try {
     await journal.commit(decision)

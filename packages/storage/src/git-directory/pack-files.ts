@@ -17,6 +17,7 @@ import type { PackId } from '@datakit/git/place'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 
 import { ifThere } from './durable.ts'
+import { isQuiet, stampOf } from './file-cache.ts'
 import { namesIn, type ObjectDirectories } from './object-directories.ts'
 
 /** A pack as it lies on disk. */
@@ -33,10 +34,17 @@ export interface FoundPack {
   readonly borrowed: boolean
 }
 
+interface Listing {
+  readonly stamp: string
+  readonly trusted: boolean
+  readonly packs: readonly FoundPack[]
+}
+
 /** Finds packs. Synchronous, see `file-cache.ts`. */
 export class PackFiles {
   readonly #directories: ObjectDirectories
   readonly #known = new Map<string, FoundPack>()
+  readonly #listings = new Map<string, Listing>()
 
   constructor(directories: ObjectDirectories) {
     this.#directories = directories
@@ -61,12 +69,19 @@ export class PackFiles {
     return undefined
   }
 
-  *#listOne(directory: string, borrowed: boolean): Generator<FoundPack> {
+  #listOne(directory: string, borrowed: boolean): readonly FoundPack[] {
+    const stamp = stampOf(directory)
+    const kept = this.#listings.get(directory)
+    if (kept?.trusted === true && kept.stamp === stamp) return kept.packs
+    const trusted = isQuiet(directory)
+    const packs: FoundPack[] = []
     for (const name of namesIn(directory)) {
       if (!isPackName(name, '.idx')) continue
       const pack = this.#look(`${directory}/${name.slice(0, -4)}`, borrowed)
-      if (pack !== undefined) yield pack
+      if (pack !== undefined) packs.push(pack)
     }
+    this.#listings.set(directory, { stamp, trusted, packs })
+    return packs
   }
 
   #look(path: string, borrowed: boolean): FoundPack | undefined {
