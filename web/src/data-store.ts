@@ -14,7 +14,7 @@ import { Repository } from '@datakit/datakit/repository'
 import type { Snapshot } from '@datakit/datakit/snapshot'
 import type { Transaction } from '@datakit/datakit/transaction'
 import { kindOf, type Entry } from '@datakit/datakit/tree-reader'
-import { indexedDbDepot, openIndexedDbPlace } from '@datakit/storage/indexeddb'
+import { indexedDbDepot } from '@datakit/storage/indexeddb'
 import { countAhead } from './ahead.ts'
 import { NOBODY, type Author } from './author.ts'
 import type {
@@ -39,12 +39,13 @@ import type { EntryKind } from './tree-rows.ts'
 
 /** Commits whose snapshots are kept at hand. */
 const SNAPSHOTS = 16
+const depot = indexedDbDepot()
 const HEADS = 'refs/heads/'
 const REMOTES = 'refs/remotes/origin/'
 
 /** Opens a repository of this browser, whether anything is in it or not. */
 export async function openRepository(name: string): Promise<RepositoryStore> {
-  const place = await openIndexedDbPlace(name)
+  const place = await depot.open(name)
   let author: Author = NOBODY
   const repository = await Repository.open(place, {
     runtime: portableRuntime,
@@ -55,10 +56,8 @@ export async function openRepository(name: string): Promise<RepositoryStore> {
 
 /** Names of the repositories that were ever written to in this browser. */
 export async function localRepositories(): Promise<readonly string[]> {
-  const depot = indexedDbDepot()
   const names: string[] = []
   for await (const { name } of depot.list()) names.push(name)
-  await depot.close()
   return names
 }
 

@@ -66,7 +66,7 @@ function ConflictForm(props: {
   const [isBusy, setBusy] = useState(false)
   const [problem, setProblem] = useState<string>()
   const open = conflicts.filter((conflict) => !choices.has(conflict.path)).length
-  const proposal = `Merge ${branch}`
+  const proposal = decision.unstored.size > 0 ? `Change ${branch} as decided` : `Merge ${branch}`
 
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault()
