@@ -1,0 +1,286 @@
+/**
+ * Our store in Chromium beside isomorphic-git with lightning-fs: the same work on the same repositories, one side after
+ * the other, each in a browser profile of its own.
+ *
+ * @module
+ */
+import { build } from 'esbuild'
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { chromium, type BrowserContext, type Page } from 'playwright'
+import { startServer } from '@datakit/cli/server'
+import { findChromium } from '../../tools/chromium.ts'
+import { corpusFile, corpusPath, makeCorpus, type CorpusOptions } from '../support/corpus.ts'
+import { httpBackend } from '../support/http-backend.ts'
+import { temporaryFolder } from '../support/servers.ts'
+import { git } from '../support/stock-git.ts'
+import type { Bench, Change } from './bench-page.ts'
+
+/** What is timed, in the order in which it is done. */
+export const BROWSER_WORK = ['clone', 'read', 'log', 'commit', 'merge', 'sync'] as const
+
+/** What is timed. */
+export type BrowserWork = (typeof BROWSER_WORK)[number]
+
+/** Milliseconds of each piece of work, by its name. */
+export type BrowserTimings = Readonly<Record<BrowserWork, number>>
+
+/** Both sides on one corpus. */
+export interface BrowserResult {
+  readonly corpus: CorpusOptions
+  readonly ours: BrowserTimings
+  readonly peer: BrowserTimings
+}
+
+type Side = 'ours' | 'peer'
+
+declare global {
+  /** What the page offers, set by `page-main.ts`. */
+  var openBench: (side: Side) => Promise<Bench>
+}
+
+/** How many commits the median is taken of. */
+const COMMITS: Readonly<Record<Side, number>> = { ours: 40, peer: 5 }
+
+/** Runs both sides on one corpus. */
+export async function benchBrowser(corpus: CorpusOptions): Promise<BrowserResult> {
+  const folder = temporaryFolder('bench-browser')
+  const source = join(folder.path, 'source.git')
+  await makeCorpus(source, corpus)
+  const web = join(folder.path, 'web')
+  await buildPage(web)
+  const ourRoot = join(folder.path, 'ours')
+  const peerRoot = join(folder.path, 'peer')
+  for (const root of [ourRoot, peerRoot]) {
+    execFileSync('git', ['clone', '--quiet', '--bare', source, join(root, 'config.git')])
+  }
+  const server = await startServer({
+    root: ourRoot,
+    host: '127.0.0.1',
+    port: 0,
+    token: undefined,
+    web,
+  })
+  const backend = await httpBackend(peerRoot)
+  const expected = await digests(source, corpus)
+  const run = (side: Side, root: string, remote: string): Promise<BrowserTimings> =>
+    runSide({ side, corpus, page: server.url, remote, expected, kept: join(root, 'config.git') })
+  try {
+    const ours = await run('ours', ourRoot, `${server.url}/config.git`)
+    const peer = await run('peer', peerRoot, `${backend.url}/config.git`)
+    return { corpus, ours, peer }
+  } finally {
+    await server.stop(1000)
+    await backend.close()
+    folder.remove()
+  }
+}
+
+interface SideOptions {
+  readonly side: Side
+  readonly corpus: CorpusOptions
+  /** Where the page is. */
+  readonly page: string
+  /** The URL that is cloned. */
+  readonly remote: string
+  /** SHA-1 of every file of the head. */
+  readonly expected: readonly string[]
+  /** The bare repository behind the URL. */
+  readonly kept: string
+}
+
+async function runSide(options: SideOptions): Promise<BrowserTimings> {
+  const profile = temporaryFolder('profile')
+  const context = await chromium.launchPersistentContext(profile.path, {
+    executablePath: findChromium(),
+    headless: true,
+    // The peer's server has no CORS, and needs none for what is measured.
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-web-security',
+      '--disable-background-networking',
+      '--no-first-run',
+    ],
+  })
+  try {
+    return await timeSide(context, options)
+  } finally {
+    await context.close()
+    profile.remove()
+  }
+}
+
+async function timeSide(context: BrowserContext, options: SideOptions): Promise<BrowserTimings> {
+  const { side, corpus, remote } = options
+  const paths = Array.from({ length: corpus.files }, (_, i) => corpusPath(i, corpus.layout))
+  const first = await openPage(context, options)
+  const clone = await first.evaluate(
+    async ({ side, remote, paths }) => {
+      const bench = await openBench(side)
+      const started = performance.now()
+      await bench.clone(remote)
+      // Theirs has written every file by now; ours reads every file and checks its name.
+      if (side === 'ours') await bench.read(paths)
+      return performance.now() - started
+    },
+    { side, remote, paths },
+  )
+  await compareFiles(first, options, paths)
+  await first.close()
+
+  const page = await openPage(context, options)
+  const some = paths.filter((_, i) => i % Math.ceil(paths.length / 100) === 0)
+  const read = await timed(page, side, some)
+  const log = await page.evaluate(async (side) => {
+    const bench = await openBench(side)
+    const started = performance.now()
+    const commits = await bench.log()
+    return { took: performance.now() - started, commits }
+  }, side)
+  if (log.commits !== corpus.commits + 1)
+    throw new Error(`${side}: the log has ${log.commits} commits`)
+  const commit = await timeCommits(page, options)
+  const merge = await page.evaluate(
+    async ({ side, ours, theirs }) => (await openBench(side)).merge(ours, theirs),
+    { side, ours: changes(corpus, 0), theirs: changes(corpus, 1) },
+  )
+  const sync = await timeSync(page, options)
+  return { clone, read, log: log.took, commit, merge, sync }
+}
+
+async function openPage(context: BrowserContext, { page: url }: SideOptions): Promise<Page> {
+  const page = await context.newPage()
+  page.on('pageerror', (error) => console.error(error))
+  page.setDefaultTimeout(0)
+  await page.goto(`${url}/index.html`)
+  await page.waitForFunction('typeof openBench === "function"')
+  return page
+}
+
+function timed(page: Page, side: Side, paths: readonly string[]): Promise<number> {
+  return page.evaluate(
+    async ({ side, paths }) => {
+      const bench = await openBench(side)
+      const started = performance.now()
+      await bench.read(paths)
+      return performance.now() - started
+    },
+    { side, paths },
+  )
+}
+
+async function timeCommits(page: Page, { side, corpus }: SideOptions): Promise<number> {
+  const times = await page.evaluate(
+    async ({ side, list }) => {
+      const bench = await openBench(side)
+      const taken: number[] = []
+      for (const [path, content] of list) {
+        const started = performance.now()
+        await bench.commit(path, content)
+        taken.push(performance.now() - started)
+      }
+      return taken
+    },
+    {
+      side,
+      list: Array.from({ length: COMMITS[side] }, (_, i) =>
+        change(corpus, (i * 37) % corpus.files, 9000 + i),
+      ),
+    },
+  )
+  return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0
+}
+
+/** Brings what was committed so far to the server, then times one more commit's way. */
+async function timeSync(page: Page, options: SideOptions): Promise<number> {
+  const { side, corpus, remote, kept } = options
+  const { took, head } = await page.evaluate(
+    async ({ side, remote, change }) => {
+      const bench = await openBench(side)
+      await bench.push(remote)
+      await bench.commit(change[0], change[1])
+      const started = performance.now()
+      await bench.push(remote)
+      return { took: performance.now() - started, head: await bench.head() }
+    },
+    { side, remote, change: change(corpus, 5, 9999) },
+  )
+  if ((await git(kept, 'rev-parse', 'refs/heads/main')) !== head)
+    throw new Error(`${side}: the server has another head`)
+  await git(kept, 'fsck', '--strict')
+  return took
+}
+
+/** The files as the side reads them are those of the source. */
+async function compareFiles(
+  page: Page,
+  options: SideOptions,
+  paths: readonly string[],
+): Promise<void> {
+  const found = await page.evaluate(
+    async ({ side, paths }) => (await openBench(side)).readAll(paths),
+    { side: options.side, paths },
+  )
+  const wrong = found.findIndex((digest, i) => digest !== options.expected[i])
+  if (wrong >= 0 || found.length !== paths.length)
+    throw new Error(`${options.side}: "${paths[wrong]}" is not what was cloned`)
+}
+
+/** SHA-1 of the content of every file of the head, by path. */
+async function digests(source: string, corpus: CorpusOptions): Promise<string[]> {
+  const listed = await git(source, 'ls-tree', '-r', '--format=%(objectname) %(path)', 'main')
+  const oids = new Map(
+    listed.split('\n').map((line) => [line.slice(41), line.slice(0, 40)] as const),
+  )
+  const names = Array.from(
+    { length: corpus.files },
+    (_, i) => oids.get(corpusPath(i, corpus.layout)) ?? '',
+  )
+  const contents = execFileSync('git', ['-C', source, 'cat-file', '--batch'], {
+    input: names.join('\n'),
+    maxBuffer: 1 << 30,
+  })
+  const found: string[] = []
+  for (let at = 0; at < contents.length;) {
+    const end = contents.indexOf(10, at)
+    const size = Number(contents.subarray(at, end).toString().split(' ')[2])
+    found.push(
+      createHash('sha1')
+        .update(contents.subarray(end + 1, end + 1 + size))
+        .digest('hex'),
+    )
+    at = end + 1 + size + 1
+  }
+  return found
+}
+
+function change(corpus: CorpusOptions, i: number, revision: number): Change {
+  return [corpusPath(i, corpus.layout), corpusFile(i, revision)]
+}
+
+/** Ten changes; those of the two sides do not meet. */
+function changes(corpus: CorpusOptions, side: 0 | 1): Change[] {
+  const step = Math.floor(corpus.files / 20)
+  return Array.from({ length: 10 }, (_, i) => change(corpus, (2 * i + side) * step, 9500 + side))
+}
+
+async function buildPage(folder: string): Promise<void> {
+  mkdirSync(folder, { recursive: true })
+  await build({
+    entryPoints: [join(import.meta.dirname, 'page-main.ts')],
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2024',
+    outfile: join(folder, 'page.js'),
+    define: { 'process.env.NODE_DEBUG': 'undefined', global: 'globalThis' },
+    logLevel: 'error',
+  })
+  writeFileSync(
+    join(folder, 'index.html'),
+    '<!doctype html><title>bench</title><script type="module" src="/page.js"></script>',
+  )
+}

@@ -1,0 +1,77 @@
+/**
+ * The peer in the browser: isomorphic-git over lightning-fs, used as its documentation says. Runs in the page.
+ *
+ * @module
+ */
+import LightningFS from '@isomorphic-git/lightning-fs'
+import { Buffer } from 'buffer'
+import git from 'isomorphic-git'
+import http from 'isomorphic-git/http/web'
+import type { Bench, FileList } from './bench-page.ts'
+
+// isomorphic-git takes Node's Buffer for granted, also in browsers.
+;(globalThis as { Buffer?: unknown }).Buffer ??= Buffer
+
+const dir = '/work'
+const author = { name: 'Ada', email: 'ada@example.org' }
+
+/** The peer's side of the benchmark. */
+export function peerBench(name: string): Bench {
+  const fs = new LightningFS(name)
+  const files = fs.promises
+  const cache = {}
+  const base = { fs, dir, cache }
+  return {
+    async clone(url) {
+      await files.mkdir(dir)
+      await git.clone({ ...base, http, url, singleBranch: true })
+    },
+    async readAll(paths: FileList) {
+      const digests: string[] = []
+      for (const path of paths)
+        digests.push(await digest((await files.readFile(`${dir}/${path}`)) as Uint8Array))
+      return digests
+    },
+    async commit(path, content) {
+      await files.writeFile(`${dir}/${path}`, content)
+      await git.add({ ...base, filepath: path })
+      await git.commit({ ...base, author, message: `Change ${path}` })
+    },
+    async read(paths) {
+      const oid = await git.resolveRef({ ...base, ref: 'HEAD' })
+      let bytes = 0
+      for (const filepath of paths)
+        bytes += (await git.readBlob({ ...base, oid, filepath })).blob.length
+      return bytes
+    },
+    async log() {
+      return (await git.log({ ...base, ref: 'HEAD' })).length
+    },
+    async merge(ours, theirs) {
+      await git.branch({ ...base, ref: 'theirs' })
+      for (const [path, content] of ours) await files.writeFile(`${dir}/${path}`, content)
+      await git.add({ ...base, filepath: ours.map(([path]) => path) })
+      await git.commit({ ...base, author, message: 'Ours' })
+      await git.checkout({ ...base, ref: 'theirs' })
+      for (const [path, content] of theirs) await files.writeFile(`${dir}/${path}`, content)
+      await git.add({ ...base, filepath: theirs.map(([path]) => path) })
+      await git.commit({ ...base, author, message: 'Theirs' })
+      await git.checkout({ ...base, ref: 'main' })
+      const started = performance.now()
+      await git.merge({ ...base, author, ours: 'main', theirs: 'theirs' })
+      await git.checkout({ ...base, ref: 'main' })
+      return performance.now() - started
+    },
+    async push(url) {
+      await git.push({ ...base, http, url, ref: 'main', remoteRef: 'main' })
+    },
+    async head() {
+      return git.resolveRef({ ...base, ref: 'HEAD' })
+    },
+  }
+}
+
+async function digest(bytes: Uint8Array): Promise<string> {
+  const hash = await crypto.subtle.digest('SHA-1', Uint8Array.from(bytes))
+  return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
