@@ -12,148 +12,23 @@
  * @module
  */
 import { MalformedError } from './error.ts'
+import {
+  build,
+  CODE_ORDER,
+  DISTANCE_BASE,
+  DISTANCE_EXTRA,
+  findLong,
+  LENGTH_BASE,
+  LENGTH_EXTRA,
+  lengths,
+  makeCodes,
+  MAX_BITS,
+  ROOT_MASK,
+  type Codes,
+} from './inflate-codes.ts'
 
 /** Deflate makes at most this many bytes out of one. */
 const MAX_RATIO = 1032
-
-/** Bits that are looked up at once; longer codes are found by counting. */
-const ROOT = 9
-const ROOT_MASK = (1 << ROOT) - 1
-const MAX_BITS = 15
-
-const LENGTH_BASE = Uint16Array.of(
-  3,
-  4,
-  5,
-  6,
-  7,
-  8,
-  9,
-  10,
-  11,
-  13,
-  15,
-  17,
-  19,
-  23,
-  27,
-  31,
-  35,
-  43,
-  51,
-  59,
-  67,
-  83,
-  99,
-  115,
-  131,
-  163,
-  195,
-  227,
-  258,
-)
-const LENGTH_EXTRA = Uint8Array.of(
-  0,
-  0,
-  0,
-  0,
-  0,
-  0,
-  0,
-  0,
-  1,
-  1,
-  1,
-  1,
-  2,
-  2,
-  2,
-  2,
-  3,
-  3,
-  3,
-  3,
-  4,
-  4,
-  4,
-  4,
-  5,
-  5,
-  5,
-  5,
-  0,
-)
-const DISTANCE_BASE = Uint16Array.of(
-  1,
-  2,
-  3,
-  4,
-  5,
-  7,
-  9,
-  13,
-  17,
-  25,
-  33,
-  49,
-  65,
-  97,
-  129,
-  193,
-  257,
-  385,
-  513,
-  769,
-  1025,
-  1537,
-  2049,
-  3073,
-  4097,
-  6145,
-  8193,
-  12289,
-  16385,
-  24577,
-)
-const DISTANCE_EXTRA = Uint8Array.of(
-  0,
-  0,
-  0,
-  0,
-  1,
-  1,
-  2,
-  2,
-  3,
-  3,
-  4,
-  4,
-  5,
-  5,
-  6,
-  6,
-  7,
-  7,
-  8,
-  8,
-  9,
-  9,
-  10,
-  10,
-  11,
-  11,
-  12,
-  12,
-  13,
-  13,
-)
-const CODE_ORDER = Uint8Array.of(16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15)
-
-const REVERSED = Uint16Array.from({ length: 1 << ROOT }, (_, value) => {
-  let reversed = 0
-  for (let bit = 0; bit < ROOT; bit++) reversed |= ((value >> bit) & 1) << (ROOT - 1 - bit)
-  return reversed
-})
 
 /** What came out, and how many compressed bytes went in, the checksum included. */
 export interface Inflated {
@@ -266,25 +141,7 @@ class BitInput {
   }
 }
 
-/** A set of codes: how many there are of each length, the symbols in order, and what the next {@link ROOT} bits mean. */
-interface Codes {
-  readonly counts: Uint16Array
-  readonly symbols: Uint16Array
-  /** `symbol << 4 | bits`; 0 where the code is longer than {@link ROOT} bits or there is none. */
-  readonly root: Uint16Array
-}
-
-function makeCodes(): Codes {
-  return {
-    counts: new Uint16Array(16),
-    symbols: new Uint16Array(320),
-    root: new Uint16Array(1 << ROOT),
-  }
-}
-
 // One set of tables serves every stream: nothing is awaited between filling and using them.
-const lengths = new Uint8Array(320)
-const offsets = new Uint16Array(16)
 const dynamicLiterals = makeCodes()
 const dynamicDistances = makeCodes()
 const codeLengths = makeCodes()
@@ -342,50 +199,6 @@ function buildFixed(): void {
   fixedAreBuilt = true
 }
 
-/** Fills `codes` from `count` of {@link lengths}; whether they make a set that may be used. */
-function build(codes: Codes, from: number, count: number): boolean {
-  const { counts, symbols, root } = codes
-  counts.fill(0)
-  root.fill(0)
-  let longest = 0
-  for (let i = from; i < from + count; i++) {
-    const length = lengths[i] as number
-    counts[length] = (counts[length] as number) + 1
-    if (length > longest) longest = length
-  }
-  let left = 1
-  offsets[1] = 0
-  for (let length = 1; length <= MAX_BITS; length++) {
-    left = 2 * left - (counts[length] as number)
-    if (left < 0) return false
-    if (length < MAX_BITS)
-      offsets[length + 1] = (offsets[length] as number) + (counts[length] as number)
-  }
-  for (let i = 0; i < count; i++) {
-    const length = lengths[from + i] as number
-    if (length === 0) continue
-    const place = offsets[length] as number
-    symbols[place] = i
-    offsets[length] = place + 1
-  }
-  fillRoot(codes)
-  // Too few codes are only allowed where there is one of one bit, or none at all.
-  return left === 0 || longest <= 1
-}
-
-function fillRoot({ counts, symbols, root }: Codes): void {
-  let code = 0
-  let place = 0
-  for (let length = 1; length <= ROOT; length++) {
-    for (let n = counts[length] as number; n > 0; n--, code++, place++) {
-      const entry = ((symbols[place] as number) << 4) | length
-      const first = REVERSED[code << (ROOT - length)] as number
-      for (let i = first; i <= ROOT_MASK; i += 1 << length) root[i] = entry
-    }
-    code <<= 1
-  }
-}
-
 function readDynamic(input: BitInput): string | undefined {
   const literals = input.take(5) + 257
   const distances = input.take(5) + 1
@@ -436,22 +249,6 @@ function readSymbol(input: BitInput, { counts, symbols }: Codes): number {
     code <<= 1
   }
   return -1
-}
-
-/** Symbol and length, as in {@link Codes.root}, of a code that is longer than {@link ROOT} bits; 0 when there is none. */
-function findLong({ counts, symbols }: Codes, hold: number): number {
-  let code = 0
-  let first = 0
-  let index = 0
-  for (let length = 1; length <= MAX_BITS; length++) {
-    code |= (hold >>> (length - 1)) & 1
-    const count = counts[length] as number
-    if (code - count < first) return ((symbols[index + code - first] as number) << 4) | length
-    index += count
-    first = (first + count) << 1
-    code <<= 1
-  }
-  return 0
 }
 
 /**
