@@ -8,6 +8,7 @@
  */
 import { MalformedError } from '../error.ts'
 import { encodeOid, type Oid } from '../oid.ts'
+import type { PackInfo } from '../place.ts'
 import { OidMap } from '../oid-map.ts'
 import type { ObjectType } from '../object.ts'
 import type { Located } from '../object-lookup.ts'
@@ -39,13 +40,21 @@ export type NodeLinks =
   | { readonly kind: 'tag'; readonly target: Node }
   | { readonly kind: 'blob' }
 
+/** An entry of a pack. */
+export interface StoredEntry {
+  readonly index: PackIndex
+  readonly ordinal: number
+  /** `undefined` for a pack that is gone. */
+  readonly pack: PackInfo | undefined
+}
+
 /** An index, and which of its objects are nodes already. */
 interface Room {
   readonly index: PackIndex
   /** Node of each ordinal, plus one; 0 where there is none. */
   readonly nodes: Int32Array
-  /** Of each pack, whether what the index says of it can be believed; `undefined` for one that is gone. */
-  readonly trusted: readonly (boolean | undefined)[]
+  /** The packs that the index is of; `undefined` for one that is gone. */
+  readonly packs: readonly (PackInfo | undefined)[]
   commits: CommitRows | undefined
   edges: EdgeRows | undefined
   tags: TagRows | undefined
@@ -123,9 +132,34 @@ export class ObjectGraph {
     return true
   }
 
+  /** From here on, takes an object from another copy. */
+  move(node: Node, located: Located): void {
+    this.#roomOf[node] = NOWHERE
+    this.#place(node, this.#roomFor(located), located.ordinal)
+  }
+
   /** The type of a located object. */
   type(node: Node): ObjectType {
     return this.#room(node).index.type(this.#ordinals[node] ?? 0)
+  }
+
+  /** Where a located object is stored. */
+  stored(node: Node): StoredEntry {
+    const { index, packs } = this.#room(node)
+    const ordinal = this.#ordinals[node] ?? 0
+    return { index, ordinal, pack: packs[index.packOf(ordinal)] }
+  }
+
+  /** What a located object is stored as a delta to. */
+  base(node: Node): Node | undefined {
+    const room = this.#room(node)
+    const link = room.index.base(this.#ordinals[node] ?? 0)
+    return link === NO_LINK ? undefined : this.#follow(room, link)
+  }
+
+  /** The oid as 20 bytes, to be looked at until another node is made. */
+  oidBytes(node: Node): Uint8Array {
+    return this.#oids.oidBytes(node)
   }
 
   /** What a located object names, if that is at hand; else {@link readLinks} has to be asked. */
@@ -134,7 +168,8 @@ export class ObjectGraph {
     const ordinal = this.#ordinals[node] ?? 0
     const type = room.index.type(ordinal)
     if (type === 'blob') return blob
-    if (room.trusted[room.index.packOf(ordinal)] !== true) return undefined
+    // What nobody verified only says where to look.
+    if (room.packs[room.index.packOf(ordinal)]?.verified !== true) return undefined
     if (type === 'commit') return this.#commitLinks(room, ordinal)
     if (type === 'tree') return this.#treeLinks(room, ordinal)
     const target = room.tags?.of(ordinal)
@@ -220,7 +255,7 @@ export class ObjectGraph {
     }
     const node = this.#nodeOfBytes(index.oidBytes(link), 0)
     // A pack of a merged index may be gone by now; where its objects are then is looked up.
-    if (room.trusted[index.packOf(link)] !== undefined) this.#place(node, room, link)
+    if (room.packs[index.packOf(link)] !== undefined) this.#place(node, room, link)
     return node
   }
 
@@ -245,9 +280,9 @@ export class ObjectGraph {
     return room
   }
 
-  #trustIn({ index, pack }: Located): (boolean | undefined)[] {
-    if (index.packs.length === 0) return [pack.verified]
-    const live = new Map(this.objects.state.packs.map(({ id, verified }) => [id, verified]))
+  #packsOf({ index, pack }: Located): (PackInfo | undefined)[] {
+    if (index.packs.length === 0) return [pack]
+    const live = new Map(this.objects.state.packs.map((info) => [info.id, info]))
     return index.packs.map((id) => live.get(id))
   }
 
@@ -258,7 +293,7 @@ export class ObjectGraph {
     const room: Room = {
       index,
       nodes: new Int32Array(index.count),
-      trusted: this.#trustIn(located),
+      packs: this.#packsOf(located),
       commits: undefined,
       edges: undefined,
       tags: undefined,

@@ -29,36 +29,42 @@ export interface SelectRequest {
 
 /** Objects that were selected. */
 export class Selection {
-  readonly #graph: ObjectGraph
-  readonly #nodes: readonly Node[]
+  /** Where the objects are numbers; those of the selection are `nodes`, in the order of the walk. */
+  readonly graph: ObjectGraph
+  readonly nodes: readonly Node[]
   /** The pack that is the selection, object for object, and can be passed on as it is stored. */
   readonly whole: PackInfo | undefined
 
   constructor(graph: ObjectGraph, nodes: readonly Node[], whole: PackInfo | undefined) {
-    this.#graph = graph
-    this.#nodes = nodes
+    this.graph = graph
+    this.nodes = nodes
     this.whole = whole
   }
 
   get count(): number {
-    return this.#nodes.length
+    return this.nodes.length
   }
 
   /** The objects, each once, in the order of the walk. */
   *oids(): Generator<Oid, void, undefined> {
-    for (const node of this.#nodes) yield this.#graph.oid(node)
+    for (const node of this.nodes) yield this.graph.oid(node)
   }
 
   /** Whether the object is selected. */
   has(oid: Oid): boolean {
-    const node = this.#graph.find(oid)
-    return node !== undefined && isSelected(this.#graph, node)
+    const node = this.graph.find(oid)
+    return node !== undefined && this.hasNode(node)
+  }
+
+  /** Whether the object with this number is selected. */
+  hasNode(node: Node): boolean {
+    return isSelected(this.graph, node)
   }
 
   /** Whether the receiver is known to have the object; `false` also where nobody found out. */
   isHad(oid: Oid): boolean {
-    const node = this.#graph.find(oid)
-    return node !== undefined && this.#graph.isMarked(node, HAD)
+    const node = this.graph.find(oid)
+    return node !== undefined && this.graph.isMarked(node, HAD)
   }
 }
 

@@ -1,28 +1,18 @@
 /**
  * Serve: the one way out for packs, to a fetch, a push of ours and a sync.
  *
- * Entries are passed on as they are stored (`pack/copy-pack.ts`); a repository that is one pack and wanted whole is not
+ * Entries are passed on as they are stored (`copy-entries.ts`); a repository that is one pack and wanted whole is not
  * even looked at. When something fails in the middle the stream fails: what came before is never to be taken for a pack.
  *
  * @module
  */
 import { MissingError } from '../error.ts'
 import type { Objects } from '../objects.ts'
-import { copyPack } from '../pack/copy-pack.ts'
-import type { PackTable } from '../pack/pack-table.ts'
 import type { PackInfo } from '../place.ts'
+import { copyEntries, type PackOptions } from './copy-entries.ts'
 import { selectObjects, type Selection, type SelectRequest } from './select.ts'
 
-/** What the receiver can read. */
-export interface PackOptions {
-  /** Whether deltas may have bases that only the receiver has. */
-  readonly thin: boolean
-  /** Whether a delta may name its base by distance; `true` when left out. */
-  readonly usesDistance?: boolean | undefined
-  /** Is given a row for every object, as the pack's index needs it. */
-  readonly table?: PackTable | undefined
-  readonly signal?: AbortSignal | undefined
-}
+export type { PackOptions } from './copy-entries.ts'
 
 /** Bytes that are read at once from a pack that is passed on whole. */
 const WINDOW = 4 * 1024 * 1024
@@ -49,12 +39,7 @@ export function streamPack(
   if (whole !== undefined && options.usesDistance !== false && options.table === undefined) {
     return storedPack(objects, whole, options.signal)
   }
-  return copyPack(objects, selection.oids(), {
-    receiverHas: options.thin ? (oid) => selection.isHad(oid) : undefined,
-    usesDistance: options.usesDistance,
-    table: options.table,
-    signal: options.signal,
-  })
+  return copyEntries(selection, options)
 }
 
 /** The bytes of a pack, in windows; the next one is fetched while one is sent. */

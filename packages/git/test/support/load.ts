@@ -38,9 +38,13 @@ export async function load(
     (name) => now.get(name) !== before.get(name),
   )
   const revisions = [...now.values(), ...[...before.values()].map((oid) => `^${oid}`)].join('\n')
-  const pack = git(path, ['pack-objects', '--stdout', '--revs', '--quiet', ...options], {
-    input: Buffer.from(`${revisions}\n`),
-  })
+  const pack = git(
+    path,
+    ['pack-objects', '--stdout', '--revs', '--quiet', '--delta-base-offset', ...options],
+    {
+      input: Buffer.from(`${revisions}\n`),
+    },
+  )
   const branch = gitText(path, ['symbolic-ref', 'HEAD'])
   const to: Head = { ref: branch }
   const { head } = objects.state
