@@ -1,12 +1,13 @@
 /**
- * Weighs the client code that a page needs for store and sync, and fails when it is over its budget.
+ * Weighs the client code that a page needs for store and sync, bundled and minified as the web app is, and fails when it is
+ * over its budget.
  *
  * @module
  */
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
-import { build } from 'esbuild'
+import { build } from 'vite'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
@@ -17,29 +18,33 @@ export const BUDGET = 40_000
 export interface ClientSize {
   readonly minified: number
   readonly gzipped: number
-  /** The largest modules, with their minified bytes. */
+  /** The largest modules, with their bytes before they are minified. */
   readonly largest: readonly (readonly [path: string, bytes: number])[]
 }
 
 /** Bundles `web/size/store-and-sync.ts` as a page would, and weighs it. */
 export async function measureClient(): Promise<ClientSize> {
+  const input = join(root, 'web', 'size', 'store-and-sync.ts')
   const result = await build({
-    entryPoints: [join(root, 'web', 'size', 'store-and-sync.ts')],
-    bundle: true,
-    minify: true,
-    write: false,
-    metafile: true,
-    format: 'esm',
-    platform: 'browser',
-    target: 'es2022',
-    absWorkingDir: root,
+    root: join(root, 'web'),
+    configFile: false,
+    logLevel: 'warn',
+    publicDir: false,
+    build: {
+      target: 'es2022',
+      write: false,
+      modulePreload: { polyfill: false },
+      rolldownOptions: { input, preserveEntrySignatures: 'strict' },
+    },
   })
-  const body = result.outputFiles[0]?.contents ?? new Uint8Array(0)
-  const [output] = Object.values(result.metafile.outputs)
-  const largest = Object.entries(output?.inputs ?? {})
-    .map(([path, { bytesInOutput }]) => [path, bytesInOutput] as const)
+  const outputs = Array.isArray(result) ? result : [result]
+  const chunks = outputs.flatMap((output) => ('output' in output ? output.output : []))
+  const chunk = chunks.find((output) => output.type === 'chunk')
+  if (chunk?.type !== 'chunk') throw new Error('Cannot weigh the client: nothing was built')
+  const largest = Object.entries(chunk.modules)
+    .map(([path, { renderedLength }]) => [relative(root, path), renderedLength] as const)
     .toSorted(([, a], [, b]) => b - a)
-    .slice(0, 12)
+  const body = new TextEncoder().encode(chunk.code)
   return { minified: body.length, gzipped: gzipSync(body, { level: 9 }).length, largest }
 }
 
