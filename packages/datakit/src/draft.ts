@@ -13,7 +13,7 @@ import { makeIdentity } from '@datakit/git/identity'
 import { nameObject, objectHeader, type GitObject, type ObjectType } from '@datakit/git/object'
 import { encodeOid, readOid, type Oid } from '@datakit/git/oid'
 import { encodePack, type PackObject } from '@datakit/git/pack/write-pack'
-import { readLinks, unpackLinks, type Links } from '@datakit/git/pack/links'
+import type { Links } from '@datakit/git/pack/links'
 import type { PackId, StagedPack } from '@datakit/git/place'
 import { editTree, entriesOf, findEntry, isGitlinkMode } from '@datakit/git/tree'
 import type { Side } from './conflict.ts'
@@ -27,6 +27,14 @@ const LARGE_BODY = 16 * 1024
 export const LARGE_TREE = 4 * 1024
 /** Deltas on deltas end at this many; the next version is stored whole. */
 export const MAX_CHAIN = 32
+
+/** A pack that waits for its update. */
+export interface Stage {
+  readonly staged: StagedPack
+  /** Packs that hold bases of its deltas. */
+  readonly needs: readonly PackId[]
+  readonly objects: readonly PackObject[]
+}
 
 /** A commit that is made now. */
 export interface NewCommit {
@@ -44,6 +52,7 @@ export type TreeEdits = ReadonlyMap<string, Side | undefined>
 export class Draft implements StatSource, LinkSource {
   readonly #store: Store
   readonly #objects = new Map<Oid, PackObject>()
+  readonly #found = new Map<string, Side | undefined>()
 
   constructor(store: Store) {
     this.#store = store
@@ -110,21 +119,34 @@ export class Draft implements StatSource, LinkSource {
   /** Keeps the tree that `edits` make of the tree `base`, and gives its oid; `undefined` when nothing is left in it. */
   async editTree(base: Oid | undefined, edits: TreeEdits): Promise<Oid | undefined> {
     const before = await readTreeBody(this, base)
-    const real = new Map(
-      [...edits].filter(([name, value]) => !isSame(findEntry(before, name), value)),
-    )
+    const real = new Map<string, Side | undefined>()
+    const removed: Oid[] = []
+    for (const [name, value] of edits) {
+      const old = base && (await this.find(base, name))
+      if (isSame(old, value)) continue
+      real.set(name, value)
+      if (old && !isGitlinkMode(old.mode)) removed.push(old.oid)
+    }
     if (base !== undefined && real.size === 0) return before.length === 0 ? undefined : base
     const { body, delta } = editTree(before, real)
     if (body.length === 0) return undefined
     if (base === undefined) return this.#write({ type: 'tree', body })
-    const difference = readLinks('tree', body, { oid: encodeOid(base), body: before })
+    const links = differenceOf(base, body, { removed, edits: real })
+    const isLarge = body.length > LARGE_TREE
     return this.#write(
       { type: 'tree', body },
-      {
-        links: difference && unpackLinks(difference),
-        delta: body.length > LARGE_TREE ? { base, bytes: delta } : undefined,
-      },
+      { links, delta: isLarge ? { base, bytes: delta } : undefined },
     )
+  }
+
+  /** The entry of a tree, looked for once: in a directory of 10,000 files that is what costs. */
+  async find(tree: Oid, name: string): Promise<Side | undefined> {
+    const key = `${tree}${name}`
+    if (this.#found.has(key)) return this.#found.get(key)
+    const entry = findEntry(await readTreeBody(this, tree), name)
+    const side = entry && { mode: entry.mode, oid: entry.oid }
+    this.#found.set(key, side)
+    return side
   }
 
   /** Keeps the tree without entries, for a commit that has no file. */
@@ -136,16 +158,14 @@ export class Draft implements StatSource, LinkSource {
    * Writes one pack of what `tips` reach in the draft, invisible until an update names it; `undefined` when they reach
    * nothing that is not stored.
    */
-  async stage(
-    tips: readonly Oid[],
-  ): Promise<{ staged: StagedPack; needs: readonly PackId[] } | undefined> {
+  async stage(tips: readonly Oid[]): Promise<Stage | undefined> {
     const objects = this.#collect(tips)
     if (objects.size === 0) return undefined
     const { packed, needs } = await this.#chooseDeltas(objects)
     const { bytes, table } = await encodePack(this.#store.runtime, packed)
     const writer = await this.#store.place.writePack()
     await writer.write(bytes)
-    return { staged: await writer.finish({ table, needs, verified: true }), needs }
+    return { staged: await writer.finish({ table, needs, verified: true }), needs, objects: packed }
   }
 
   async #write(object: GitObject, extra: Pick<PackObject, 'links' | 'delta'> = {}): Promise<Oid> {
@@ -232,6 +252,32 @@ function closeLine(message: string): string {
 
 function isSame(found: Side | undefined, value: Side | undefined): boolean {
   return found?.mode === value?.mode && found?.oid === value?.oid
+}
+
+/** A tree's children told as the difference to the version before. */
+function differenceOf(
+  base: Oid,
+  body: Uint8Array,
+  { removed, edits }: { readonly removed: readonly Oid[]; readonly edits: TreeEdits },
+): Links {
+  const added = new Set<Oid>()
+  for (const side of edits.values()) if (side && !isGitlinkMode(side.mode)) added.add(side.oid)
+  // A child that left one name may still be there under another.
+  const gone = [...new Set(removed)].filter(
+    (oid) => !added.has(oid) && !mentions(body, encodeOid(oid)),
+  )
+  return { kind: 'tree', against: base, removed: gone, added: [...added] }
+}
+
+/** Whether the bytes of the oid are anywhere in the body. */
+function mentions(body: Uint8Array, oid: Uint8Array): boolean {
+  const first = oid[0] ?? 0
+  for (let at = body.indexOf(first); at >= 0; at = body.indexOf(first, at + 1)) {
+    let i = 1
+    while (i < oid.length && body[at + i] === oid[i]) i++
+    if (i === oid.length) return true
+  }
+  return false
 }
 
 function childrenOf(body: Uint8Array): Oid[] {

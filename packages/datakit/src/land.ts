@@ -84,7 +84,9 @@ export async function landCommit(store: Store, landing: Landing): Promise<Commit
       reliesOn: stage?.needs,
       log: { who: store.who(), why: `${how === 'merge' ? 'merge' : 'commit'}: ${why}` },
     })
-    if (outcome.state === 'done') return { state: 'committed', oid: merged.oid, how }
+    if (outcome.state === 'lost') continue
+    store.remember(stage?.objects ?? [])
+    return { state: 'committed', oid: merged.oid, how }
   }
   throw new UnavailableError(`Cannot commit to "${ref}": it moved ${MAX_ROUNDS} times meanwhile`)
 }

@@ -3,7 +3,9 @@
  *
  * @module
  */
+import { ByteCache } from '@datakit/git/byte-cache'
 import type { Identity } from '@datakit/git/identity'
+import type { GitObject } from '@datakit/git/object'
 import { Objects } from '@datakit/git/objects'
 import type { Oid } from '@datakit/git/oid'
 import type { Place, State } from '@datakit/git/place'
@@ -24,6 +26,9 @@ export interface StoreOptions {
   readonly clock?: (() => number) | undefined
 }
 
+/** Bytes of own objects that are kept at hand. */
+const RECENT = 8_000_000
+
 const NOBODY: Person = { name: 'DataKit', address: 'datakit@localhost' }
 
 /** What branches, snapshots and transactions of one repository have in common. */
@@ -31,6 +36,7 @@ export class Store implements ObjectSource, LinkSource {
   readonly place: Place
   readonly objects: Objects
   readonly runtime: Runtime
+  readonly #recent = new ByteCache<Oid, GitObject>(RECENT)
   readonly #identity: () => Person
   readonly #clock: () => number
 
@@ -46,8 +52,14 @@ export class Store implements ObjectSource, LinkSource {
     return new Store(place, await Objects.open(place, options.runtime), options)
   }
 
-  read(oid: Oid): ReturnType<Objects['read']> {
-    return this.objects.read(oid)
+  async read(oid: Oid): Promise<GitObject> {
+    return this.#recent.get(oid) ?? this.objects.read(oid)
+  }
+
+  /** Keeps objects that were made here and are stored: what is changed next is what was changed last. */
+  remember(objects: Iterable<GitObject & { readonly oid: Oid }>): void {
+    for (const { oid, type, body } of objects)
+      this.#recent.set(oid, { type, body }, body.length + 200)
   }
 
   links(oid: Oid): Promise<Links | undefined> {

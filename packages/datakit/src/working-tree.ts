@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { decodeTree, findEntry } from '@datakit/git/tree'
+import { decodeTree } from '@datakit/git/tree'
 import type { Oid } from '@datakit/git/oid'
 import type { Side } from './conflict.ts'
 import type { Draft } from './draft.ts'
@@ -108,8 +108,7 @@ export class WorkingTree {
   async #child(node: Node, name: string): Promise<Node | undefined> {
     if (node instanceof Directory && node.changes.has(name)) return node.changes.get(name)
     const tree = node instanceof Directory ? node.base : node.oid
-    const entry = findEntry(await readTreeBody(this.#draft, tree), name)
-    return entry && { mode: entry.mode, oid: entry.oid }
+    return tree && this.#draft.find(tree, name)
   }
 
   /** The directory at `steps`, made ready to be changed. */
