@@ -10,6 +10,7 @@ import { readCommit } from './object-source.ts'
 import type { Store } from './store.ts'
 import {
   findPath,
+  kindOf,
   listPath,
   readFile,
   statSide,
@@ -19,6 +20,11 @@ import {
   type WalkedFile,
   type WalkOptions,
 } from './tree-reader.ts'
+
+/** A file and what is in it. */
+export interface ReadFile extends WalkedFile {
+  readonly body: Uint8Array
+}
 
 /** A commit and the files in it, read when asked for. */
 export class Snapshot {
@@ -74,5 +80,23 @@ export class Snapshot {
   /** Every file below `path`, ordered by path; directories are passed through and not named. */
   walk(options: WalkOptions = {}): AsyncIterable<WalkedFile> {
     return walkTree(this.#store, this.tree, options)
+  }
+
+  /**
+   * The files below `path` with their bytes, few requests for many of them. In the order in which they are stored, which
+   * is not that of their paths; submodules are left out.
+   */
+  async *readAll(options: WalkOptions = {}): AsyncGenerator<ReadFile, void, undefined> {
+    const files = new Map<Oid, WalkedFile[]>()
+    for await (const file of this.walk(options)) {
+      if (kindOf(file.mode) === 'submodule') continue
+      const same = files.get(file.oid)
+      if (same === undefined) files.set(file.oid, [file])
+      else same.push(file)
+    }
+    for await (const { oid, body } of this.#store.objects.readMany(files.keys())) {
+      options.signal?.throwIfAborted()
+      for (const file of files.get(oid) ?? []) yield { ...file, body }
+    }
   }
 }

@@ -294,6 +294,18 @@ describe('a branch that has moved', () => {
   })
 })
 
+describe('a snapshot', () => {
+  it('gives every file with its bytes, also those that are the same', async () => {
+    const repository = await open()
+    await commit(repository, { 'd/a': '1', 'd/b': '1', 'd/e/c': '2', f: '3' })
+    const found: string[] = []
+    const head = await repository.branch('main').head()
+    for await (const { path, body } of head?.readAll({ path: 'd' }) ?? [])
+      found.push(`${path} ${new TextDecoder().decode(body)}`)
+    expect(found.sort()).toEqual(['d/a 1', 'd/b 1', 'd/e/c 2'])
+  })
+})
+
 describe('large trees', () => {
   it('are stored as deltas, in chains of at most 32', async () => {
     const place = memoryPlace()
