@@ -15,6 +15,7 @@ import type { Located } from '../object-lookup.ts'
 import type { Objects } from '../objects.ts'
 import { NO_LINK, type Link } from '../pack/index-format.ts'
 import type { CommitRows, EdgeRows, TagRows } from '../pack/index-rows.ts'
+import { isGitlinkMode, TreeCursor } from '../tree.ts'
 import { readLinks, unpackLinks } from '../pack/links.ts'
 import type { PackIndex } from '../pack/pack-index.ts'
 
@@ -192,14 +193,13 @@ export class ObjectGraph {
     const oid = this.oid(node)
     const { type, body } = await this.objects.read(oid)
     if (type === 'blob') return blob
+    if (type === 'tree') return this.#readTree(body)
     const packed = readLinks(type, body)
     if (packed === undefined)
       throw new MalformedError(`${type} ${oid}`, 'it does not name what it must')
     const links = unpackLinks(packed)
     if (links.kind === 'tag') return { kind: 'tag', target: this.node(links.target) }
-    if (links.kind === 'tree') {
-      return { kind: 'tree', against: undefined, removed: [], added: this.#nodes(links.added) }
-    }
+    if (links.kind === 'tree') return this.#readTree(body)
     const { time, generation } = links
     return {
       kind: 'commit',
@@ -208,6 +208,15 @@ export class ObjectGraph {
       time,
       generation,
     }
+  }
+
+  /** Without a string for each entry: large trees are what no index tells in full. */
+  #readTree(body: Uint8Array): NodeLinks {
+    const added: Node[] = []
+    for (const cursor = new TreeCursor(body); cursor.next();) {
+      if (!isGitlinkMode(cursor.mode)) added.push(this.#nodeOfBytes(body, cursor.oidStart))
+    }
+    return { kind: 'tree', against: undefined, removed: [], added }
   }
 
   #nodes(oids: readonly Oid[]): Node[] {

@@ -15,3 +15,9 @@ export const SEEN = 4
 
 /** A commit that waits in the queue. */
 export const WAITING = 8
+
+/** The tree of a commit that is sent: it will be sent itself. */
+export const ROOT = 16
+
+/** A tree that was put off until the one that it differs from. */
+export const DEFERRED = 32

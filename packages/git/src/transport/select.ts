@@ -13,7 +13,7 @@ import type { Objects } from '../objects.ts'
 import type { PackInfo } from '../place.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { ObjectGraph, type Node, type NodeLinks } from './graph.ts'
-import { HAD, SEEN, SENT, WAITING } from './marks.ts'
+import { HAD, ROOT, SEEN, SENT, WAITING } from './marks.ts'
 import { TreeWalk } from './tree-walk.ts'
 
 /** What a pack shall hold. */
@@ -179,6 +179,11 @@ class Walk {
   }
 
   async walkTrees(): Promise<void> {
+    for (const commit of this.#commits) {
+      const links = await this.#links(commit)
+      if (links.kind === 'commit' && !this.#graph.isMarked(commit, HAD))
+        this.#graph.mark(links.tree, ROOT)
+    }
     for (const root of this.#roots) await this.#trees.walk(root, [...this.#known])
     // Oldest first: so a tree is met after the one that it differs from.
     for (const commit of this.#commits.toReversed()) {

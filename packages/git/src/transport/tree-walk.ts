@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { HAD, SENT } from './marks.ts'
+import { DEFERRED, HAD, ROOT, SENT } from './marks.ts'
 import type { Node, NodeLinks, ObjectGraph } from './graph.ts'
 
 /** Differences on differences that are followed before the tree itself is read. */
@@ -51,6 +51,10 @@ export class TreeWalk {
       // Most objects are at hand: a promise for each would cost more than the walk.
       if (!graph.isLocated(node)) await graph.locate(node)
       const links = graph.links(node) ?? (await graph.readLinks(node))
+      if (links.kind === 'tree' && this.#comesLater(node, links)) {
+        stack.push(step, { ...step, node: links.against ?? node })
+        continue
+      }
       this.#onSelect(node)
       if (links.kind !== 'tree') continue
       const children = await this.#childrenOf(node, links)
@@ -59,6 +63,22 @@ export class TreeWalk {
         if (!graph.isMarked(child, SENT | HAD)) stack.push({ node: child, peers: next })
       }
     }
+  }
+
+  /**
+   * Whether the tree that this one differs from is sent too and better comes first: Git tells older versions as
+   * differences to newer ones, and each would be told in full otherwise.
+   */
+  #comesLater(node: Node, { against }: TreeLinks): boolean {
+    const graph = this.#graph
+    if (
+      against === undefined ||
+      !graph.isMarked(against, ROOT) ||
+      graph.isMarked(against, SENT | HAD)
+    )
+      return false
+    // Only once: the index of a hostile pack may lead in a circle.
+    return graph.mark(node, DEFERRED)
   }
 
   async #childrenOf(node: Node, links: TreeLinks): Promise<Children> {
