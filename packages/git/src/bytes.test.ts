@@ -47,7 +47,7 @@ describe('bytes', () => {
   })
 
   it('that are not UTF-8 are names that give the same bytes again', () => {
-    // Seen to fail when an odd byte below 0x80 followed one that began a character.
+    // Seen to fail when bytes from 0x80 to 0xbf were not given back.
     const odd = fc.array(
       fc.constantFrom(
         0x61,

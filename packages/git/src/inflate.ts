@@ -255,6 +255,8 @@ function readSymbol(input: BitInput, { counts, symbols }: Codes): number {
  * The body of a block of codes. The hot loop: the state is in local variables, and 25 bits or more are taken in before a
  * length code (15 and 5 bits), before a distance code (15) and before its extra bits (13).
  */
+// The hot loop: parts of it in functions of their own would hand all of its state back and forth.
+// oxlint-disable-next-line max-lines-per-function
 function inflateCodes(
   input: BitInput,
   out: Uint8Array,

@@ -85,6 +85,8 @@ function fillSchedule(w: Int32Array, bytes: Uint8Array, offset: number): void {
  * One block into the state. The casts hold because every index is below the length of its array: `compress` is only
  * called with a whole block. Five rounds a turn, so that the five variables take each other's places without moving.
  */
+// The hot loop: its rounds are written out.
+// oxlint-disable-next-line max-lines-per-function
 function compress(state: Int32Array, bytes: Uint8Array, offset: number): void {
   const w = schedule
   fillSchedule(w, bytes, offset)
