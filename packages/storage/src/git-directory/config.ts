@@ -118,7 +118,9 @@ function holds(condition: string, from: string, gitDirectory: string): boolean {
   else if (!isAbsolute(pattern)) pattern = `**/${pattern}`
   if (pattern.endsWith('/')) pattern += '**'
   const fold = (path: string) => (match[1] === undefined ? path : path.toLowerCase())
-  return matchesGlob(fold(resolve(gitDirectory)), fold(pattern))
+  const path = fold(resolve(gitDirectory))
+  // A directory is within itself.
+  return [pattern, pattern.replace(/\/\*\*$/, '')].some((each) => matchesGlob(path, fold(each)))
 }
 
 /** The settings in the text of a configuration file. @throws MalformedError with the line that is wrong */
@@ -131,7 +133,8 @@ class Parser {
   readonly #name: string
   readonly #settings: Setting[] = []
   #at = 0
-  #section: string | undefined
+  /** The section that keys are in, with its point; keys before the first are in none. */
+  #section = ''
 
   constructor(body: string, name: string) {
     this.#body = body
@@ -154,18 +157,17 @@ class Parser {
     if (match === undefined) throw this.#wrong('expected a section')
     const [, section = '', subsection] = match
     const name = section.toLowerCase()
-    this.#section =
-      subsection === undefined ? name : `${name}.${subsection.replaceAll(/\\(.)/g, '$1')}`
+    const below = subsection === undefined ? '' : `${subsection.replaceAll(/\\(.)/g, '$1')}.`
+    this.#section = `${name}.${below}`
   }
 
   #readSetting(): void {
     const key = this.#match(/([A-Za-z][A-Za-z0-9-]*)[ \t]*/y)?.[1]
-    if (key === undefined || this.#section === undefined)
-      throw this.#wrong('expected a key in a section')
+    if (key === undefined) throw this.#wrong('expected a key')
     const hasValue = this.#match(/=[ \t]*/y) !== undefined
     const value = hasValue ? this.#readValue() : undefined
     if (!hasValue && this.#match(/(?=[\n#;]|$)/y) === undefined) throw this.#wrong('expected "="')
-    this.#settings.push({ key: `${this.#section}.${key.toLowerCase()}`, value })
+    this.#settings.push({ key: this.#section + key.toLowerCase(), value })
   }
 
   /** A value to the end of its line. Blanks at its end count only within quotes. */

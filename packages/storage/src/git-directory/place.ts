@@ -6,7 +6,14 @@
 import { MissingError, RefusedError, UnavailableError } from '@datakit/git/error'
 import { Objects } from '@datakit/git/objects'
 import type { Oid } from '@datakit/git/oid'
-import type { LogEntry, Place, State, UpdateOutcome, UpdateRequest } from '@datakit/git/place'
+import type {
+  LogEntry,
+  PackId,
+  Place,
+  State,
+  UpdateOutcome,
+  UpdateRequest,
+} from '@datakit/git/place'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 import { statSync } from 'node:fs'
 
@@ -33,6 +40,8 @@ export interface GitDirectoryPlace extends Place {
   readonly hooks: Hooks
   /** Branches that are checked out in a working tree, which a push does not change without being told to. */
   checkedOut(): string[]
+  /** Deletes staged packs that no update will ask for, before their time is over. */
+  discard(packs: readonly PackId[]): Promise<void>
 }
 
 /** What a Git directory can be told. */
@@ -168,6 +177,9 @@ export function placeOf(repository: Repository, onClose: () => Promise<void>): G
     hooks: repository.hooks,
     config: () => open().config(),
     checkedOut: () => open().hooks.checkedOut(),
+    async discard(packs) {
+      for (const id of packs) await open().files.stage.remove(id)
+    },
     async read({ signal } = {}) {
       signal?.throwIfAborted()
       return await open().read()

@@ -1,0 +1,75 @@
+import { readFileSync, rmSync } from 'node:fs'
+
+import { decodeName, utf8 } from '@datakit/git/bytes'
+import { parseOid } from '@datakit/git/oid'
+import { expect, it } from 'vitest'
+
+import { git, temporaryDirectory } from '../../test/git-sample.ts'
+import { compareNames, decodePackedRefs, encodePackedRefs } from './packed-refs.ts'
+
+const ONE = parseOid('1'.repeat(40))
+const TWO = parseOid('2'.repeat(40))
+
+it('writes the bytes that git pack-refs writes', () => {
+  const directory = temporaryDirectory()
+  try {
+    git(directory, 'init', '-q', '-b', 'main')
+    git(directory, 'commit', '-q', '--allow-empty', '-m', 'one')
+    git(directory, 'tag', '-a', '-m', 'tag', 'v1')
+    for (const name of ['a-b', 'a/b', 'a.b', 'é', '😀']) git(directory, 'branch', name)
+    git(directory, 'pack-refs', '--all')
+    const packed = readFileSync(`${directory}/.git/packed-refs`)
+    const refs = decodePackedRefs(packed)
+    expect(Buffer.from(encodePackedRefs(refs))).toEqual(packed)
+    expect(refs.find(({ name }) => name === 'refs/tags/v1')?.peeled).toBe(
+      git(directory, 'rev-parse', 'v1^{}'),
+    )
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+})
+
+it('claims to have peeled everything only when it has', () => {
+  const unknown = { name: 'refs/tags/x', oid: ONE, peeled: undefined }
+  const known = { name: 'refs/tags/y', oid: ONE, peeled: TWO }
+  const body = Buffer.from(encodePackedRefs([unknown, known])).toString()
+  expect(body).toBe(`# pack-refs with: sorted \n${ONE} refs/tags/x\n${ONE} refs/tags/y\n^${TWO}\n`)
+  expect(decodePackedRefs(utf8(body))).toEqual([unknown, known])
+})
+
+it('keeps names that are not UTF-8, in the order of their bytes', () => {
+  const odd = decodeName(Uint8Array.from([...utf8('refs/heads/caf'), 0xe9]))
+  const names = ['refs/heads/caf', odd, 'refs/heads/ｚ', 'refs/heads/😀']
+  const refs = names.map((name) => ({ name, oid: ONE, peeled: false as const }))
+  expect(decodePackedRefs(encodePackedRefs(refs)).map(({ name }) => name)).toEqual(names)
+  expect(names.toReversed().sort(compareNames)).toEqual(names)
+})
+
+it('sorts a file that does not say that it is sorted', () => {
+  const body = `${ONE} refs/heads/b\n${ONE} refs/heads/a\n`
+  expect(decodePackedRefs(utf8(body)).map(({ name }) => name)).toEqual([
+    'refs/heads/a',
+    'refs/heads/b',
+  ])
+})
+
+it('refuses a file that is cut short or garbage', () => {
+  const body = encodePackedRefs([
+    { name: 'refs/heads/a', oid: ONE, peeled: false },
+    { name: 'refs/tags/v', oid: ONE, peeled: TWO },
+  ])
+  for (let end = 1; end < body.length; end++) {
+    if (body[end - 1] === 10) continue
+    expect(() => decodePackedRefs(body.subarray(0, end))).toThrow('Cannot read packed-refs')
+  }
+  for (const line of [
+    `^${ONE}`,
+    'x',
+    `${ONE}`,
+    `${ONE} `,
+    `${ONE}  `.slice(0, 41),
+    `${ONE}\trefs/heads/a`,
+  ]) {
+    expect(() => decodePackedRefs(utf8(`${line}\n`))).toThrow('Cannot read packed-refs')
+  }
+})
