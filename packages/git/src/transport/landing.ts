@@ -8,10 +8,11 @@ import type { Objects } from '../objects.ts'
 import { encodeOid, type Oid } from '../oid.ts'
 import { OidMap } from '../oid-map.ts'
 import type { PackId, RefUpdate, StagedPack, State, UpdateRequest, Version } from '../place.ts'
+import { isAncestor } from './ancestry.ts'
 import { Children, KINDS } from './children.ts'
 import { ALL_REFS, reachOf } from './reach.ts'
 import type { ReceiveOutcome, ReceiveRequest, RefOutcome } from './receive.ts'
-import { chooseHead, refuseUpdates } from './ref-rules.ts'
+import { chooseHead, refuseUpdates, type PushFacts } from './ref-rules.ts'
 import { attemptId } from './repeat.ts'
 import { settleUpdate, wait, type SettledOutcome } from './settle.ts'
 import { keepPack, readIntoPlace, type UnfinishedPack } from './stage.ts'
@@ -84,6 +85,17 @@ export class Landing {
     await this.#proveOutside()
   }
 
+  /** Settles branches that would lose commits, where the policy forbids it. */
+  async refuseRewinds(): Promise<void> {
+    if (this.#request.policy?.denyNonFastForwards !== true) return
+    for (const { name, from, to } of this.#open()) {
+      if (from === undefined || to === undefined || !name.startsWith('refs/heads/')) continue
+      const question = { ancestor: from, descendant: to, table: this.#pack?.table }
+      if (await isAncestor(this.#objects, question)) continue
+      this.#settle({ name, state: 'refused', reason: 'non-fast-forward' })
+    }
+  }
+
   /** Keeps the pack, unless no ref needs it any more. */
   async keepPack(): Promise<void> {
     const pack = this.#pack
@@ -91,6 +103,15 @@ export class Landing {
     if (pack === undefined || pack.table.count === 0 || !isNeeded) return
     this.#pack = undefined
     this.#staged = await keepPack(this.#objects, pack)
+  }
+
+  /** Settles what the policy says no to. */
+  async ask(): Promise<void> {
+    const updates = this.#open()
+    const ask = this.#request.policy?.ask
+    if (ask === undefined || updates.length === 0) return
+    for (const [name, reason] of await ask(updates, this.#facts()))
+      this.#settle({ name, state: 'refused', reason })
   }
 
   /** Moves the refs and makes the pack visible. */
@@ -112,6 +133,13 @@ export class Landing {
     )
   }
 
+  /** Tells the policy what was done. */
+  async tell(): Promise<void> {
+    const { updates, policy } = this.#request
+    const done = updates.filter(({ name }) => this.#settled.get(name)?.state === 'done')
+    if (done.length > 0) await policy?.tell?.(done, this.#facts())
+  }
+
   /** Drops a pack that was not kept. */
   async abort(): Promise<void> {
     await this.#pack?.writer.abort()
@@ -130,6 +158,11 @@ export class Landing {
         this.#settled.get(name) ?? { name, state: 'refused', reason: ATOMIC },
     )
     return { refs, problem: isUnpacked ? undefined : problem, version: this.#version }
+  }
+
+  #facts(): PushFacts {
+    const { atomic = false, options = [], say = () => {} } = this.#request
+    return { staged: this.#staged === undefined ? [] : [this.#staged.id], atomic, options, say }
   }
 
   #open(): readonly RefUpdate[] {

@@ -45,19 +45,28 @@ const CAPABILITIES = [
 /** Most bytes that are read and thrown away after a refusal, so that the client hears why. */
 const MAX_DRAINED = 4 * RECEIVE_LIMITS.bytes
 
+/** How refs are told to those who push. */
+export interface AdvertiseOptions {
+  readonly version?: 0 | 1
+  readonly readable?: Readable
+  /** Whether `git push --push-option` is taken, for those who are asked about a push. */
+  readonly takesOptions?: boolean
+}
+
+/** Bytes of what hooks say that are passed on. */
+const MAX_SAID = 1 << 20
+
 /** The answer to `GET info/refs?service=git-receive-pack`. */
 export async function advertiseReceivePack(
   state: State,
-  {
-    version = 0,
-    readable = ALL_REFS,
-  }: { readonly version?: 0 | 1; readonly readable?: Readable } = {},
+  { version = 0, readable = ALL_REFS, takesOptions = false }: AdvertiseOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   const refs: WireRef[] = []
   for await (const { name, oid } of state.refs()) {
     if (readable.includes(name)) refs.push({ name, oid, peeled: undefined, symref: undefined })
   }
-  return encodeRefsAdvertisement('git-receive-pack', { version, capabilities: CAPABILITIES, refs })
+  const capabilities = takesOptions ? [...CAPABILITIES, 'push-options'] : CAPABILITIES
+  return encodeRefsAdvertisement('git-receive-pack', { version, capabilities, refs })
 }
 
 /**
@@ -77,6 +86,8 @@ export async function receivePack(
   // A lone flush is how clients try whether they may push.
   if (push.updates.length === 0) return new Uint8Array(0)
   const hasPack = push.updates.some(({ to }) => to !== undefined)
+  const said: Uint8Array[] = []
+  let room = MAX_SAID
   const outcome = await receiveUpdate(objects, {
     id: toHex(crypto.getRandomValues(new Uint8Array(16))),
     updates: push.updates,
@@ -85,10 +96,15 @@ export async function receivePack(
     atomic: push.capabilities.has('atomic'),
     policy: options.policy,
     limits: options.limits,
+    options: push.options,
+    say: (piece) => {
+      if (room > 0) said.push(piece.slice(0, room))
+      room -= piece.length
+    },
     signal: options.signal,
   })
   await drain(reader)
-  return encodeAnswer(push, outcome)
+  return encodeAnswer(push, outcome, concat(said))
 }
 
 /** Reads what is left: a client that is cut off while it sends tells its user of a broken pipe and not of our reasons. */
@@ -109,12 +125,18 @@ async function drain(reader: ByteReader): Promise<void> {
 function encodeAnswer(
   { capabilities }: PushRequest,
   outcome: ReceiveOutcome,
+  said: Uint8Array,
 ): Uint8Array<ArrayBuffer> {
   const wantsReport = capabilities.has('report-status') || capabilities.has('report-status-v2')
   const report = wantsReport ? encodeReport(reportOf(outcome)) : new Uint8Array(0)
   if (!capabilities.has('side-band-64k')) return report
   const messages = messagesOf(outcome).map((message) => encodeProgress(`${message}\n`))
-  return concat([...messages, encodeBand(BANDS.data, report), FLUSH])
+  return concat([
+    encodeBand(BANDS.progress, said),
+    ...messages,
+    encodeBand(BANDS.data, report),
+    FLUSH,
+  ])
 }
 
 function reportOf({ refs, problem }: ReceiveOutcome): PushReport {

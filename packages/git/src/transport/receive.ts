@@ -30,6 +30,10 @@ export interface ReceiveRequest {
   readonly atomic?: boolean | undefined
   readonly policy?: ReceivePolicy | undefined
   readonly limits?: ReceiveLimits | undefined
+  /** What the user gave with `--push-option`. */
+  readonly options?: readonly string[] | undefined
+  /** Takes what those who were asked and told want to tell the person who pushes. */
+  readonly say?: ((piece: Uint8Array) => void) | undefined
   /** Commits that come without their parents on purpose, and objects that stay with a remote. */
   readonly shallow?: { readonly add: readonly Oid[]; readonly remove: readonly Oid[] } | undefined
   readonly promised?: { readonly add: readonly Oid[]; readonly remote: string } | undefined
@@ -71,8 +75,12 @@ export async function receiveUpdate(
   try {
     await landing.readPack()
     await landing.prove()
+    await landing.refuseRewinds()
     await landing.keepPack()
-    return await landing.update()
+    await landing.ask()
+    const outcome = await landing.update()
+    await landing.tell()
+    return outcome
   } catch (error) {
     if (error instanceof GitError && error.code !== 'unavailable') return landing.outcome(error)
     throw error

@@ -4,7 +4,7 @@
  * @module
  */
 import { isPushableRefName, refNamesCollide } from '../ref-name.ts'
-import type { Head, RefUpdate, State } from '../place.ts'
+import type { Head, PackId, RefUpdate, State } from '../place.ts'
 import { ALL_REFS, type Readable } from './reach.ts'
 
 /** What a caller may do. */
@@ -15,6 +15,36 @@ export interface ReceivePolicy {
   readonly refuse?: ((update: RefUpdate) => string | undefined) | undefined
   /** Whether the branch that HEAD points at may be deleted. Not when left out, as with stock Git. */
   readonly deleteCurrent?: boolean | undefined
+  /** Whether branches only move forward. */
+  readonly denyNonFastForwards?: boolean | undefined
+  /**
+   * Asked about the updates that every rule allows, when their pack is kept and before any ref moves: why one may not be,
+   * by name of the ref. What it throws refuses everything.
+   */
+  readonly ask?: Ask | undefined
+  /** Told of the updates that were made. It cannot undo them, and must not throw. */
+  readonly tell?: Tell | undefined
+}
+
+/** See {@link ReceivePolicy.ask}. */
+export type Ask = (
+  updates: readonly RefUpdate[],
+  facts: PushFacts,
+) => Promise<ReadonlyMap<string, string>>
+
+/** See {@link ReceivePolicy.tell}. */
+export type Tell = (updates: readonly RefUpdate[], facts: PushFacts) => Promise<void>
+
+/** What is known of a push beside its updates. */
+export interface PushFacts {
+  /** Packs that came with it and that nobody else sees yet. */
+  readonly staged: readonly PackId[]
+  /** Whether all updates are to be done or none. */
+  readonly atomic: boolean
+  /** What the user gave with `--push-option`. */
+  readonly options: readonly string[]
+  /** Takes words for the person who pushes. */
+  readonly say: (piece: Uint8Array) => void
 }
 
 const BRANCHES = 'refs/heads/'
