@@ -11,6 +11,7 @@ import { gitDirectoryDepot } from '@datakit/storage/git-directory'
 import { mkdir } from 'node:fs/promises'
 import type { AddressInfo, Socket } from 'node:net'
 import { resolve } from 'node:path'
+import { directoryPolicy } from './directory-policy.ts'
 import { webFile } from './web-files.ts'
 
 /** How a server is started. */
@@ -51,6 +52,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     depot,
     runtime: nodeRuntime,
     access,
+    policyOf: directoryPolicy,
     assets: (request) => webFile(request, options.web),
   })
   const server = await listen(app.fetch, options)

@@ -19,6 +19,7 @@ import { checkAccess, type Access } from './access.ts'
 import { advertiseRefs, receivePackRoute, uploadPackRoute } from './git-routes.ts'
 import { DEFAULT_LIMITS, type Limits } from './limits.ts'
 import { OpenRepositories } from './open-repositories.ts'
+import { OPEN_POLICY, type PolicyOf } from './policy.ts'
 import { problemJson, problemOf, problemText, ProblemError, type Problem } from './problem.ts'
 import { syncRoute } from './sync-route.ts'
 
@@ -30,6 +31,8 @@ export interface AppOptions {
   /** Answers what is no route: the web app, or 404. */
   readonly assets: (request: Request) => Response | Promise<Response>
   readonly limits?: Partial<Limits>
+  /** What each repository allows; everything when left out. */
+  readonly policyOf?: PolicyOf
   /** Told of every error that nobody expected. Writes to the console when left out. */
   readonly log?: (error: unknown) => void
 }
@@ -42,6 +45,7 @@ export interface RouteContext {
   readonly repositories: OpenRepositories
   readonly runtime: Runtime
   readonly limits: Limits
+  readonly policyOf: PolicyOf
 }
 
 type Route = (context: RouteContext) => Promise<Response>
@@ -53,6 +57,7 @@ export function createApp(options: AppOptions): Hono {
   const app = new Hono()
   const repositories = new OpenRepositories(options.depot, options.runtime)
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
+  const policyOf = options.policyOf ?? (() => OPEN_POLICY)
   const log = options.log ?? ((error: unknown) => console.error(error))
 
   const guarded =
@@ -67,6 +72,7 @@ export function createApp(options: AppOptions): Hono {
           repositories,
           runtime: options.runtime,
           limits,
+          policyOf,
         })
       } catch (error) {
         return answer(expected(error, log))

@@ -6,11 +6,13 @@
  * @module
  */
 import type { Objects } from '@datakit/git/objects'
+import { ALL_REFS } from '@datakit/git/transport/reach'
 import { advertiseReceivePack, receivePack } from '@datakit/git/transport/receive-pack'
 import { advertiseUploadPack, protocolVersion } from '@datakit/git/transport/refs'
 import { uploadPack } from '@datakit/git/transport/upload-pack'
 import type { RouteContext } from './app.ts'
 import { readBody, streamOf } from './body.ts'
+import { checkRefusal } from './policy.ts'
 import { ProblemError } from './problem.ts'
 import { receiveLimits } from './rules.ts'
 
@@ -43,10 +45,16 @@ export async function advertiseRefs(context: RouteContext): Promise<Response> {
   const objects = await repositories.open(name)
   // A push makes a repository, so there is always something to push to.
   if (service === UPLOAD) mustExist(objects, name)
+  const { fetch, push } = context.policyOf(objects.place)
+  checkRefusal(name, service === UPLOAD ? fetch.refusal : push.refusal)
   const refs =
     service === UPLOAD
-      ? await advertiseUploadPack(objects, { version })
-      : await advertiseReceivePack(objects.state, { version: version === 1 ? 1 : 0 })
+      ? await advertiseUploadPack(objects, { version, readable: fetch.readable })
+      : await advertiseReceivePack(objects.state, {
+          version: version === 1 ? 1 : 0,
+          readable: push.receive.readable ?? ALL_REFS,
+          takesOptions: push.takesOptions,
+        })
   return new Response(refs, {
     headers: { 'content-type': `application/x-${service}-advertisement`, ...noCache },
   })
@@ -58,9 +66,12 @@ export async function uploadPackRoute(context: RouteContext): Promise<Response> 
   checkType(request, UPLOAD)
   const objects = await repositories.open(name)
   mustExist(objects, name)
+  const { fetch } = context.policyOf(objects.place)
+  checkRefusal(name, fetch.refusal)
   const version = protocolVersion(request.headers.get('git-protocol') ?? undefined)
   const answer = uploadPack(objects, readBody(request, limits.requestBytes), {
     version,
+    readable: fetch.readable,
     signal: request.signal,
   })
   return new Response(streamOf(answer), { headers: headersOf(UPLOAD) })
@@ -71,9 +82,12 @@ export async function receivePackRoute(context: RouteContext): Promise<Response>
   const { request, name, repositories, limits } = context
   checkType(request, RECEIVE)
   const objects = await repositories.open(name)
+  const policy = context.policyOf(objects.place)
+  checkRefusal(name, policy.push.refusal)
   const report = await receivePack(objects, readBody(request, limits.packBytes), {
     who: SOMEBODY,
-    limits: receiveLimits(limits),
+    policy: policy.push.receive,
+    limits: receiveLimits(limits, policy),
     signal: request.signal,
   })
   return new Response(report, { headers: headersOf(RECEIVE) })

@@ -7,10 +7,11 @@
  * @module
  */
 import { ByteReader } from '@datakit/git/byte-reader'
+import { concat, text, toHex, utf8 } from '@datakit/git/bytes'
 import type { Objects } from '@datakit/git/objects'
 import type { Oid } from '@datakit/git/oid'
 import { PackTable } from '@datakit/git/pack/pack-table'
-import type { Ref } from '@datakit/git/place'
+import type { PackId, Ref } from '@datakit/git/place'
 import {
   encodeSection,
   encodeSyncResponse,
@@ -20,11 +21,14 @@ import {
   type SyncOutcome,
   type SyncRequest,
 } from '@datakit/git/protocol/sync'
+import { commonHaves } from '@datakit/git/transport/negotiate'
+import { ALL_REFS, type Readable } from '@datakit/git/transport/reach'
 import { receiveUpdate, type RefOutcome } from '@datakit/git/transport/receive'
 import { selectObjects, type Selection } from '@datakit/git/transport/select'
 import { streamPack } from '@datakit/git/transport/serve'
 import type { RouteContext } from './app.ts'
 import { readBody, streamOf } from './body.ts'
+import { checkRefusal, type Policy } from './policy.ts'
 import { ProblemError } from './problem.ts'
 import { receiveLimits } from './rules.ts'
 
@@ -37,11 +41,13 @@ export async function syncRoute(context: RouteContext): Promise<Response> {
   const reader = new ByteReader(readBody(request, limits.packBytes), 'a sync request')
   const message = await readSyncRequest(reader)
   const objects = await repositories.open(name)
+  const policy = context.policyOf(objects.place)
+  checkRefusal(name, policy.fetch.refusal)
   checkRepository(objects, message)
-  const outcomes = await receive(context, { objects, message, reader })
+  const outcomes = await receive(context, { objects, message, reader, policy })
   // What nobody asked for is read all the same: an answer in mid-request confuses proxies.
   for await (const _ of reader.rest());
-  return answer(objects, { message, outcomes })
+  return answer(objects, { message, outcomes, readable: policy.fetch.readable })
 }
 
 /** The client's repository is the one that is here, if it knows one. */
@@ -60,52 +66,69 @@ interface Incoming {
   readonly objects: Objects
   readonly message: SyncRequest
   readonly reader: ByteReader
+  readonly policy: Policy
 }
 
+/** Characters of what hooks say that go into a reason. */
+const MAX_SAID = 500
+
 async function receive(
-  { limits, request }: RouteContext,
-  { objects, message, reader }: Incoming,
+  { limits, request, name }: RouteContext,
+  { objects, message, reader, policy }: Incoming,
 ): Promise<SyncOutcome[]> {
   if (message.updates.length === 0 && message.head === undefined) return []
+  const { refusal } = policy.push
+  if (message.updates.length === 0) checkRefusal(name, refusal)
+  // Who may not push may still fetch: each wish has its answer, and the rest goes on.
+  if (refusal !== undefined) return message.updates.map((update) => refuse(update, refusal))
+  const said: Uint8Array[] = []
   const { refs, problem } = await receiveUpdate(objects, {
     id: message.id,
     updates: message.updates,
     head: message.head,
     pack: message.pack === 0 ? undefined : readSection(reader, message.pack),
     log: message.log,
-    limits: receiveLimits(limits),
+    policy: policy.push.receive,
+    limits: receiveLimits(limits, policy),
+    say: (piece) => said.push(piece.slice(0, MAX_SAID)),
     signal: request.signal,
   })
   if (problem !== undefined) throw problem
-  return refs.map(outcomeOf)
+  const words = text(concat(said.slice(0, MAX_SAID)))
+    .trim()
+    .slice(0, MAX_SAID)
+  return refs.map((ref) => outcomeOf(ref, words))
 }
 
-function outcomeOf(ref: RefOutcome): SyncOutcome {
-  return {
-    name: ref.name,
-    outcome: ref.state,
-    reason: ref.state === 'refused' ? ref.reason : undefined,
-    current: ref.state === 'lost' ? ref.current : undefined,
-  }
+function outcomeOf(ref: RefOutcome, said: string): SyncOutcome {
+  if (ref.state === 'refused')
+    return refuse(ref, said === '' ? ref.reason : `${ref.reason}: ${said}`)
+  const current = ref.state === 'lost' ? ref.current : undefined
+  return { name: ref.name, outcome: ref.state, reason: undefined, current }
+}
+
+function refuse({ name }: { readonly name: string }, reason: string): SyncOutcome {
+  return { name, outcome: 'refused', reason, current: undefined }
 }
 
 interface Outgoing {
   readonly message: SyncRequest
   readonly outcomes: readonly SyncOutcome[]
+  readonly readable: Readable
 }
 
-async function answer(objects: Objects, { message, outcomes }: Outgoing): Promise<Response> {
+async function answer(objects: Objects, outgoing: Outgoing): Promise<Response> {
+  const { message, outcomes, readable } = outgoing
   const state = await objects.refresh()
-  const refs = await visibleRefs(objects)
-  const selection = message.wantPack
-    ? await select(objects, refs, havesOf(message, outcomes))
-    : undefined
+  const version = versionOf(objects, readable)
+  const refs = await visibleRefs(objects, readable)
+  const haves = await checkedHaves(objects, havesOf(message, outcomes), readable)
+  const selection = message.wantPack ? await select(objects, refs, haves) : undefined
   const header = encodeSyncResponse({
     repository: state.repository,
-    version: state.version,
+    version,
     head: state.head,
-    refs:
-      message.known === state.version ? undefined : refs.map(({ name, oid }) => ({ name, oid })),
+    refs: message.known === version ? undefined : refs.map(({ name, oid }) => ({ name, oid })),
     updates: outcomes,
     resend: false,
     pack: selection === undefined ? 0 : 'chunked',
@@ -116,10 +139,25 @@ async function answer(objects: Objects, { message, outcomes }: Outgoing): Promis
   })
 }
 
-async function visibleRefs(objects: Objects): Promise<Ref[]> {
+async function visibleRefs(objects: Objects, readable: Readable): Promise<Ref[]> {
   const refs: Ref[] = []
-  for await (const ref of objects.state.refs()) refs.push(ref)
+  for await (const ref of objects.state.refs()) if (readable.includes(ref.name)) refs.push(ref)
   return refs
+}
+
+/** Names the refs that a client sees: other ones, when what is hidden changes while no ref does. */
+function versionOf({ state, runtime }: Objects, { key }: Readable): string {
+  if (key === ALL_REFS.key) return state.version
+  return `${state.version} ${toHex(runtime.sha1(utf8(key)))}`
+}
+
+/** Of what is hidden nobody can say that he has it: the deltas that he got then would tell him of it. */
+async function checkedHaves(
+  objects: Objects,
+  haves: readonly Oid[],
+  readable: Readable,
+): Promise<readonly Oid[]> {
+  return readable.key === ALL_REFS.key ? haves : commonHaves(objects, haves, readable)
 }
 
 /** What the client has in full: what it says, and what it has just brought. */
@@ -151,9 +189,9 @@ async function* body(
   yield header
   if (selection === undefined) return
   const { whole } = selection
-  if (whole !== undefined && whole.indexSize > 0) {
+  if (whole !== undefined) {
     yield* encodeSection('chunked', streamPack(objects, selection, { thin: true }))
-    yield* encodeSection('chunked', storedIndex(objects, whole))
+    yield* encodeSection('chunked', storedIndex(objects, whole.id))
     return
   }
   const table = new PackTable()
@@ -163,12 +201,12 @@ async function* body(
 
 const WINDOW = 4 * 1024 * 1024
 
-async function* storedIndex(
-  objects: Objects,
-  { id, indexSize }: { readonly id: string; readonly indexSize: number },
-): AsyncGenerator<Uint8Array> {
-  for (let start = 0; start < indexSize; start += WINDOW) {
-    yield objects.place.readIndex(id, start, Math.min(indexSize, start + WINDOW))
+/** The index of a pack as the place keeps it, however long that is. */
+async function* storedIndex(objects: Objects, id: PackId): AsyncGenerator<Uint8Array> {
+  for (let start = 0; ; start += WINDOW) {
+    const bytes = await objects.place.readIndex(id, start, start + WINDOW)
+    yield bytes
+    if (bytes.length < WINDOW) return
   }
 }
 

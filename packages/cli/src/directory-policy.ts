@@ -1,0 +1,168 @@
+/**
+ * Directory policy: what a Git directory's own configuration and hooks say, as the policy that the server asks.
+ *
+ * What of them is honoured, and what is not and why, is a table in docs/deployment.md.
+ *
+ * Spec: https://git-scm.com/docs/git-config, https://git-scm.com/docs/githooks
+ *
+ * @module
+ */
+import { utf8 } from '@datakit/git/bytes'
+import type { Place, RefUpdate } from '@datakit/git/place'
+import type { PushFacts, ReceivePolicy } from '@datakit/git/transport/ref-rules'
+import { OPEN_POLICY, type Policy } from '@datakit/server/policy'
+import type { GitDirectoryPlace } from '@datakit/storage/git-directory'
+import type { Config } from '@datakit/storage/git-directory/config'
+import type { HookRun } from '@datakit/storage/git-directory/hooks'
+import { readableRefs } from './hidden-refs.ts'
+
+/**
+ * The policy of a Git directory; of any other place, the one that allows everything.
+ *
+ * @throws UnsupportedError, MalformedError when the configuration is one that cannot be served
+ */
+export function directoryPolicy(place: Place): Policy {
+  if (!isGitDirectoryPlace(place)) return OPEN_POLICY
+  const config = place.config()
+  const limit = config.int('receive.maxInputSize') ?? 0
+  return {
+    fetch: {
+      refusal: refusalOf(config, 'http.uploadpack', 'fetching'),
+      readable: readableRefs(config, 'uploadpack'),
+    },
+    push: {
+      refusal: refusalOf(config, 'http.receivepack', 'pushing') ?? place.hooks.refusal(),
+      receive: receivePolicy(place, config),
+      bytes: limit > 0 ? limit : undefined,
+      takesOptions: config.bool('receive.advertisePushOptions') === true,
+    },
+  }
+}
+
+function isGitDirectoryPlace(place: Place): place is GitDirectoryPlace {
+  return place.traits.kind === 'git-directory' && 'hooks' in place
+}
+
+function refusalOf(config: Config, key: string, what: string): string | undefined {
+  return config.bool(key) === false
+    ? `${what} is switched off in its configuration (${key})`
+    : undefined
+}
+
+function receivePolicy(place: GitDirectoryPlace, config: Config): ReceivePolicy {
+  return {
+    readable: readableRefs(config, 'receive'),
+    deleteCurrent: denial(config, 'receive.denyDeleteCurrent') !== 'refuse',
+    denyNonFastForwards: config.bool('receive.denyNonFastForwards') === true,
+    refuse: (update) => refuseUpdate(update, config, new Set(place.checkedOut())),
+    ask: async (updates, facts) => {
+      warn(updates, { config, checkedOut: new Set(place.checkedOut()), facts })
+      return discardUnless(place, facts, async () => {
+        const refused = await askHooks(place, updates, facts)
+        const isTaken = facts.atomic ? refused.size === 0 : refused.size < updates.length
+        return { isTaken, refused }
+      })
+    },
+    tell: (updates, facts) => tellHooks(place, updates, facts),
+  }
+}
+
+interface Answer {
+  readonly isTaken: boolean
+  readonly refused: ReadonlyMap<string, string>
+}
+
+/** Asks, and drops the packs of a push of which nothing is taken, or that nobody could be asked about. */
+async function discardUnless(
+  place: GitDirectoryPlace,
+  { staged }: PushFacts,
+  ask: () => Promise<Answer>,
+): Promise<ReadonlyMap<string, string>> {
+  let isTaken = false
+  try {
+    const answer = await ask()
+    isTaken = answer.isTaken
+    return answer.refused
+  } finally {
+    if (!isTaken) await place.discard(staged)
+  }
+}
+
+type Denial = 'refuse' | 'warn' | 'ignore' | 'updateInstead'
+
+/** A setting that is yes, no, or a word; `refuse` when it is not set. */
+function denial(config: Config, key: string): Denial {
+  const word = config.get(key)?.toLowerCase()
+  if (word === 'warn' || word === 'ignore' || word === 'refuse') return word
+  if (word === 'updateinstead') return 'updateInstead'
+  return config.bool(key) === false ? 'ignore' : 'refuse'
+}
+
+/** The rules that need nothing but the update itself. The words are those that Git uses. */
+function refuseUpdate(
+  { name, to }: RefUpdate,
+  config: Config,
+  checkedOut: ReadonlySet<string>,
+): string | undefined {
+  if (checkedOut.has(name)) {
+    const said = denial(config, 'receive.denyCurrentBranch')
+    if (said === 'refuse') return 'branch is currently checked out'
+    if (said === 'updateInstead')
+      return 'branch is currently checked out, and receive.denyCurrentBranch=updateInstead is not offered'
+  }
+  if (to !== undefined) return undefined
+  if (name.startsWith('refs/heads/') && config.bool('receive.denyDeletes') === true)
+    return 'deletion prohibited'
+  const isKept = checkedOut.has(name) && denial(config, 'receive.denyDeleteCurrent') === 'refuse'
+  return isKept ? 'deletion of the current branch prohibited' : undefined
+}
+
+interface Warning {
+  readonly config: Config
+  readonly checkedOut: ReadonlySet<string>
+  readonly facts: PushFacts
+}
+
+function warn(updates: readonly RefUpdate[], { config, checkedOut, facts }: Warning): void {
+  const warns = (key: string): boolean => denial(config, key) === 'warn'
+  for (const { name } of updates) {
+    if (checkedOut.has(name) && warns('receive.denyCurrentBranch'))
+      facts.say(utf8(`warning: updating the current branch "${name}"\n`))
+  }
+}
+
+/** Asks `pre-receive` about all, then `update` about each, in the words of Git's own refusals. */
+async function askHooks(
+  { hooks }: GitDirectoryPlace,
+  updates: readonly RefUpdate[],
+  facts: PushFacts,
+): Promise<ReadonlyMap<string, string>> {
+  const run = hookRun(facts)
+  if (!(await hooks.runPreReceive(updates, run)))
+    return new Map(updates.map(({ name }) => [name, 'pre-receive hook declined']))
+  const refused = new Map<string, string>()
+  for (const update of updates) {
+    if (await hooks.runUpdate(update, run)) continue
+    refused.set(update.name, 'hook declined')
+    if (facts.atomic) break
+  }
+  return refused
+}
+
+/** The refs have moved: a hook that cannot be run is told of and undoes nothing. */
+async function tellHooks(
+  { hooks }: GitDirectoryPlace,
+  updates: readonly RefUpdate[],
+  facts: PushFacts,
+): Promise<void> {
+  try {
+    await hooks.runPostReceive(updates, { ...hookRun(facts), staged: [] })
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    facts.say(utf8(`warning: the refs were updated; ${reason}\n`))
+  }
+}
+
+function hookRun({ staged, options, say }: PushFacts): HookRun {
+  return { staged, onOutput: say, pushOptions: options.length === 0 ? undefined : options }
+}
