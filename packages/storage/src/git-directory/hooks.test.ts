@@ -1,0 +1,135 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+
+import { afterEach, beforeEach, expect, it } from 'vitest'
+
+import {
+  commitObject,
+  emptyTree,
+  git,
+  stageObjects,
+  stockRefs,
+  temporaryDirectory,
+} from '../../test/git-sample.ts'
+import { done, request } from '../../test/samples.ts'
+import { openGitDirectory, type GitDirectoryPlace } from './depot.ts'
+
+const MAIN = 'refs/heads/main'
+const ZERO = '0'.repeat(40)
+const commit = commitObject('pushed')
+const create = { name: MAIN, from: undefined, to: commit.oid }
+
+let directory = ''
+let place: GitDirectoryPlace
+
+beforeEach(async () => {
+  directory = temporaryDirectory()
+  git(directory, 'init', '-q', '--bare')
+  place = await openGitDirectory(directory)
+})
+
+afterEach(async () => {
+  await place.close()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+function writeHook(name: string, script: string, mode = 0o755): void {
+  writeFileSync(`${directory}/hooks/${name}`, `#!/bin/sh\n${script}\n`, { mode })
+}
+
+/** What a hook wrote to the file `said`. */
+function said(): string {
+  return readFileSync(`${directory}/said`, 'utf8')
+}
+
+it('asks pre-receive, which sees the commits of the push as in a quarantine', async () => {
+  writeHook(
+    'pre-receive',
+    'while read -r old new ref; do echo "$ref $old"; git log -1 --format=%s $new; done; exit 1',
+  )
+  const staged = [(await stageObjects(place, [commit, emptyTree])).id]
+  const output: Uint8Array[] = []
+  const accepted = await place.hooks.runPreReceive([create], {
+    staged,
+    onOutput: (piece) => output.push(piece),
+  })
+  expect(accepted).toBe(false)
+  expect(Buffer.concat(output).toString()).toBe(`${MAIN} ${ZERO}\npushed\n`)
+  expect(() => git(directory, 'cat-file', '-e', commit.oid)).toThrow()
+})
+
+it('does not let a hook move refs to what is in quarantine', async () => {
+  writeHook('pre-receive', `git update-ref refs/heads/other ${commit.oid} 2>>said`)
+  const staged = [(await stageObjects(place, [commit, emptyTree])).id]
+  expect(await place.hooks.runPreReceive([create], { staged })).toBe(false)
+  expect(said()).toContain('quarantine')
+  expect(stockRefs(directory)).toEqual([])
+})
+
+it('asks update about each ref', async () => {
+  writeHook('update', 'echo "$@" >>said; [ "$1" != refs/heads/no ]')
+  expect(await place.hooks.runUpdate(create)).toBe(true)
+  expect(await place.hooks.runUpdate({ ...create, name: 'refs/heads/no' })).toBe(false)
+  expect(said()).toBe(`${MAIN} ${ZERO} ${commit.oid}\nrefs/heads/no ${ZERO} ${commit.oid}\n`)
+})
+
+it('tells post-receive and post-update, with push options and without our secrets', async () => {
+  process.env['DATAKIT_TOKEN'] = 'secret'
+  writeHook(
+    'post-receive',
+    'cat >>said; echo "$GIT_PUSH_OPTION_COUNT $GIT_PUSH_OPTION_0 [$DATAKIT_TOKEN]" >>said; exit 1',
+  )
+  writeHook('post-update', 'echo "$@" in $(pwd) >>said')
+  await place.hooks.runPostReceive([create], { pushOptions: ['ci.skip'] })
+  delete process.env['DATAKIT_TOKEN']
+  expect(said()).toBe(`${ZERO} ${commit.oid} ${MAIN}\n1 ci.skip []\n${MAIN} in ${directory}\n`)
+})
+
+it('has every update asked and told by reference-transaction, under the locks', async () => {
+  writeHook(
+    'reference-transaction',
+    '[ "$1" = prepared ] && ls refs/heads/*.lock >>said; echo "$1" >>said; cat >>said',
+  )
+  await done(
+    place,
+    request([create], { addPacks: [await stageObjects(place, [commit, emptyTree])] }),
+  )
+  const line = `${ZERO} ${commit.oid} ${MAIN}\n`
+  expect(said()).toBe(`refs/heads/main.lock\nprepared\n${line}committed\n${line}`)
+})
+
+it('changes nothing when reference-transaction says no', async () => {
+  writeHook('reference-transaction', 'echo "$1" >>said; exit 1')
+  const wish = request([create], { addPacks: [await stageObjects(place, [commit, emptyTree])] })
+  await expect(place.update(wish)).rejects.toMatchObject({ code: 'hook' })
+  expect(said()).toBe('prepared\naborted\n')
+  expect(stockRefs(directory)).toEqual([])
+  rmSync(`${directory}/hooks/reference-transaction`)
+  await done(place, wish)
+})
+
+it('passes over hooks that are not executable, and finds those of core.hooksPath', async () => {
+  writeHook('update', 'exit 1', 0o644)
+  expect(await place.hooks.runUpdate(create)).toBe(true)
+  git(directory, 'config', 'core.hooksPath', directory)
+  writeHook('../update', 'exit 1')
+  expect(await place.hooks.runUpdate(create)).toBe(false)
+})
+
+it('refuses pushes to a repository whose proc-receive would move refs', () => {
+  writeHook('proc-receive', 'exit 0')
+  expect(place.hooks.refusal()).toBeUndefined()
+  git(directory, 'config', 'receive.procReceiveRefs', 'refs/for')
+  expect(place.hooks.refusal()).toContain('proc-receive')
+  expect(place.hooks.refusal()).toContain(directory)
+})
+
+it('is not stopped by a hook that reads nothing of a long input', async () => {
+  writeHook('pre-receive', 'exit 0')
+  const updates = Array.from({ length: 20_000 }, (_, i) => ({ ...create, name: `refs/heads/${i}` }))
+  expect(await place.hooks.runPreReceive(updates)).toBe(true)
+})
+
+it('says why a hook cannot be run', async () => {
+  writeFileSync(`${directory}/hooks/update`, '#!/no/such/program\n', { mode: 0o755 })
+  await expect(place.hooks.runUpdate(create)).rejects.toThrow(`${directory}/hooks/update`)
+})
