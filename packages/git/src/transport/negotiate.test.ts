@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest'
+
+import { memoryPlace } from '../../../storage/src/memory.ts'
+import { randomHistory } from '../../test/history.ts'
+import type { RealRepository } from '../../test/real-git.ts'
+import { random, seed } from '../../test/seed.ts'
+import { load } from '../../test/support/load.ts'
+import { Objects } from '../objects.ts'
+import { parseOid, type Oid } from '../oid.ts'
+import { nodeRuntime } from '../runtime/node.ts'
+import { checkWants, commonHaves, isReady } from './negotiate.ts'
+import { ALL_REFS, type Readable } from './reach.ts'
+
+const CASES = 4
+console.info(`negotiate: seed ${seed}, ${CASES} cases`)
+
+function oid(git: RealRepository, name: string): Oid {
+  return parseOid(git.run(['rev-parse', name]))
+}
+
+/** A history, and a place that has `main`, and before had a commit behind no ref now. */
+async function forced(): Promise<{ git: RealRepository; objects: Objects; gone: Oid; tip: Oid }> {
+  const git = randomHistory({ files: 5, commits: 6, random: random() })
+  for (const tag of git.run(['tag']).split('\n')) if (tag !== '') git.run(['tag', '-d', tag])
+  const place = memoryPlace()
+  await load(place, git.folder)
+  const gone = oid(git, 'main')
+  git.run(['update-ref', 'refs/heads/main', 'main~1'])
+  await load(place, git.folder)
+  const objects = await Objects.open(place, nodeRuntime)
+  return { git, objects, gone, tip: oid(git, 'main') }
+}
+
+describe('what a client may want', () => {
+  it('is what refs point at and what lies behind, not what happens to be in a pack', async () => {
+    const { git, objects, gone, tip } = await forced()
+    await checkWants(objects, [tip, oid(git, 'main~2')], ALL_REFS)
+    expect(await objects.has(gone)).toBe(true)
+    await expect(checkWants(objects, [tip, gone], ALL_REFS)).rejects.toMatchObject({
+      code: 'not-our-ref',
+    })
+    await expect(checkWants(objects, [oid(git, 'main^{tree}')], ALL_REFS)).rejects.toThrow(
+      'not our ref',
+    )
+    git.remove()
+  })
+
+  it('is nothing of refs that it may not read', async () => {
+    const { git, objects, tip } = await forced()
+    const nobody: Readable = { key: 'nobody', includes: () => false }
+    await expect(checkWants(objects, [tip], nobody)).rejects.toThrow('not our ref')
+    expect(await commonHaves(objects, [tip], nobody)).toEqual([])
+    git.remove()
+  })
+})
+
+describe('what a client has', () => {
+  it('counts when a ref leads to it', async () => {
+    const { git, objects, gone, tip } = await forced()
+    const old = oid(git, 'main~3')
+    const stranger = parseOid('1'.repeat(40))
+    expect(await commonHaves(objects, [stranger, gone, old, tip], ALL_REFS)).toEqual([old, tip])
+    git.remove()
+  })
+
+  it(`is enough when every want leads to it, as git merge-base sees it (${CASES} histories)`, async () => {
+    for (let i = 0; i < CASES; i++) {
+      const git = randomHistory({ files: 5, commits: 15, random: random(seed + i) })
+      const place = memoryPlace()
+      await load(place, git.folder)
+      const objects = await Objects.open(place, nodeRuntime)
+      const commits = git.run(['rev-list', 'main']).split('\n').map(parseOid)
+      for (const want of commits.slice(0, 8)) {
+        for (const have of commits.slice(0, 8)) {
+          const leads = git.try(['merge-base', '--is-ancestor', have, want]).status === 0
+          expect(await isReady(objects, [want], [have]), `${want} to ${have}`).toBe(leads)
+        }
+      }
+      const [tip, next, ...older] = commits
+      const last = older.at(-1)
+      if (tip === undefined || next === undefined || last === undefined)
+        throw new Error('There are fifteen')
+      expect(await isReady(objects, [tip, next], [last])).toBe(true)
+      expect(await isReady(objects, [tip, last], [tip])).toBe(false)
+      expect(await isReady(objects, [tip], [])).toBe(false)
+      git.remove()
+    }
+  })
+})

@@ -1,0 +1,112 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+
+import { memoryPlace } from '../../../storage/src/memory.ts'
+import { randomHistory } from '../../test/history.ts'
+import { RealRepository } from '../../test/real-git.ts'
+import { random } from '../../test/seed.ts'
+import { collect } from '../../test/support/hostile.ts'
+import { load } from '../../test/support/load.ts'
+import { Objects } from '../objects.ts'
+import { parseOid, type Oid } from '../oid.ts'
+import { PackTable } from '../pack/pack-table.ts'
+import type { Place, State } from '../place.ts'
+import { nodeRuntime } from '../runtime/node.ts'
+import { selectObjects } from './select.ts'
+import { servePack, streamPack } from './serve.ts'
+
+let git: RealRepository
+let place: Place
+let tip: Oid
+
+beforeEach(async () => {
+  git = randomHistory({ files: 40, commits: 30, random: random() })
+  place = memoryPlace()
+  tip = parseOid(git.run(['rev-parse', 'main']))
+  git.run(['update-ref', 'refs/heads/main', 'main~5'])
+  await load(place, git.folder)
+  git.run(['update-ref', 'refs/heads/main', tip])
+  await load(place, git.folder, ['--thin'])
+})
+afterEach(() => git.remove())
+
+/** How many objects Git finds in the pack, all of them sound. */
+function check(pack: Uint8Array): number {
+  const target = new RealRepository()
+  target.bytes(['index-pack', '--stdin', '--strict'], pack)
+  target.run(['update-ref', 'refs/heads/main', tip])
+  target.run(['fsck', '--strict', '--no-dangling'])
+  const count = target.run(['rev-list', '--objects', 'main']).split('\n').length
+  target.remove()
+  return count
+}
+
+/** The place with another look at its state. */
+function seenAs(change: (state: State) => State): Place {
+  return { ...place, read: async (options) => change(await place.read(options)) }
+}
+
+describe('serving', () => {
+  it('passes nothing on as it is that nobody verified', async () => {
+    const unverified = seenAs((state) => ({
+      ...state,
+      packs: state.packs.map((pack) => ({ ...pack, verified: false })),
+    }))
+    const objects = await Objects.open(unverified, nodeRuntime)
+    const selection = await selectObjects(objects, { wants: [tip], haves: [] })
+    expect(selection.whole).toBeUndefined()
+    const table = new PackTable()
+    expect(check(await collect(streamPack(objects, selection, { thin: false, table })))).toBe(
+      selection.count,
+    )
+    for (let row = 0; row < table.count; row++) expect(table.base(row)).toBeUndefined()
+  })
+
+  it('goes on from elsewhere when a pack was replaced meanwhile', async () => {
+    const objects = await Objects.open(place, nodeRuntime)
+    const selection = await selectObjects(objects, { wants: [tip], haves: [] })
+    const table = new PackTable()
+    const everything = await selectObjects(objects, {
+      wants: [...(await tips(objects))],
+      haves: [],
+    })
+    const writer = await place.writePack()
+    for await (const piece of streamPack(objects, everything, { thin: false, table }))
+      await writer.write(piece)
+    const staged = await writer.finish({ table, needs: [], verified: true })
+    const old = objects.state.packs.map(({ id }) => id)
+    const log = { who: '', why: 'merge packs' }
+    await place.update({ id: 'b'.repeat(32), refs: [], addPacks: [staged], removePacks: old, log })
+    await place.sweep({ grace: 0 })
+    const other = await Objects.open(place, nodeRuntime)
+    expect(other.state.packs.map(({ id }) => id)).toEqual([staged.id])
+    expect(check(await collect(streamPack(objects, selection, { thin: false })))).toBe(
+      selection.count,
+    )
+  })
+
+  it('fails when a pack ends early, and never ends as if it had not', async () => {
+    const shorter: Place = {
+      ...place,
+      readPack: (id, start, end) =>
+        place.readPack(id, start, start + Math.floor((end - start) / 2)),
+    }
+    const objects = await Objects.open(shorter, nodeRuntime)
+    await expect(
+      collect(servePack(objects, { wants: [tip], haves: [], thin: false })),
+    ).rejects.toThrow('Cannot read')
+  })
+
+  it('stops when it is told to', async () => {
+    const objects = await Objects.open(place, nodeRuntime)
+    const selection = await selectObjects(objects, { wants: [tip], haves: [] })
+    const reason = new Error('never mind')
+    const pack = streamPack(objects, selection, { thin: false, signal: AbortSignal.abort(reason) })
+    await expect(collect(pack)).rejects.toBe(reason)
+  })
+})
+
+async function tips(objects: Objects): Promise<Set<Oid>> {
+  const oids = new Set<Oid>()
+  for await (const { oid } of objects.state.refs()) oids.add(oid)
+  return oids
+}
