@@ -77,6 +77,10 @@ export class Session {
     this.#stops.push(
       this.store.subscribe(() => void this.refresh()),
       this.keeper.drafts.subscribe(() => void this.#lookUnderDrafts()),
+      // Once the texts are kept again, a commit that failed for the same reason has lost nothing.
+      this.keeper.problem.subscribe((problem) => {
+        if (problem === undefined) this.#writeProblem.value = undefined
+      }),
       listen(window, 'pagehide', () => void this.keeper.flush()),
       listen(document, 'visibilitychange', () => {
         if (document.visibilityState === 'hidden') void this.keeper.flush()
