@@ -29,6 +29,11 @@ export async function ourBench(name: string): Promise<Bench> {
   return {
     async clone(url) {
       await sync(repository, { url })
+      // Theirs has written every file by now; ours reads every file, and each object's name is checked.
+      const snapshot = await head()
+      let bytes = 0
+      for await (const { body } of snapshot.readAll()) bytes += body.length
+      if (bytes === 0) throw new Error('Nothing was cloned')
     },
     async readAll(paths) {
       const digests: string[] = []
