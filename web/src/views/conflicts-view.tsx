@@ -66,7 +66,8 @@ function ConflictForm(props: {
   const [isBusy, setBusy] = useState(false)
   const [problem, setProblem] = useState<string>()
   const open = conflicts.filter((conflict) => !choices.has(conflict.path)).length
-  const proposal = decision.unstored.size > 0 ? `Change ${branch} as decided` : `Merge ${branch}`
+  const isAboutDrafts = decision.unstored.size > 0
+  const proposal = isAboutDrafts ? `Change ${branch} as decided` : `Merge ${branch}`
 
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault()
@@ -116,9 +117,11 @@ function ConflictForm(props: {
         <button type="submit" class="primary" disabled={open > 0 || isBusy}>
           Resolve and commit
         </button>
-        <button type="button" onClick={() => session.putOff(decision)}>
-          Decide later
-        </button>
+        {isAboutDrafts && (
+          <button type="button" onClick={() => session.putOff(decision)}>
+            Decide later
+          </button>
+        )}
       </div>
       {open > 0 && <p class="hint">{open === 1 ? 'One file is open' : `${open} files are open`}</p>}
     </form>
