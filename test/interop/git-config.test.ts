@@ -216,7 +216,7 @@ describe('hidden refs', () => {
         '--quiet',
         directory,
         'main:refs/hidden/shown',
-        'main:refs/hiddenly',
+        'main:refs/hidden-not/at-all',
       )
       const option = ['-c', `protocol.version=${version}`]
       const listed = await git(source, ...option, 'ls-remote', url)
@@ -224,8 +224,8 @@ describe('hidden refs', () => {
         'HEAD',
         'refs/heads/main',
         'refs/heads/other',
+        'refs/hidden-not/at-all',
         'refs/hidden/shown',
-        'refs/hiddenly',
       ])
       const clone = join(folder.path, `hidden-${version}`)
       await git(folder.path, ...option, 'clone', '--quiet', '--mirror', url, clone)
@@ -245,7 +245,7 @@ describe('hidden refs', () => {
     // A client that leaves out what it should not know to be there.
     const tip = await git(source, 'commit-tree', '-p', main, '-m', 'built', 'main^{tree}')
     const report = await pushByHand(repository.url, tip, main)
-    expect(report).toContain(`missing necessary objects: ${main}`)
+    expect(report).toContain('ng refs/heads/built missing necessary objects')
     expect(await git(directory, 'rev-parse', 'refs/hidden/secret')).toBe(main)
     expect(await refsOf(directory)).not.toContain('refs/heads/built')
   })

@@ -111,10 +111,13 @@ async function noSuchRoute({ request, name }: RouteContext): Promise<Response> {
   )
 }
 
+/** Codes of what a server cannot do, for reasons that its operator can read in the answer. */
+const foreseen: ReadonlySet<string> = new Set(['busy', 'not-set-up', 'unsupported'])
+
 /** The answer to an error; those that nobody expected are logged first. */
 function expected(error: unknown, log: (error: unknown) => void): Problem {
   const problem = problemOf(error)
-  if (problem.status >= 500 && problem.code !== 'busy' && problem.code !== 'not-set-up') log(error)
+  if (problem.status >= 500 && !foreseen.has(problem.code)) log(error)
   return problem
 }
 
