@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { ByteCache } from '@datakit/git/byte-cache'
 import { concat, equal } from '@datakit/git/bytes'
 import { MalformedError, MissingError } from '@datakit/git/error'
 import { nameObject, type GitObject } from '@datakit/git/object'
@@ -32,6 +33,10 @@ export interface ReceivedPack {
 const HELD = 32 * 1024 * 1024
 /** The longest index that is taken, in bytes: a million objects. */
 const MAX_INDEX = 256 * 1024 * 1024
+/** Bytes that are read at once from a pack that is not held. */
+const WINDOW = 1024 * 1024
+/** Bytes of objects that are kept for the deltas on them. */
+const BASES = 32_000_000
 /** Deltas on deltas that are followed. */
 const MAX_CHAIN = 4096
 
@@ -52,10 +57,10 @@ export async function receivePack(
   if (answer.header.pack === 0) return undefined
   const writer = await store.place.writePack()
   try {
-    const size = await writeChecked(store, writer, answer.pack, options.onBytes)
+    const { size, read } = await writeChecked(store, writer, answer.pack, options.onBytes)
     const index = await openPackIndexBytes(await collect(answer.index, MAX_INDEX))
-    await checkBounds(index, writer, size)
-    const incoming = new IncomingPack(store, writer, index)
+    await checkBounds(index, read, size)
+    const incoming = new IncomingPack(store, read, index)
     for (const head of options.heads) await incoming.checkHead(head)
     const needs = await incoming.findNeeds()
     const staged = await writer.finish({ table: await tableOfIndex(index), needs, verified: false })
@@ -66,13 +71,16 @@ export async function receivePack(
   }
 }
 
-/** Writes the pack and checks its trailer; gives its size. */
+/** Bytes of the pack from `start` up to `end`. */
+type ReadSpan = (start: number, end: number) => Promise<Uint8Array>
+
+/** Writes the pack and checks its trailer; gives its size, and how to read it before it is kept. */
 async function writeChecked(
   store: Store,
   writer: PackWriter,
   pack: AsyncIterable<Uint8Array>,
   onBytes: ((bytes: number) => void) | undefined,
-): Promise<number> {
+): Promise<{ readonly size: number; readonly read: ReadSpan }> {
   let size = 0
   let held: Uint8Array[] = []
   const hasher = store.runtime.hasher()
@@ -92,12 +100,29 @@ async function writeChecked(
     for (const part of held) hasher.update(part)
     held = []
   }
-  const found = isHeld ? await store.runtime.digest(concat(held)) : hasher.digest()
-  if (size >= 32 && equal(found, tail)) return size
+  const whole = isHeld ? concat(held) : undefined
+  const found = whole === undefined ? hasher.digest() : await store.runtime.digest(whole)
+  if (size >= 32 && equal(found, tail)) return { size, read: spanReader(writer, whole) }
   throw new MalformedError(
     'the pack of an answer',
     'its trailer is not the SHA-1 of what is before it',
   )
+}
+
+/** Reads out of memory where the pack is held there, else through windows: a place may have to fetch for each read. */
+function spanReader(writer: PackWriter, whole: Uint8Array | undefined): ReadSpan {
+  if (whole !== undefined) return async (start, end) => whole.subarray(start, end)
+  const windows = new ByteCache<number, Uint8Array>(16 * WINDOW)
+  const windowAt = async (at: number): Promise<Uint8Array> => {
+    const bytes = windows.get(at) ?? (await writer.read(at, at + WINDOW))
+    windows.set(at, bytes, bytes.length)
+    return bytes
+  }
+  return async (start, end) => {
+    const at = start - (start % WINDOW)
+    if (end > at + WINDOW) return writer.read(start, end)
+    return (await windowAt(at)).subarray(start - at, end - at)
+  }
 }
 
 async function collect(
@@ -116,8 +141,8 @@ async function collect(
 }
 
 /** Makes sure that the index is about as many objects as the pack has, all of them inside of it. */
-async function checkBounds(index: PackIndex, writer: PackWriter, size: number): Promise<void> {
-  const header = await writer.read(0, 12)
+async function checkBounds(index: PackIndex, read: ReadSpan, size: number): Promise<void> {
+  const header = await read(0, 12)
   const view = new DataView(header.buffer, header.byteOffset, 12)
   if (view.getUint32(0) !== 0x5041434b || view.getUint32(4) !== 2)
     throw misfit('the pack is none of version 2')
@@ -136,12 +161,14 @@ function misfit(problem: string): MalformedError {
 /** Reads objects out of a pack that is still being written, and what it lacks out of the repository. */
 class IncomingPack implements ObjectSource {
   readonly #store: Store
-  readonly #writer: PackWriter
+  readonly #read: ReadSpan
   readonly #index: PackIndex
+  /** Objects that others are deltas of: each is made once, not once for every delta on it. */
+  readonly #bases = new ByteCache<number, GitObject>(BASES)
 
-  constructor(store: Store, writer: PackWriter, index: PackIndex) {
+  constructor(store: Store, read: ReadSpan, index: PackIndex) {
     this.#store = store
-    this.#writer = writer
+    this.#read = read
     this.#index = index
   }
 
@@ -186,9 +213,15 @@ class IncomingPack implements ObjectSource {
   }
 
   async #resolve(ordinal: number, depth: number): Promise<GitObject> {
+    const object = this.#bases.get(ordinal) ?? (await this.#resolveNew(ordinal, depth))
+    this.#bases.set(ordinal, object, object.body.length + 100)
+    return object
+  }
+
+  async #resolveNew(ordinal: number, depth: number): Promise<GitObject> {
     const index = this.#index
     const start = index.offset(ordinal)
-    const bytes = await this.#writer.read(start, start + index.length(ordinal))
+    const bytes = await this.#read(start, start + index.length(ordinal))
     const header = readEntryHeader(bytes, 0)
     if (header === undefined || depth > MAX_CHAIN) throw misfit('an entry cannot be read')
     // A lie about the size allocates no more than a zlib stream of this length can hold.
