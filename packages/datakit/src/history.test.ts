@@ -24,8 +24,8 @@ let repository: Repository
 let unverified: Repository
 let oids: Oid[]
 
-// Seen to fail when: the walk for merge bases ends at the first base; stale commits are not passed on; the log counts a
-// child twice that names one parent twice; a merge that took a path from its second parent is shown.
+// Seen to fail when: the walk for merge bases ends at the first one; what a common ancestor reaches is not told from what
+// is one; the log looks ahead one generation too little; a merge that took a path from its second parent is shown.
 beforeAll(async () => {
   console.log(`SEED=${seed}`)
   git = new StockGit()

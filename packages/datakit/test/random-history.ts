@@ -46,6 +46,8 @@ const PATHS = [
   'd/e/w',
   'd/f',
 ]
+/** Paths of which none is a directory of another. */
+export const APART = ['a.b', 'a-b', 'c', 'a/x', 'a/y', 'b/x', 'd/x', 'd/e/z', 'd/e/w', 'd/f']
 const MODES = ['100644', '100644', '100644', '100755', '120000', '160000']
 
 /** One of the list. */
@@ -56,10 +58,10 @@ export function choose<T>(random: () => number, list: readonly T[]): T {
 }
 
 /** The files after some random writes and removals; what is in the way of a write goes. */
-export function editFiles(random: () => number, files: Files, edits: number): Files {
+export function editFiles(random: () => number, files: Files, edits: number, paths = PATHS): Files {
   const edited = new Map(files)
   for (let i = 0; i < edits; i++) {
-    const path = choose(random, PATHS)
+    const path = choose(random, paths)
     for (const other of edited.keys()) {
       if (other === path || other.startsWith(`${path}/`) || path.startsWith(`${other}/`))
         edited.delete(other)
