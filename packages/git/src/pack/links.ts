@@ -230,6 +230,10 @@ function treeDifference(body: Uint8Array, against: OtherTree): PackedLinks | und
   const added = new Map<string, Uint8Array>()
   let [i, j] = [start, start]
   while (old.length - i !== body.length - j || old.length - i > suffix) {
+    const same = sameEntry(old, i, { body, at: j })
+    i += same
+    j += same
+    if (same > 0) continue
     const isOld = old.length - i >= body.length - j
     const end = isOld ? nextEntry(old, i) : nextEntry(body, j)
     if (end < 0) return undefined
@@ -239,14 +243,25 @@ function treeDifference(body: Uint8Array, against: OtherTree): PackedLinks | und
     else j = end
   }
   for (const child of added.keys()) if (removed.delete(child)) added.delete(child)
-  if (
-    removed.size > 0 &&
-    !(keepAbsent(removed, body, [0, start]) && keepAbsent(removed, body, [j, body.length]))
-  ) {
-    return undefined
-  }
+  if (removed.size > 0 && !keepAbsent(removed, body)) return undefined
   const oids = concat([against.oid, ...removed.values(), ...added.values()])
   return { ...none, kind: 'tree', oids, against: true, removed: removed.size }
+}
+
+/** Length of the entry at `i`, if the other body has the same one at its place; 0 otherwise. */
+function sameEntry(
+  old: Uint8Array,
+  i: number,
+  other: { readonly body: Uint8Array; readonly at: number },
+): number {
+  const { body, at } = other
+  const last = Math.min(old.length - i, body.length - at) - OID_BYTES
+  let zero = 0
+  while (zero < last && old[i + zero] !== 0 && old[i + zero] === body[at + zero]) zero++
+  const end = zero + 1 + OID_BYTES
+  if (zero >= last) return 0
+  for (let k = zero; k < end; k++) if (old[i + k] !== body[at + k]) return 0
+  return end
 }
 
 /** Where the last entry begins that does not end before or at `limit`. */
@@ -257,16 +272,11 @@ function lastEntryBefore(body: Uint8Array, limit: number): number {
   return start
 }
 
-/** Takes from `removed` what an entry between the bounds still has; `false` when the tree is broken there. */
-function keepAbsent(
-  removed: Map<string, Uint8Array>,
-  body: Uint8Array,
-  [start, stop]: [number, number],
-): boolean {
+/** Takes from `removed` what an entry of the tree still has; `false` when the tree is broken. */
+function keepAbsent(removed: Map<string, Uint8Array>, body: Uint8Array): boolean {
   // A search for bytes is many times faster than a walk, and most oids that went are nowhere else.
-  if (removed.size <= MAX_SEARCHES && !appears([...removed.values()], body, [start, stop]))
-    return true
-  for (let i = start; i < stop;) {
+  if (removed.size <= MAX_SEARCHES && !appears([...removed.values()], body)) return true
+  for (let i = 0; i < body.length;) {
     const end = nextEntry(body, i)
     if (end < 0) return false
     if (!isSubmodule(body, i)) removed.delete(key(body.subarray(end - OID_BYTES, end)))
@@ -276,21 +286,13 @@ function keepAbsent(
 }
 
 /** Oids that are searched for one by one. */
-const MAX_SEARCHES = 4
+const MAX_SEARCHES = 32
 
-/** Whether one of the oids stands anywhere between the bounds, as a child or by accident. */
-function appears(
-  oids: readonly Uint8Array[],
-  body: Uint8Array,
-  [start, stop]: [number, number],
-): boolean {
+/** Whether one of the oids stands anywhere in the body, as a child or by accident. */
+function appears(oids: readonly Uint8Array[], body: Uint8Array): boolean {
   for (const oid of oids) {
     const first = oid[0] ?? 0
-    for (
-      let at = body.indexOf(first, start);
-      at >= 0 && at < stop;
-      at = body.indexOf(first, at + 1)
-    ) {
+    for (let at = body.indexOf(first); at >= 0; at = body.indexOf(first, at + 1)) {
       let same = 1
       while (same < OID_BYTES && body[at + same] === oid[same]) same++
       if (same === OID_BYTES) return true
