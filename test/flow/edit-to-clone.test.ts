@@ -65,7 +65,7 @@ describe.each(SERVER_KINDS)('through the %s server', (kind) => {
   afterEach(async () => {
     const { problems } = device
     await device.close()
-    expect(problems).toEqual([])
+    if (problems.length > 0) throw new Error(`Nobody caught: ${problems.join('; ')}`)
   })
 
   /** A repository with two files, made in the page and on the server. */

@@ -44,9 +44,9 @@ function mergeWithGit(ours: string, theirs: string): { tree: string; paths: stri
 
 const CASES = 400
 
-// Contents are never shared between paths, so that there is nothing to take for renamed. Seen to fail when: a mode that one side changed is a conflict; a directory that
-// was merged to nothing still counts as one; conflicts between merge bases are settled like final ones; only the first
-// merge base is used.
+// Contents are never shared between paths, so that there is nothing to take for renamed. Seen to fail when: a mode that
+// one side changed is a conflict; a directory that was merged to nothing still counts as one; conflicts between merge
+// bases are settled like final ones; only the first merge base is used.
 describe('merge', () => {
   it(`merges ${CASES} random histories as git merge-tree does, criss-cross ones too`, async () => {
     const seed = chooseSeed()

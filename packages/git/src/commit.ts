@@ -99,7 +99,9 @@ export function readCommitLinks(body: Uint8Array): CommitLinks {
 export function messageText(commit: Commit): string {
   const bytes = encodeName(commit.message)
   try {
-    return new TextDecoder(commit.encoding ?? 'utf-8', { fatal: false, ignoreBOM: true }).decode(bytes)
+    return new TextDecoder(commit.encoding ?? 'utf-8', { fatal: false, ignoreBOM: true }).decode(
+      bytes,
+    )
   } catch {
     // An encoding that nobody here knows.
     return new TextDecoder('utf-8', { fatal: false, ignoreBOM: true }).decode(bytes)

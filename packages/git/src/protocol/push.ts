@@ -90,7 +90,10 @@ export async function readPush(reader: ByteReader): Promise<PushRequest> {
 
 function parseUpdate(line: string): RefUpdate {
   if (line.startsWith('push-cert')) {
-    throw new RefusedError('unsupported', 'receive-pack: a signed push is not offered by this server')
+    throw new RefusedError(
+      'unsupported',
+      'receive-pack: a signed push is not offered by this server',
+    )
   }
   if (line[40] !== ' ' || line[81] !== ' ' || line.length < 83) {
     throw malformed(`found "${line.slice(0, 120)}", expected two oids and a ref`)

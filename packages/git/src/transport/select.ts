@@ -82,19 +82,25 @@ export async function selectObjects(objects: Objects, request: SelectRequest): P
   await walk.walkTrees()
   for (const oid of request.tags ?? []) await walk.addTag(graph.node(oid))
   const nodes = walk.selected.filter((node) => isSelected(graph, node))
-  return new Selection(graph, nodes, wholePack(objects, nodes.length))
+  return new Selection(graph, nodes, wholePack(graph, nodes))
 }
 
 function isSelected(graph: ObjectGraph, node: Node): boolean {
   return graph.isMarked(node, SENT) && !graph.isMarked(node, HAD)
 }
 
-/** The one pack that holds the repository and nothing else, if all of it was selected. */
-function wholePack(objects: Objects, count: number): PackInfo | undefined {
-  const [pack, ...others] = objects.state.packs
-  if (pack === undefined || others.length > 0) return undefined
-  // All selected objects are in this pack: with as many as it holds, they are the pack.
-  return pack.verified && pack.needs.length === 0 && pack.objects === count ? pack : undefined
+/** The one pack that holds these objects and no others, if there is one. */
+function wholePack(graph: ObjectGraph, nodes: readonly Node[]): PackInfo | undefined {
+  const [first] = nodes
+  const pack = first === undefined ? undefined : storedIn(graph, first)
+  if (pack?.verified !== true || pack.needs.length > 0 || pack.objects !== nodes.length) {
+    return undefined
+  }
+  return nodes.every((node) => storedIn(graph, node)?.id === pack.id) ? pack : undefined
+}
+
+function storedIn(graph: ObjectGraph, node: Node): PackInfo | undefined {
+  return graph.isLocated(node) ? graph.stored(node).pack : undefined
 }
 
 type CommitLinks = Extract<NodeLinks, { kind: 'commit' }>
