@@ -53,7 +53,7 @@ function start(kind: 'race' | 'loop'): ChildProcess {
   return child
 }
 
-// Seen to fail when `Journal.enter` always says yes.
+// Seen to fail when refs are not compared again under the locks.
 it(
   'lets exactly one of 32 processes move a ref, round after round',
   { timeout: 120_000 },
@@ -88,7 +88,7 @@ it(
   },
 )
 
-// Seen to fail when `finishUpdate` moves refs before it places packs, and when recovery forgets the reflogs' locks.
+// Seen to fail when a dead writer's journal is undone though it was decided, and when the refs are not moved at all.
 it(
   'loses nothing that was acknowledged when a writer is killed',
   { timeout: 120_000 },

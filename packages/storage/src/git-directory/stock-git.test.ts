@@ -59,7 +59,7 @@ async function expectSound(): Promise<void> {
 }
 
 describe('many refs at once', () => {
-  // Seen to fail when every ref is moved by its own lock, and when `foldRefs` is followed by no pause.
+  // Seen to fail when every ref is moved by its own lock, and when refs with files of their own are not folded first.
   it('shows stock git all of them moved or none', { timeout: 60_000 }, async () => {
     const [a, b] = [commitObject('a'), commitObject('b')]
     const addPacks = [await stageObjects(place, [a, b, emptyTree])]
