@@ -1,46 +1,11 @@
-import { memoryDepot, memoryPlace } from '@datakit/storage/memory'
-import { nodeRuntime } from '@datakit/git/runtime/node'
-import type { Depot } from '@datakit/git/place'
-import { createApp } from '@datakit/server/app'
 import { describe, expect, it } from 'vitest'
+import { Network } from '../test/network.ts'
 import { choose, chooseSeed, seededRandom } from '../test/random-history.ts'
 import { StockGit } from '../test/stock-git.ts'
-import { Repository } from './repository.ts'
+import type { Repository } from './repository.ts'
 import { planStep } from './sync-plan.ts'
 import { readKnown } from './sync-refs.ts'
 import { Remote, sync, type BranchOutcome, type SyncOptions } from './sync.ts'
-
-const url = 'http://127.0.0.1:8787/config.git'
-
-/** A server in memory, and clients that talk to it without a socket. */
-class Network {
-  readonly depot: Depot = memoryDepot()
-  requests = 0
-  /** What happens to an answer on its way; the plain one when left alone. */
-  onAnswer: (answer: Response) => Response | Promise<Response> = (answer) => answer
-  readonly #app = createApp({
-    depot: this.depot,
-    runtime: nodeRuntime,
-    access: { kind: 'token', token: 'secret' },
-    assets: () => new Response('<html>', { status: 404, headers: { 'content-type': 'text/html' } }),
-    log: (error) => console.error(error),
-  })
-
-  readonly options: SyncOptions = {
-    url,
-    token: 'secret',
-    fetch: async (to, init) => {
-      this.requests++
-      return this.onAnswer(await this.#app.fetch(new Request(to, init)))
-    },
-  }
-
-  /** A client with nothing in it. */
-  client(name = 'Ada'): Promise<Repository> {
-    const identity = () => ({ name, address: `${name.toLowerCase()}@example.org` })
-    return Repository.open(memoryPlace(), { runtime: nodeRuntime, identity })
-  }
-}
 
 async function write(
   repository: Repository,

@@ -1,0 +1,43 @@
+/**
+ * A server and its clients in one process: the real app over memory, no socket, and whatever may happen on the wire.
+ *
+ * @module
+ */
+import type { Depot } from '@datakit/git/place'
+import { nodeRuntime } from '@datakit/git/runtime/node'
+import { createApp } from '@datakit/server/app'
+import { memoryDepot, memoryPlace } from '@datakit/storage/memory'
+import { Repository } from '../src/repository.ts'
+import type { SyncOptions } from '../src/sync.ts'
+
+const url = 'http://127.0.0.1:8787/config.git'
+
+/** A server in memory, and clients that talk to it without a socket. */
+export class Network {
+  readonly depot: Depot = memoryDepot()
+  requests = 0
+  /** What happens to an answer on its way; the plain one when left alone. */
+  onAnswer: (answer: Response) => Response | Promise<Response> = (answer) => answer
+  readonly #app = createApp({
+    depot: this.depot,
+    runtime: nodeRuntime,
+    access: { kind: 'token', token: 'secret' },
+    assets: () => new Response('<html>', { status: 404, headers: { 'content-type': 'text/html' } }),
+    log: (error) => console.error(error),
+  })
+
+  readonly options: SyncOptions = {
+    url,
+    token: 'secret',
+    fetch: async (to, init) => {
+      this.requests++
+      return this.onAnswer(await this.#app.fetch(new Request(to, init)))
+    },
+  }
+
+  /** A client with nothing in it. */
+  client(name = 'Ada'): Promise<Repository> {
+    const identity = () => ({ name, address: `${name.toLowerCase()}@example.org` })
+    return Repository.open(memoryPlace(), { runtime: nodeRuntime, identity })
+  }
+}
