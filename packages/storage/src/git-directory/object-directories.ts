@@ -19,17 +19,18 @@ const DEPTH = 5
 
 /** The object directories of one repository. */
 export class ObjectDirectories {
-  readonly #own: string
+  /** The repository's own: `objects` in its Git directory. */
+  readonly own: string
   readonly #alternates = new FileCache((bytes) => text(bytes).split('\n').filter(isPath))
 
   constructor(gitDirectory: string) {
-    this.#own = `${gitDirectory}/objects`
+    this.own = `${gitDirectory}/objects`
   }
 
   /** The repository's own first, then the borrowed ones, each once. */
   list(): string[] {
-    const found = [this.#own]
-    this.#follow(this.#own, found, 0)
+    const found = [this.own]
+    this.#follow(this.own, found, 0)
     return found
   }
 

@@ -62,8 +62,10 @@ export class PackFiles {
   }
 
   find(id: PackId): FoundPack | undefined {
-    for (const [i, directory] of this.#directories.list().entries()) {
-      const pack = this.#look(`${directory}/pack/${id}`, i > 0)
+    const own = this.#look(`${this.#directories.own}/pack/${id}`, false)
+    if (own !== undefined) return own
+    for (const directory of this.#directories.list().slice(1)) {
+      const pack = this.#look(`${directory}/pack/${id}`, true)
       if (pack !== undefined) return pack
     }
     return undefined
@@ -75,9 +77,13 @@ export class PackFiles {
     if (kept?.trusted === true && kept.stamp === stamp) return kept.packs
     const trusted = isQuiet(directory)
     const packs: FoundPack[] = []
-    for (const name of namesIn(directory)) {
-      if (!isPackName(name, '.idx')) continue
-      const pack = this.#look(`${directory}/${name.slice(0, -4)}`, borrowed)
+    const names = new Set(namesIn(directory))
+    for (const name of names) {
+      const id = name.slice(0, -4)
+      if (!isPackName(name, '.idx') || !names.has(`${id}.pack`)) continue
+      // What is in a pack follows from its name: one that is still there is the one that was looked at.
+      const path = `${directory}/${id}`
+      const pack = this.#known.get(path) ?? this.#look(path, borrowed)
       if (pack !== undefined) packs.push(pack)
     }
     this.#listings.set(directory, { stamp, trusted, packs })
@@ -110,10 +116,15 @@ export async function openIdx(pack: FoundPack): Promise<StockIdx> {
   return openStockIdx(await readFile(`${pack.path}.idx`), nodeRuntime)
 }
 
+/** How long a pack counts as fresh, in milliseconds: nobody prunes what was in use so lately. */
+const FRESH = 60_000
+
 /** Marks a pack as used, as Git does, so that what would be pruned for its age is not. */
 export async function freshenPack(pack: FoundPack): Promise<void> {
+  const path = `${pack.path}.pack`
   const now = new Date()
-  await ifThere(utimes(`${pack.path}.pack`, now, now))
+  const used = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
+  if (Math.abs(now.getTime() - used) > FRESH) await ifThere(utimes(path, now, now))
 }
 
 /** How many files stay open for reading. */

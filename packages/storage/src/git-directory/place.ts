@@ -53,6 +53,8 @@ export interface GitDirectoryOptions {
 }
 
 const LOCK_TIMEOUT = 5000
+/** Bytes of bases of thin packs that are kept. */
+const BASE_BYTES = 8_000_000
 
 /** One Git directory in this process, which all its places share. */
 export class Repository {
@@ -63,6 +65,7 @@ export class Repository {
   readonly #site: Site | undefined
   readonly #options: UpdateOptions
   #prepared = false
+  #bases: Promise<Objects> | undefined
   #last: Promise<unknown> = Promise.resolve()
 
   /** `site` is where the repository is made by its first update; without it, it must exist. */
@@ -91,6 +94,17 @@ export class Repository {
     await recoverUpdates(this.files)
     this.#prepared = true
     return true
+  }
+
+  /** The objects that thin packs have their bases in, read through `place`; what is known of the packs is kept. */
+  async bases(place: Place): Promise<Objects> {
+    this.#bases ??= Objects.open(place, nodeRuntime, { bytes: BASE_BYTES })
+    try {
+      return await this.#bases
+    } catch (error) {
+      this.#bases = undefined
+      throw error
+    }
   }
 
   /** The configuration as it is now. @throws UnsupportedError when it asks for what is not offered */
@@ -221,7 +235,7 @@ export function placeOf(repository: Repository, onClose: () => Promise<void>): G
 async function writePack(repository: Repository, place: Place) {
   const exists = await repository.exists()
   const resolveBase = async (oid: Oid) => {
-    const objects = await Objects.open(place, nodeRuntime)
+    const objects = await repository.bases(place)
     try {
       return await objects.read(oid)
     } catch (error) {
