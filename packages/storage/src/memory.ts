@@ -33,6 +33,7 @@ import {
   findDifferences,
   FIRST_HEAD,
   logLines,
+  movedRefs,
   outlivedReceipts,
   randomId,
   STAGE_LIFETIME,
@@ -164,7 +165,7 @@ class MemoryRepository {
   #change(request: UpdateRequest): Moment {
     const { moment } = this
     const refs = new Map(moment.refs)
-    for (const { name, to, peeled } of request.refs) {
+    for (const { name, to, peeled } of movedRefs(request)) {
       if (to === undefined) refs.delete(name)
       else refs.set(name, { oid: to, peeled })
     }

@@ -173,6 +173,14 @@ export function findDangling(live: Iterable<PackInfo>): PackId[] {
   return [...needed].filter((id) => !ids.has(id))
 }
 
+/**
+ * The refs that a request moves. Where `from` is `to` it only says where a ref has to be: that is compared, and nothing of
+ * the ref changes, what it peels to included.
+ */
+export function movedRefs({ refs }: UpdateRequest): RefUpdate[] {
+  return refs.filter(({ from, to }) => from !== to)
+}
+
 /** The lines that a request adds to the log: one for every ref that moves, one for HEAD when it points elsewhere. */
 export function logLines(
   request: UpdateRequest,
@@ -181,9 +189,8 @@ export function logLines(
 ): LogEntry[] {
   const { who, why } = request.log
   const lines: LogEntry[] = []
-  for (const { name, from, to } of request.refs) {
-    if (from !== to) lines.push({ ref: name, from, to, who, why, at, external: false })
-  }
+  for (const { name, from, to } of movedRefs(request))
+    lines.push({ ref: name, from, to, who, why, at, external: false })
   if (request.head && !sameHead(request.head.from, request.head.to)) {
     const from = resolve(request.head.from, 'before')
     const to = resolve(request.head.to, 'after')

@@ -192,6 +192,22 @@ export function refContract(test: Test): void {
       { name: 'refs/tags/v1', oid: oid(1), peeled: oid(2) },
     ])
   })
+
+  test('keeps what a tag peels to when an update only says where it is', async ({
+    place,
+    reopen,
+  }) => {
+    const tag = { ...move('refs/tags/v1', undefined, oid(1)), peeled: oid(2) }
+    await done(place, request([tag, move(MAIN, undefined, oid(2))]))
+    const before = await place.read()
+    const stays = move('refs/tags/v1', oid(1), oid(1))
+    await done(place, request([stays, move(MAIN, oid(2), oid(4))]))
+    const kept = { name: 'refs/tags/v1', oid: oid(1), peeled: oid(2) }
+    expect(await collect((await (await reopen()).read()).refs('refs/tags/'))).toEqual([kept])
+    await done(place, request([move('refs/tags/v1', oid(1), oid(3))]))
+    expect(await collect(before.refs('refs/tags/'))).toEqual([kept])
+    expect(await collect(place.log('refs/tags/v1'))).toHaveLength(2)
+  })
 }
 
 /** HEAD moves as refs do. */

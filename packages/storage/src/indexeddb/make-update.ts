@@ -15,6 +15,7 @@ import {
   findDifferences,
   KEPT_RECEIPTS,
   logLines,
+  movedRefs,
   parentNames,
   randomId,
   RECEIPT_LIFETIME,
@@ -251,7 +252,7 @@ function writeRefs(
 ): void {
   const { number } = next
   const store = transaction.objectStore('refs')
-  for (const { name, to, peeled } of request.refs) {
+  for (const { name, to, peeled } of movedRefs(request)) {
     const key = encodeName(name)
     const written =
       to === undefined ? store.delete(key) : store.put({ oid: to, peeled, number }, key)

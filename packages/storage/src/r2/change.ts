@@ -14,6 +14,7 @@ import {
   findDangling,
   findDifferences,
   logLines,
+  movedRefs,
   parentNames,
   type KeptReceipt,
 } from '../update.ts'
@@ -126,7 +127,8 @@ async function applied(store: Store, root: Root, wish: Applied): Promise<Root> {
     ...[...units.values()].map(({ info }) => info),
   ]
   const changed = new Map(root.refs.changed)
-  for (const { name, to, peeled } of request.refs) changed.set(name, to && { oid: to, peeled })
+  for (const { name, to, peeled } of movedRefs(request))
+    changed.set(name, to && { oid: to, peeled })
   const refs = { table: root.refs.table, changed }
   const receipt: KeptReceipt = {
     id: request.id,
