@@ -18,8 +18,8 @@ import type { PackId, Version } from '@datakit/git/place'
 import { parentOf, pathOf, removeIfThere, syncDirectory } from './durable.ts'
 import type { GitFiles } from './git-files.ts'
 import { Journal, type Decision, type Plan } from './journal.ts'
+import { placePack, releasePack } from './pack-placing.ts'
 import { appendReflog } from './reflog.ts'
-import { placePack, releasePack } from './stage.ts'
 
 /** Does what a journal decided. The entry and every lock of the plan must be held by it. Returns the new version. */
 export async function finishUpdate(
@@ -30,9 +30,7 @@ export async function finishUpdate(
   const { directory } = files
   const why = `datakit ${plan.id}\n`
   if (plan.packs.length > 0) await journal.write('keep', why)
-  for (const id of plan.packs) {
-    await placePack(directory, { id, staged: files.stage.find(id) }, journal.path('keep'))
-  }
+  for (const id of plan.packs) await placePack(files, journal, id)
   if (plan.packs.length > 0) await syncDirectory(`${directory}/objects/pack`)
   await moveRefs(directory, journal, decision)
   for (const entry of decision.reflogs) await appendReflog(directory, entry)

@@ -40,10 +40,17 @@ export interface HookRun {
 export class Hooks {
   readonly #directory: string
   readonly #config: () => Config
+  readonly #findStaged: (id: PackId) => string | undefined
 
-  constructor(directory: string, config: () => Config) {
+  /** `findStaged` gives the object directory of a staged pack. */
+  constructor(
+    directory: string,
+    config: () => Config,
+    findStaged: (id: PackId) => string | undefined,
+  ) {
     this.#directory = directory
     this.#config = config
+    this.#findStaged = findStaged
   }
 
   /** Path of a hook that can be run, `undefined` when there is none. */
@@ -134,7 +141,8 @@ export class Hooks {
   async #run(name: string, call: Call, run: HookRun): Promise<boolean> {
     const path = this.find(name)
     if (path === undefined) return true
-    const env = { ...environmentOf(this.#directory, run), ...run.env }
+    const staged = (run.staged ?? []).map(this.#findStaged).filter((path) => path !== undefined)
+    const env = { ...environmentOf(this.#directory, run, staged), ...run.env }
     return await runProgram(
       path,
       { ...call, cwd: this.#directory, env },
@@ -166,7 +174,11 @@ function runProgram(
   })
 }
 
-function environmentOf(directory: string, run: HookRun): Record<string, string> {
+function environmentOf(
+  directory: string,
+  run: HookRun,
+  [first, ...more]: readonly string[],
+): Record<string, string> {
   const env: Record<string, string> = {}
   for (const [name, value] of Object.entries(process.env)) {
     // Variables of a Git that started this server, or secrets of the server, are not the hook's.
@@ -175,8 +187,7 @@ function environmentOf(directory: string, run: HookRun): Record<string, string> 
   env['GIT_DIR'] = directory
   run.pushOptions?.forEach((option, i) => (env[`GIT_PUSH_OPTION_${i}`] = option))
   if (run.pushOptions) env['GIT_PUSH_OPTION_COUNT'] = String(run.pushOptions.length)
-  const [first, ...more] = (run.staged ?? []).map((id) => `${directory}/datakit/stage/${id}`)
-  if (first !== undefined && statSync(first, { throwIfNoEntry: false }) !== undefined) {
+  if (first !== undefined) {
     env['GIT_OBJECT_DIRECTORY'] = first
     env['GIT_QUARANTINE_PATH'] = first
     env['GIT_ALTERNATE_OBJECT_DIRECTORIES'] = [`${directory}/objects`, ...more].join(':')

@@ -7,6 +7,7 @@
  *   updates of one repository follow one another in all processes.
  * - `lock-0`, `lock-1`, … hard-linked to Git's locks. A lock is ours if it is the same file as one of these, so that a
  *   lock of somebody else's is never removed, whenever we died.
+ * - `<pack>.pack`, `.idx` and `.index`, hard-linked to the packs that become visible, see `pack-placing.ts`.
  * - `commit` the point of no return ({@link Decision}): with it the update is finished by whoever comes next, without it
  *   everything is undone.
  *

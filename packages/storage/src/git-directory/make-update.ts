@@ -34,6 +34,7 @@ import { Journal, type Decision, type Plan } from './journal.ts'
 import { encodeOwnState, type OwnState } from './own-state.ts'
 import { checkContained } from './pack-cover.ts'
 import { freshenPack } from './pack-files.ts'
+import { holdPack } from './pack-placing.ts'
 import { compareNames } from './packed-refs.ts'
 
 /** How long readers are given between the folding of refs and their move, in milliseconds. */
@@ -195,6 +196,7 @@ async function prepare(attempt: Attempt, journal: Journal): Promise<Ready> {
   if (lost !== undefined) return { state: 'lost', outcome: lost, moment }
   checkRefs(request, moment)
   await checkContained(files, request, moment)
+  for (const id of plan.packs) await holdPack(files, journal, id)
   const folded = isSeveral(request) && (await foldRefs(files, journal, request))
   if (folded) await delay(SETTLE)
   await takeBlocked(journal, blocked, options.lockTimeout)

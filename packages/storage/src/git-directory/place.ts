@@ -40,7 +40,7 @@ export interface GitDirectoryPlace extends Place {
   readonly hooks: Hooks
   /** Branches that are checked out in a working tree, which a push does not change without being told to. */
   checkedOut(): string[]
-  /** Deletes staged packs that no update will ask for, before their time is over. */
+  /** Lets go of staged packs that no update will ask for, before their time is over: once for each time they were staged. */
   discard(packs: readonly PackId[]): Promise<void>
 }
 
@@ -72,7 +72,11 @@ export class Repository {
   constructor(directory: string, options: GitDirectoryOptions, site?: Site) {
     this.files = new GitFiles(directory, site && `${site.scratch}/stage`)
     this.indexes = new IndexFiles(this.files)
-    this.hooks = new Hooks(directory, () => this.config())
+    this.hooks = new Hooks(
+      directory,
+      () => this.config(),
+      (id) => this.files.stage.find(id),
+    )
     this.subscriptions = new Subscriptions(directory, () => this.files.refs.read().digest)
     this.#site = site
     this.#options = {

@@ -3,13 +3,16 @@
  *
  * Each has a directory `<stage>/<id>/` with `pack/<id>.pack` and `pack/<id>.idx`, which is what Git takes for an object
  * directory, so that a hook can look into a push before it is accepted, and `index`, our own index. Packs are written
- * under `<stage>/new-<random>/` first. A pack becomes visible by hard links, so that a crash half way leaves the stage
- * whole.
+ * under `<stage>/new-<random>/` first. A pack becomes visible by hard links, see `pack-placing.ts`.
+ *
+ * Equal packs have equal ids. Whoever stages a pack that is staged already gets a directory of his own, `<id>.1`, `<id>.2`,
+ * …, and whoever lets go of one takes the last: the first, which hooks may be looking into, goes with the last of them.
  *
  * @module
  */
 import { statSync } from 'node:fs'
 import { chmod, mkdir, open, rename, rm, stat, utimes, type FileHandle } from 'node:fs/promises'
+import { dirname } from 'node:path'
 
 import { toHex } from '@datakit/git/bytes'
 import { MalformedError } from '@datakit/git/error'
@@ -21,16 +24,7 @@ import type { PackId, PackSummary, PackWriter, StagedPack } from '@datakit/git/p
 import { nodeRuntime } from '@datakit/git/runtime/node'
 
 import { STAGE_LIFETIME } from '../update.ts'
-import {
-  errorCode,
-  ifThere,
-  linkUnlessThere,
-  randomName,
-  readIfThere,
-  removeIfThere,
-  syncDirectory,
-  writeSynced,
-} from './durable.ts'
+import { errorCode, ifThere, randomName, syncDirectory, writeSynced } from './durable.ts'
 import { namesIn } from './object-directories.ts'
 
 /** Gives the objects that thin packs have their bases in. */
@@ -62,15 +56,21 @@ export class Stage {
   /** The object directory of a staged pack, `undefined` when there is none of this name. */
   find(id: PackId): string | undefined {
     if (!isPackId(id)) return undefined
-    const paths = [this.directory, this.#elsewhere ?? this.directory].map((each) => `${each}/${id}`)
-    return paths.find((path) => statSync(path, { throwIfNoEntry: false }) !== undefined)
+    for (const stage of [this.directory, this.#elsewhere ?? this.directory]) {
+      const first = `${stage}/${id}`
+      if (statSync(first, { throwIfNoEntry: false }) !== undefined) return first
+    }
+    // The first one may have gone just before another came.
+    return this.#copies(id)[0]
   }
 
-  /** Forgets a staged pack. */
+  /** Lets go of a pack that was staged once; it stays for those who have staged it too. */
   async remove(id: PackId): Promise<void> {
-    for (let path = this.find(id); path !== undefined; path = this.find(id)) {
-      await rm(path, { recursive: true, force: true })
-    }
+    const last = isPackId(id) ? this.#copies(id).at(-1) : undefined
+    if (last === undefined) return
+    const gone = `${dirname(last)}/gone-${randomName()}`
+    if ((await ifThere(rename(last, gone).then(() => true))) === undefined) return
+    await rm(gone, { recursive: true, force: true })
   }
 
   /** Removes what was staged too long ago. Returns how many. */
@@ -85,40 +85,25 @@ export class Stage {
     }
     return deleted
   }
+
+  /** Directories of a pack, in the order in which they are used. */
+  #copies(id: PackId): string[] {
+    return [...new Set([this.directory, this.#elsewhere ?? this.directory])].flatMap((stage) => {
+      const numbers = namesIn(stage)
+        .filter((name) => name === id || name.startsWith(`${id}.`))
+        .map((name) => Number(name.slice(id.length + 1)))
+      return numbers.sort((a, b) => a - b).map((number) => `${stage}/${nameOf(id, number)}`)
+    })
+  }
+}
+
+function nameOf(id: PackId, number: number): string {
+  return number === 0 ? id : `${id}.${number}`
 }
 
 /** Whether the text is the id of a pack that was staged here. */
 export function isPackId(id: string): boolean {
   return /^pack-[0-9a-f]{40}$/.test(id)
-}
-
-/**
- * Makes a staged pack visible to everyone, Git included, under a `.keep`: without it `git gc` would remove the pack before
- * a ref reaches it. The `.keep` is a link to the file `keep`, so that it is never there without what it says. Does
- * nothing to a pack that is visible already, but for the `.keep`.
- */
-export async function placePack(
-  gitDirectory: string,
-  pack: { readonly id: PackId; readonly staged: string | undefined },
-  keep: string,
-): Promise<void> {
-  const target = `${gitDirectory}/objects/pack/${pack.id}`
-  await mkdir(`${gitDirectory}/objects/pack`, { recursive: true })
-  // Where somebody keeps the pack already, that is all that is wanted.
-  await linkUnlessThere(keep, `${target}.keep`)
-  if (pack.staged === undefined) return
-  const source = `${pack.staged}/pack/${pack.id}`
-  await linkUnlessThere(`${source}.pack`, `${target}.pack`)
-  // Git takes a pack for there as soon as its index is.
-  await linkUnlessThere(`${source}.idx`, `${target}.idx`)
-  await linkUnlessThere(`${pack.staged}/index`, `${gitDirectory}/datakit/index/${pack.id}`)
-}
-
-/** Lets `git gc` have a pack again, if the `.keep` is the one that says `why`. */
-export async function releasePack(gitDirectory: string, id: PackId, why: string): Promise<void> {
-  const keep = `${gitDirectory}/objects/pack/${id}.keep`
-  const found = await readIfThere(keep)
-  if (found !== undefined && Buffer.from(found).toString() === why) await removeIfThere(keep)
 }
 
 interface Writing {
@@ -201,15 +186,17 @@ class StagedWriter implements PackWriter {
     }
   }
 
-  /** Gives the directory its name; one of this name holds the same pack and is made young again. */
+  /** Gives the directory the first name that is free, and makes those before it young again. */
   async #keep(id: PackId): Promise<void> {
-    const target = `${this.#stage}/${id}`
-    try {
-      await rename(this.#writing.path, target)
-    } catch (error) {
-      if (errorCode(error) !== 'ENOTEMPTY' && errorCode(error) !== 'EEXIST') throw error
-      await ifThere(utimes(target, new Date(), new Date()))
-      await rm(this.#writing.path, { recursive: true, force: true })
+    for (let number = 0; ; number++) {
+      const target = `${this.#stage}/${nameOf(id, number)}`
+      try {
+        await rename(this.#writing.path, target)
+        break
+      } catch (error) {
+        if (errorCode(error) !== 'ENOTEMPTY' && errorCode(error) !== 'EEXIST') throw error
+        await ifThere(utimes(target, new Date(), new Date()))
+      }
     }
     await syncDirectory(this.#stage)
   }
