@@ -17,15 +17,16 @@ import {
   CODE_ORDER,
   DISTANCE_BASE,
   DISTANCE_EXTRA,
+  FIXED_DISTANCES,
+  FIXED_LITERALS,
   findLong,
   LENGTH_BASE,
   LENGTH_EXTRA,
   lengths,
   makeCodes,
-  MAX_BITS,
   ROOT_MASK,
   type Codes,
-} from './inflate-codes.ts'
+} from './deflate-codes.ts'
 
 /** Deflate makes at most this many bytes out of one. */
 const MAX_RATIO = 1032
@@ -120,13 +121,18 @@ class BitInput {
     this.end = end
   }
 
-  take(bits: number): number {
+  /** Takes in bytes until so many bits can be looked at. */
+  need(bits: number): void {
     while (this.count < bits) {
       const byte = this.position < this.end ? (this.bytes[this.position] as number) : 0
       this.hold |= byte << this.count
       this.position++
       this.count += 8
     }
+  }
+
+  take(bits: number): number {
+    this.need(bits)
     const value = this.hold & ((1 << bits) - 1)
     this.hold >>>= bits
     this.count -= bits
@@ -191,10 +197,10 @@ function copyStored(input: BitInput, out: Uint8Array): string | undefined {
 
 function buildFixed(): void {
   if (fixedAreBuilt) return
-  lengths.fill(8, 0, 144).fill(9, 144, 256).fill(7, 256, 280).fill(8, 280, 288)
+  // With those that mean nothing, so that the sets are complete; they are refused when they are met.
+  lengths.set(FIXED_LITERALS)
   build(fixedLiterals, 0, 288)
-  // All 32, so that the set is complete: the last two mean nothing and are refused when they are met.
-  lengths.fill(5, 0, 32)
+  lengths.set(FIXED_DISTANCES)
   build(fixedDistances, 0, 32)
   fixedAreBuilt = true
 }
@@ -235,20 +241,12 @@ function readLengths(input: BitInput, total: number): string | undefined {
   return undefined
 }
 
-/** The next symbol, bit by bit; -1 when the bits mean nothing. */
-function readSymbol(input: BitInput, { counts, symbols }: Codes): number {
-  let code = 0
-  let first = 0
-  let index = 0
-  for (let length = 1; length <= MAX_BITS; length++) {
-    code |= input.take(1)
-    const count = counts[length] as number
-    if (code - count < first) return symbols[index + code - first] as number
-    index += count
-    first = (first + count) << 1
-    code <<= 1
-  }
-  return -1
+/** The next symbol of a code that has no more than seven bits; -1 when the bits mean nothing. */
+function readSymbol(input: BitInput, { root }: Codes): number {
+  input.need(7)
+  const code = root[input.hold & ROOT_MASK] as number
+  input.take(code & 15)
+  return code === 0 ? -1 : code >> 4
 }
 
 /**

@@ -2,8 +2,8 @@
  * What differs from one JavaScript runtime to the next: compression and hashing.
  *
  * The core takes a {@link Runtime} from whoever starts the program, so that each runs on the fastest that its runtime
- * has: `@datakit/git/runtime/node` (node:zlib, node:crypto) in Node and workerd, `@datakit/git/runtime/portable` (fflate,
- * our SHA-1) in browsers.
+ * has: `@datakit/git/runtime/node` (node:zlib, node:crypto) in Node and workerd, `@datakit/git/runtime/portable` (our own
+ * of both) in browsers.
  *
  * Specs: RFC 1950 (zlib), FIPS 180-4 (SHA-1)
  *

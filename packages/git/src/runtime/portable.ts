@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { zlibSync } from 'fflate'
-
+import { deflateZlib } from '../deflate.ts'
 import { MalformedError } from '../error.ts'
 import { inflateZlib } from '../inflate.ts'
 import type { Runtime } from '../runtime.ts'
@@ -13,7 +12,7 @@ import { Sha1, sha1 } from '../sha1.ts'
 /** Bodies from this many bytes on are hashed by the platform, where hashing takes longer than waiting for the answer. */
 const PLATFORM_DIGEST = 16 * 1024
 
-/** Compression by fflate, decompression and SHA-1 by this package, large digests by `crypto.subtle` where there is one. */
+/** Compression and SHA-1 by this package, large digests by `crypto.subtle` where there is one. */
 export const portableRuntime: Runtime = {
   sha1,
   async digest(bytes) {
@@ -25,7 +24,7 @@ export const portableRuntime: Runtime = {
     return new Sha1()
   },
   deflate(body, level = 6) {
-    return zlibSync(body, { level: deflateLevel(level) })
+    return deflateZlib(body, level)
   },
   inflate(bytes, start, end, size) {
     const inflated = inflateZlib(bytes, { start, end, size })
@@ -41,11 +40,4 @@ export const portableRuntime: Runtime = {
 /** `undefined` on pages that did not come over HTTPS. */
 function subtleCrypto(): SubtleCrypto | undefined {
   return typeof crypto === 'undefined' ? undefined : crypto.subtle
-}
-
-function deflateLevel(level: number): 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 {
-  if (!Number.isInteger(level) || level < 0 || level > 9)
-    throw new RangeError(`Not a level of compression: ${level}`)
-  // An integer from 0 to 9, as the line above has made sure.
-  return level as 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9
 }
