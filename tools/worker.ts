@@ -8,6 +8,7 @@
  * @module
  */
 import { build } from 'esbuild'
+import type { Bucket } from '@datakit/storage/r2'
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -41,6 +42,8 @@ export interface WorkerOptions {
 export interface RunningWorker {
   /** `http://127.0.0.1:PORT`, without a slash at the end. */
   readonly url: string
+  /** The bucket, as the Worker sees it, for tests. */
+  bucket(): Promise<Bucket>
   /** Ends workerd; what was acknowledged is in the folder. */
   stop(): Promise<void>
 }
@@ -74,7 +77,11 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     }),
   )
   const url = (await miniflare.ready).href.replace(/\/$/, '')
-  return { url, stop: () => miniflare.dispose() }
+  return {
+    url,
+    bucket: () => miniflare.getR2Bucket('BUCKET'),
+    stop: () => miniflare.dispose(),
+  }
 }
 
 /** The Worker as one module, as it is deployed. */

@@ -7,6 +7,7 @@ import { nodeRuntime } from '@datakit/git/runtime/node'
 import { LOOPBACK_HOSTS, type Access } from '@datakit/server/access'
 import { createApp } from '@datakit/server/app'
 import { r2Depot } from '@datakit/storage/r2'
+import { keepUp, UpkeepSchedule } from '@datakit/storage/upkeep'
 
 /** What `wrangler.toml` and the operator bind. */
 export interface Environment {
@@ -33,14 +34,28 @@ export default {
     app ??= openApp(environment)
     return app.fetch(request, environment, context)
   },
+
+  /** Keeps every repository up, those too that nobody pushes to any more. */
+  async scheduled(_controller, environment): Promise<void> {
+    const depot = r2Depot(environment.BUCKET)
+    for await (const { name, refused } of depot.list()) {
+      if (refused !== undefined) continue
+      // One that cannot be kept up must not keep the others from it.
+      await keepUp(await depot.open(name), nodeRuntime).catch((error: unknown) =>
+        console.error(name, error),
+      )
+    }
+  },
 } satisfies ExportedHandler<Environment>
 
 function openApp(environment: Environment): ReturnType<typeof createApp> {
+  const upkeep = new UpkeepSchedule(nodeRuntime, { log: (problem) => console.error(problem) })
   return createApp({
     depot: r2Depot(environment.BUCKET),
     runtime: nodeRuntime,
     access: accessOf(environment),
     assets: (request) => environment.ASSETS.fetch(request),
+    afterChange: ({ name, place, waitUntil }) => waitUntil(upkeep.changed(name, place)),
   })
 }
 

@@ -39,6 +39,13 @@ export function directoryPolicy(place: Place): Policy {
   }
 }
 
+/** Whether packs that were pushed may be merged, as Git's own upkeep may: `receive.autogc` and `gc.auto`. */
+export function isKeptUp(place: Place): boolean {
+  if (!isGitDirectoryPlace(place)) return true
+  const config = place.config()
+  return config.bool('receive.autogc') !== false && config.int('gc.auto') !== 0
+}
+
 function isGitDirectoryPlace(place: Place): place is GitDirectoryPlace {
   return place.traits.kind === 'git-directory' && 'hooks' in place
 }

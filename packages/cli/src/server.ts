@@ -8,10 +8,11 @@ import { nodeRuntime } from '@datakit/git/runtime/node'
 import { LOOPBACK_HOSTS, type Access } from '@datakit/server/access'
 import { createApp } from '@datakit/server/app'
 import { gitDirectoryDepot } from '@datakit/storage/git-directory'
+import { UpkeepSchedule } from '@datakit/storage/upkeep'
 import { mkdir } from 'node:fs/promises'
 import type { AddressInfo, Socket } from 'node:net'
 import { resolve } from 'node:path'
-import { directoryPolicy } from './directory-policy.ts'
+import { directoryPolicy, isKeptUp } from './directory-policy.ts'
 import { webFile } from './web-files.ts'
 
 /** How a server is started. */
@@ -48,12 +49,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const access = accessOf(options)
   await mkdir(options.root, { recursive: true })
   const depot = gitDirectoryDepot(resolve(options.root), { create: true })
+  const upkeep = new UpkeepSchedule(nodeRuntime, { log: (problem) => console.error(problem) })
   const app = createApp({
     depot,
     runtime: nodeRuntime,
     access,
     policyOf: directoryPolicy,
     assets: (request) => webFile(request, options.web),
+    afterChange: ({ name, place }) => {
+      if (isKeptUp(place)) void upkeep.changed(name, place)
+    },
   })
   const server = await listen(app.fetch, options)
   const sockets = trackSockets(server)
@@ -63,6 +68,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     url: `http://${host}:${port}`,
     stop: async (patience = 10_000) => {
       await close(server, sockets, patience)
+      await upkeep.close()
       await depot.close()
     },
   }

@@ -66,6 +66,8 @@ export interface PackInfo {
    * unverified pack only locates bytes.
    */
   readonly verified: boolean
+  /** Whether no update may remove it: it is borrowed from another repository, or kept by its operator. */
+  readonly fixed?: boolean | undefined
 }
 
 /** A look-up over many packs in one; covers some or all of the live packs. Never proof of anything. */

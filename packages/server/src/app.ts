@@ -13,7 +13,7 @@
  * @module
  */
 import { Hono, type Context } from 'hono'
-import type { Depot } from '@datakit/git/place'
+import type { Depot, Place } from '@datakit/git/place'
 import type { Runtime } from '@datakit/git/runtime'
 import { checkAccess, type Access } from './access.ts'
 import { advertiseRefs, receivePackRoute, uploadPackRoute } from './git-routes.ts'
@@ -33,8 +33,18 @@ export interface AppOptions {
   readonly limits?: Partial<Limits>
   /** What each repository allows; everything when left out. */
   readonly policyOf?: PolicyOf
+  /** Called after a request that may have changed a repository; nothing waits for it. */
+  readonly afterChange?: (change: RepositoryChange) => void
   /** Told of every error that nobody expected. Writes to the console when left out. */
   readonly log?: (error: unknown) => void
+}
+
+/** A repository that was pushed to. */
+export interface RepositoryChange {
+  readonly name: string
+  readonly place: Place
+  /** Keeps the runtime awake until the work is done, where it would not be otherwise. */
+  readonly waitUntil: (work: Promise<unknown>) => void
 }
 
 /** What every route of a repository works with. */
@@ -46,6 +56,8 @@ export interface RouteContext {
   readonly runtime: Runtime
   readonly limits: Limits
   readonly policyOf: PolicyOf
+  /** To be called when the repository may have changed. */
+  readonly changed: (place: Place) => void
 }
 
 type Route = (context: RouteContext) => Promise<Response>
@@ -66,6 +78,8 @@ export function createApp(options: AppOptions): Hono {
       try {
         checkAccess(c.req.raw, options.access)
         const name = (c.req.param('repository') ?? '').replace(/\.git$/, '')
+        const changed = (place: Place): void =>
+          options.afterChange?.({ name, place, waitUntil: (work) => waitUntil(c, work) })
         return await route({
           request: c.req.raw,
           name,
@@ -73,6 +87,7 @@ export function createApp(options: AppOptions): Hono {
           runtime: options.runtime,
           limits,
           policyOf,
+          changed,
         })
       } catch (error) {
         return answer(expected(error, log))
@@ -93,6 +108,17 @@ export function createApp(options: AppOptions): Hono {
     problemJson({ status: 405, code: 'method', message: 'Only GET is answered here' }),
   )
   return app
+}
+
+function waitUntil(c: Context, work: Promise<unknown>): void {
+  let context
+  try {
+    context = c.executionCtx
+  } catch {
+    // Under Node there is none: the process lives on by itself.
+    return
+  }
+  context.waitUntil(work)
 }
 
 async function listRoute({ repositories }: RouteContext): Promise<Response> {

@@ -90,6 +90,7 @@ export async function receivePackRoute(context: RouteContext): Promise<Response>
     limits: receiveLimits(limits, policy),
     signal: request.signal,
   })
+  context.changed(objects.place)
   return new Response(report, { headers: headersOf(RECEIVE) })
 }
 

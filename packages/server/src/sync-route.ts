@@ -45,6 +45,7 @@ export async function syncRoute(context: RouteContext): Promise<Response> {
   checkRefusal(name, policy.fetch.refusal)
   checkRepository(objects, message)
   const outcomes = await receive(context, { objects, message, reader, policy })
+  if (outcomes.some(({ outcome }) => outcome === 'done')) context.changed(objects.place)
   // What nobody asked for is read all the same: an answer in mid-request confuses proxies.
   for await (const _ of reader.rest());
   return answer(objects, { message, outcomes, readable: policy.fetch.readable })

@@ -30,6 +30,8 @@ export interface CompactOptions {
 
 /** How often a merge that others were faster than is tried again. */
 const MAX_LOSSES = 5
+/** Bytes of packs and objects that are kept while a run goes on: a Worker has 128 MB for everything. */
+const CACHE = 24_000_000
 
 /** A merge that is ready to be published. */
 interface Merge {
@@ -52,7 +54,7 @@ export async function compact(
   let merged = 0
   for (let losses = 0; losses < MAX_LOSSES;) {
     options.signal?.throwIfAborted()
-    const objects = await Objects.open(place, runtime)
+    const objects = await Objects.open(place, runtime, { bytes: CACHE })
     const run = chooseRun(objects.state.packs, options)
     if (run.length < 2) break
     const outcome = await mergeRun(objects, run, options.signal)
@@ -65,7 +67,7 @@ export async function compact(
 
 /**
  * The newest packs that are worth merging, oldest first: each less than twice as large as all newer ones together. Packs
- * that nobody verified are not copied, and no pack is that an older one needs.
+ * that nobody verified are not copied, nor those that are not to be removed, and no pack is that an older one needs.
  */
 export function chooseRun(
   packs: readonly PackInfo[],
@@ -75,7 +77,8 @@ export function chooseRun(
   let size = 0
   for (const pack of packs.toReversed()) {
     const isLarge = run.length > 0 && pack.size >= 2 * size
-    if (isLarge || !pack.verified || size + pack.size > maxBytes || run.length >= maxPacks) break
+    const isFree = pack.verified && pack.fixed !== true
+    if (isLarge || !isFree || size + pack.size > maxBytes || run.length >= maxPacks) break
     run.unshift(pack)
     size += pack.size
   }

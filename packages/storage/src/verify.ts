@@ -25,6 +25,8 @@ export interface DamagedPack {
 }
 
 const STEP = 1024 * 1024
+/** Bytes of packs and objects that are kept meanwhile. */
+const CACHE = 24_000_000
 
 /**
  * Verifies every live pack that is not, oldest first, and marks it. Packs that fail stay as they are, and are told.
@@ -35,7 +37,7 @@ export async function verifyPacks(
   runtime: Runtime,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<{ readonly verified: number; readonly damaged: readonly DamagedPack[] }> {
-  const objects = await Objects.open(place, runtime)
+  const objects = await Objects.open(place, runtime, { bytes: CACHE })
   const damaged: DamagedPack[] = []
   let verified = 0
   for (const pack of objects.state.packs) {

@@ -107,7 +107,8 @@ export class GitFiles {
     const indexSize = this.#indexSizes.get(id) ?? sizeOf(`${this.directory}/datakit/index/${id}`)
     if (indexSize > 0) this.#indexSizes.set(id, indexSize)
     const verified = !own.unverified.includes(id)
-    return { id, size, objects, indexSize, needs: [], verified }
+    const fixed = pack.borrowed || pack.kept
+    return { id, size, objects, indexSize, needs: [], verified, fixed }
   }
 }
 

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { closeSync, openSync, readSync, statSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
 import { open, readFile, utimes, type FileHandle } from 'node:fs/promises'
 
 import { MissingError } from '@datakit/git/error'
@@ -32,6 +32,8 @@ export interface FoundPack {
   readonly at: number
   /** Whether the repository borrows it. */
   readonly borrowed: boolean
+  /** Whether a `.keep` beside it says that it stays. */
+  readonly kept: boolean
 }
 
 interface Listing {
@@ -84,7 +86,8 @@ export class PackFiles {
       // What is in a pack follows from its name: one that is still there is the one that was looked at.
       const path = `${directory}/${id}`
       const pack = this.#known.get(path) ?? this.#look(path, borrowed)
-      if (pack !== undefined) packs.push(pack)
+      const kept = names.has(`${id}.keep`)
+      if (pack !== undefined) packs.push(pack.kept === kept ? pack : { ...pack, kept })
     }
     this.#listings.set(directory, { stamp, trusted, packs })
     return packs
@@ -100,7 +103,8 @@ export class PackFiles {
     const objects = countObjects(`${path}.pack`)
     if (objects === undefined) return undefined
     const id = path.slice(path.lastIndexOf('/') + 1)
-    const found = { id, path, size: pack.size, objects, at: idx.mtimeMs, borrowed }
+    const kept = existsSync(`${path}.keep`)
+    const found = { id, path, size: pack.size, objects, at: idx.mtimeMs, borrowed, kept }
     this.#known.set(path, found)
     return found
   }

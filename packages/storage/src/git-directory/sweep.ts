@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { readdir, rm } from 'node:fs/promises'
 
 import type { PackId } from '@datakit/git/place'
@@ -49,7 +49,7 @@ async function sweepCondemned(files: GitFiles, before: number): Promise<number> 
 /** Removes a pack of the repository itself, its `.idx` first, so that nobody takes it for there half way. */
 async function deletePack(files: GitFiles, id: PackId): Promise<boolean> {
   const pack = files.packs.find(id)
-  if (pack === undefined || pack.borrowed) return false
+  if (pack === undefined || pack.borrowed || existsSync(`${pack.path}.keep`)) return false
   for (const ending of ['idx', 'rev', 'bitmap', 'mtimes', 'pack'])
     await rm(`${pack.path}.${ending}`, { force: true })
   await files.open.forget(`${pack.path}.pack`)

@@ -29,6 +29,8 @@ import { ByteCache, Store } from './store.ts'
 import { sweep } from './sweep.ts'
 import { Units } from './units.ts'
 
+export type { Bucket } from './bucket.ts'
+
 /** What a depot in R2 can be told. */
 export interface R2Options {
   /** Milliseconds since 1970, for receipts, the log and graces; `Date.now` when left out. */
