@@ -36,6 +36,7 @@ import type {
 } from './data.ts'
 import { findDecisions, keepMine, syncWithServer } from './data-sync.ts'
 import type { EntryKind } from './tree-rows.ts'
+import { keepUpInWorker } from './upkeep.ts'
 
 /** Commits whose snapshots are kept at hand. */
 const SNAPSHOTS = 16
@@ -209,6 +210,12 @@ class LocalRepository implements RepositoryStore {
       behind.map(({ head }) => head),
       known,
     )
+  }
+
+  async keepUp(): Promise<readonly string[]> {
+    const { damaged, problem } = await keepUpInWorker(this.name, await this.#place.read())
+    if (problem !== undefined) console.warn(problem)
+    return damaged
   }
 
   subscribe(listener: () => void): () => void {

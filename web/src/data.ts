@@ -168,6 +168,11 @@ export interface RepositoryStore {
   settle(decision: UnrelatedDecision, choice: UnrelatedChoice): Promise<void>
   /** How many commits the server has not got, as far as is known here. */
   waiting(): Promise<number>
+  /**
+   * Does what nobody waits for: proves what the server sent, merges small packs. Gives what is damaged, a sentence for
+   * each. Never rejects.
+   */
+  keepUp(): Promise<readonly string[]>
   /** Calls the listener when the repository may have changed, in this page or another. Returns how to stop. */
   subscribe(listener: () => void): () => void
   close(): Promise<void>

@@ -119,12 +119,22 @@ export class SessionSync {
       .finally(() => (this.#isRunning.value = false))
     await this.#afterwards()
     this.#show(report)
-    if (report.state === 'done') this.#acceptsOther = false
+    if (report.state === 'done') {
+      this.#acceptsOther = false
+      void this.#keepUp()
+    }
     if (report.state === 'unauthorized') {
       askForToken()
       return 'pause'
     }
     return report.state === 'done' ? 'done' : 'failed'
+  }
+
+  async #keepUp(): Promise<void> {
+    const damaged = await this.#store.keepUp().catch(() => [])
+    const [problem] = damaged
+    if (problem !== undefined)
+      this.#message.value = `Something that the server sent is damaged, and is not passed on: ${problem}`
   }
 
   #show(report: SyncReport): void {

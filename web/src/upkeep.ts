@@ -1,0 +1,42 @@
+/**
+ * Upkeep of the repositories of this browser, in a worker, one page at a time.
+ *
+ * @module
+ */
+import type { State } from '@datakit/git/place'
+import { needsUpkeep } from '@datakit/storage/upkeep'
+
+/** What the worker answers. */
+export interface UpkeepAnswer {
+  /** What is wrong with packs that a server sent, a sentence for each. */
+  readonly damaged: readonly string[]
+  /** Why it was broken off; it goes on next time. */
+  readonly problem: string | undefined
+}
+
+const nothing: UpkeepAnswer = { damaged: [], problem: undefined }
+
+/** Versions of repositories whose upkeep found damage: nothing that it does makes that go away. */
+const given = new Map<string, string>()
+
+/** Keeps a repository up if its state asks for it, unless another page is at it. Never rejects. */
+export async function keepUpInWorker(name: string, state: State): Promise<UpkeepAnswer> {
+  if (!needsUpkeep(state) || given.get(name) === state.version) return nothing
+  if (!('locks' in navigator)) return run(name)
+  const options = { ifAvailable: true } as const
+  const answer = await navigator.locks.request(`datakit-upkeep ${name}`, options, async (lock) =>
+    lock === null ? nothing : run(name),
+  )
+  if (answer.damaged.length > 0) given.set(name, state.version)
+  return answer
+}
+
+function run(name: string): Promise<UpkeepAnswer> {
+  const worker = new Worker(new URL('./upkeep.worker.ts', import.meta.url), { type: 'module' })
+  const { promise, resolve } = Promise.withResolvers<UpkeepAnswer>()
+  worker.addEventListener('message', (event: MessageEvent<UpkeepAnswer>) => resolve(event.data))
+  // A browser that starts no worker keeps its packs as they are, which costs time and nothing else.
+  worker.addEventListener('error', (event) => resolve({ damaged: [], problem: event.message }))
+  worker.postMessage(name)
+  return promise.finally(() => worker.terminate())
+}
