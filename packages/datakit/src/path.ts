@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { problemOfName } from '@datakit/git/path'
+import { describeNameProblem, problemOfName } from '@datakit/git/path'
 import { PathError } from './error.ts'
 
 /** The steps of a path to look something up; none for the root. @throws PathError `bad-path` */
@@ -24,8 +24,7 @@ export function splitWritablePath(path: string): string[] {
   const steps = path.split('/')
   for (const step of steps) {
     const problem = problemOfName(step)
-    if (problem !== undefined)
-      throw new PathError('bad-path', path, `git fsck would say ${problem}`)
+    if (problem !== undefined) throw new PathError('bad-path', path, describeNameProblem(problem))
   }
   return steps
 }

@@ -27,8 +27,13 @@ const reasons: Record<NameProblem, string> = {
   fullPathname: 'a name holds a slash',
   hasDot: '"." cannot be a name',
   hasDotdot: '".." cannot be a name',
-  hasDotgit: 'a step is ".git" to some file system',
+  hasDotgit: 'a step is ".git", or would be on some file system',
   nulInName: 'a name holds a zero byte',
+}
+
+/** The problem in words for a person, to follow a colon. */
+export function describeNameProblem(problem: NameProblem): string {
+  return reasons[problem]
 }
 
 /** What `git fsck` has against the name; `undefined` when nothing. */

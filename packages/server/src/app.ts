@@ -77,7 +77,7 @@ export function createApp(options: AppOptions): Hono {
     async (c: Context): Promise<Response> => {
       try {
         checkAccess(c.req.raw, options.access)
-        const name = (c.req.param('repository') ?? '').replace(/\.git$/, '')
+        const name = nameOf(c) ?? ''
         const changed = (place: Place): void =>
           options.afterChange?.({ name, place, waitUntil: (work) => waitUntil(c, work) })
         return await route({
@@ -100,13 +100,13 @@ export function createApp(options: AppOptions): Hono {
   app.post(`${gitRepository}/git-receive-pack`, guarded(receivePackRoute, problemText))
   app.post(`${gitRepository}/sync`, guarded(syncRoute, problemJson))
   app.get('/repositories', guarded(listRoute, problemJson))
-  // What is left under a repository's name is the dumb protocol, or a wrong method.
-  app.all(`${gitRepository}/*`, guarded(noSuchRoute, problemText))
-  app.all(gitRepository, guarded(noSuchRoute, problemText))
-  app.get('*', (c) => options.assets(c.req.raw))
-  app.all('*', () =>
-    problemJson({ status: 405, code: 'method', message: 'Only GET is answered here' }),
-  )
+  const noRoute = guarded(noSuchRoute, problemText)
+  app.all('*', (c) => {
+    // What is left under a repository's name is the dumb protocol, or a wrong method.
+    if (nameOf(c) !== undefined) return noRoute(c)
+    if (c.req.method === 'GET' || c.req.method === 'HEAD') return options.assets(c.req.raw)
+    return problemJson(problemOf(new ProblemError('method', 'Only GET is answered here')))
+  })
   return app
 }
 
@@ -121,6 +121,12 @@ function waitUntil(c: Context, work: Promise<unknown>): void {
   context.waitUntil(work)
 }
 
+/** The name of the repository that a request is about; `undefined` when it is about none. */
+function nameOf(c: Context): string | undefined {
+  const path = c.req.param('repository') ?? /^\/(.+\.git)(?:\/|$)/.exec(c.req.path)?.[1]
+  return path?.replace(/\.git$/, '')
+}
+
 async function listRoute({ repositories }: RouteContext): Promise<Response> {
   const names: { name: string; refused?: string }[] = []
   for await (const { name, refused } of repositories.list()) {
@@ -129,8 +135,19 @@ async function listRoute({ repositories }: RouteContext): Promise<Response> {
   return Response.json({ repositories: names }, { headers: { 'cache-control': 'no-store' } })
 }
 
+/** The methods of what is below a repository. */
+const methods: Readonly<Record<string, string>> = {
+  'info/refs': 'GET',
+  'git-upload-pack': 'POST',
+  'git-receive-pack': 'POST',
+  sync: 'POST',
+}
+
 async function noSuchRoute({ request, name }: RouteContext): Promise<Response> {
   const path = new URL(request.url).pathname
+  const allow = methods[path.slice(path.lastIndexOf('.git/') + '.git/'.length)]
+  if (allow !== undefined)
+    throw new ProblemError('method', `Only ${allow} is answered at ${path}`, { allow })
   throw new ProblemError(
     'not-found',
     `Nothing is at ${path}: "${name}.git" is cloned with Git's smart protocol, "git clone ${new URL(request.url).origin}/${name}.git"`,

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
-import { readBody, streamOf } from './body.ts'
+import { readBody, startedStreamOf, streamOf } from './body.ts'
 
 function post(body: Uint8Array, headers: Record<string, string> = {}): Request {
   return new Request('http://localhost/', { method: 'POST', body: Uint8Array.from(body), headers })
@@ -31,16 +31,26 @@ it('stops a body that unpacks to more than the limit', async () => {
 })
 
 it('says which compression it reads', async () => {
-  await expect(
-    collect(readBody(post(Buffer.from('x'), { 'content-encoding': 'br' }), 10)),
-  ).rejects.toThrow('reads gzip')
+  expect(() => readBody(post(Buffer.from('x'), { 'content-encoding': 'br' }), 10)).toThrow(
+    'reads gzip',
+  )
 })
 
 it('fails on a compressed body that is cut short', async () => {
   const cut = gzipSync('want '.repeat(1000)).subarray(0, 20)
   await expect(
     collect(readBody(post(cut, { 'content-encoding': 'gzip' }), 10_000)),
-  ).rejects.toThrow()
+  ).rejects.toThrow('Cannot read the request: it breaks off')
+})
+
+it('throws what fails before the first piece of an answer, and goes on with the rest', async () => {
+  const failing = readBody(post(Buffer.from('12')), 1)
+  await expect(startedStreamOf(failing)).rejects.toThrow('larger than 1 bytes')
+  async function* whole(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from('one ')
+    yield Buffer.from('two')
+  }
+  expect(await new Response(await startedStreamOf(whole())).text()).toBe('one two')
 })
 
 it('ends the source when the reader of an answer goes away', async () => {

@@ -3,20 +3,31 @@
  *
  * @module
  */
+import { MalformedError, RefusedError } from '@datakit/git/error'
 import { ProblemError } from './problem.ts'
 
 /**
  * The body of a request, piece by piece. Git compresses large `fetch` requests with gzip.
  *
- * @throws ProblemError `too-large` once more than `limit` bytes came out, `wrong-type` for another compression
+ * What is found while it is read is an error of Git's, so that whoever reads can tell it in the words of its protocol:
+ * RefusedError `too-large` once more than `limit` bytes came out, MalformedError when it is cut short or no gzip.
+ *
+ * @throws ProblemError `wrong-type` at once, for another compression
  */
-export async function* readBody(request: Request, limit: number): AsyncGenerator<Uint8Array> {
-  if (request.body === null) return
+export function readBody(request: Request, limit: number): AsyncGenerator<Uint8Array> {
+  return limited(request.body === null ? undefined : unpacked(request, request.body), limit)
+}
+
+async function* limited(
+  body: ReadableStream<Uint8Array> | undefined,
+  limit: number,
+): AsyncGenerator<Uint8Array> {
+  if (body === undefined) return
   let total = 0
-  for await (const piece of pieces(unpacked(request, request.body))) {
+  for await (const piece of pieces(body)) {
     total += piece.length
     if (total > limit)
-      throw new ProblemError(
+      throw new RefusedError(
         'too-large',
         `The request is larger than ${limit} bytes, which is the limit here`,
       )
@@ -46,13 +57,43 @@ async function* pieces(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8
   const reader = stream.getReader()
   try {
     for (;;) {
-      const { done, value } = await reader.read()
+      const { done, value } = await reader.read().catch(brokenOff)
       if (done) return
       yield value
     }
   } finally {
     // Nobody is left to hear why a cancelled stream could not be cancelled.
     await reader.cancel().catch(() => undefined)
+  }
+}
+
+/** Bytes that the client did not send, or did not pack as it said. */
+function brokenOff(cause: unknown): never {
+  throw new MalformedError('the request', 'it breaks off, or is not compressed as it says', {
+    cause,
+  })
+}
+
+/**
+ * A stream that pulls its pieces from `source`, as `streamOf`, once the first of them is there: what fails before it is
+ * thrown here, where there is still an answer to choose.
+ */
+export async function startedStreamOf(
+  source: AsyncIterable<Uint8Array>,
+): Promise<ReadableStream<Uint8Array>> {
+  const iterator = source[Symbol.asyncIterator]()
+  const first = await iterator.next()
+  return streamOf(resumed(first, iterator))
+}
+
+async function* resumed(
+  first: IteratorResult<Uint8Array>,
+  iterator: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  try {
+    for (let next = first; next.done !== true; next = await iterator.next()) yield next.value
+  } finally {
+    await iterator.return?.()
   }
 }
 

@@ -11,7 +11,7 @@ import { advertiseReceivePack, receivePack } from '@datakit/git/transport/receiv
 import { advertiseUploadPack, protocolVersion } from '@datakit/git/transport/refs'
 import { uploadPack } from '@datakit/git/transport/upload-pack'
 import type { RouteContext } from './app.ts'
-import { readBody, streamOf } from './body.ts'
+import { readBody, startedStreamOf } from './body.ts'
 import { checkRefusal } from './policy.ts'
 import { ProblemError } from './problem.ts'
 import { receiveLimits } from './rules.ts'
@@ -42,10 +42,10 @@ export async function advertiseRefs(context: RouteContext): Promise<Response> {
     )
   }
   const version = protocolVersion(request.headers.get('git-protocol') ?? undefined)
-  const objects = await repositories.open(name)
+  const { objects, policy } = await repositories.openWith(context.policyOf, name)
   // A push makes a repository, so there is always something to push to.
-  if (service === UPLOAD) mustExist(objects, name)
-  const { fetch, push } = context.policyOf(objects.place)
+  if (service === UPLOAD) mustExist(objects, context)
+  const { fetch, push } = policy
   checkRefusal(name, service === UPLOAD ? fetch.refusal : push.refusal)
   const refs =
     service === UPLOAD
@@ -64,9 +64,9 @@ export async function advertiseRefs(context: RouteContext): Promise<Response> {
 export async function uploadPackRoute(context: RouteContext): Promise<Response> {
   const { request, name, repositories, limits } = context
   checkType(request, UPLOAD)
-  const objects = await repositories.open(name)
-  mustExist(objects, name)
-  const { fetch } = context.policyOf(objects.place)
+  const { objects, policy } = await repositories.openWith(context.policyOf, name)
+  mustExist(objects, context)
+  const { fetch } = policy
   checkRefusal(name, fetch.refusal)
   const version = protocolVersion(request.headers.get('git-protocol') ?? undefined)
   const answer = uploadPack(objects, readBody(request, limits.requestBytes), {
@@ -74,15 +74,14 @@ export async function uploadPackRoute(context: RouteContext): Promise<Response> 
     readable: fetch.readable,
     signal: request.signal,
   })
-  return new Response(streamOf(answer), { headers: headersOf(UPLOAD) })
+  return new Response(await startedStreamOf(answer), { headers: headersOf(UPLOAD) })
 }
 
 /** Answers `POST /NAME.git/git-receive-pack`: push. */
 export async function receivePackRoute(context: RouteContext): Promise<Response> {
   const { request, name, repositories, limits } = context
   checkType(request, RECEIVE)
-  const objects = await repositories.open(name)
-  const policy = context.policyOf(objects.place)
+  const { objects, policy } = await repositories.openWith(context.policyOf, name)
   checkRefusal(name, policy.push.refusal)
   const report = await receivePack(objects, readBody(request, limits.packBytes), {
     who: SOMEBODY,
@@ -94,11 +93,12 @@ export async function receivePackRoute(context: RouteContext): Promise<Response>
   return new Response(report, { headers: headersOf(RECEIVE) })
 }
 
-function mustExist(objects: Objects, name: string): void {
+function mustExist(objects: Objects, { request, name }: RouteContext): void {
   if (objects.state.exists) return
+  const { origin } = new URL(request.url)
   throw new ProblemError(
     'not-found',
-    `Repository "${name}" not found. A first push makes it: git push URL/${name}.git BRANCH`,
+    `Repository "${name}" not found. A first push makes it: git push ${origin}/${name}.git BRANCH`,
   )
 }
 

@@ -5,9 +5,12 @@
  *
  * @module
  */
+import { GitError } from '@datakit/git/error'
 import { Objects } from '@datakit/git/objects'
 import type { Depot } from '@datakit/git/place'
 import type { Runtime } from '@datakit/git/runtime'
+import type { Policy, PolicyOf } from './policy.ts'
+import { ProblemError } from './problem.ts'
 import { checkRepositoryName } from './repository-name.ts'
 
 /** How much is kept. The defaults fit the 64 MB that one isolate of a Worker may spend on it. */
@@ -53,6 +56,23 @@ export class OpenRepositories {
     return objects
   }
 
+  /**
+   * The same, with what the repository allows at this moment.
+   *
+   * @throws ProblemError `broken` when it is there and cannot be read: that is no fault of whoever asks
+   */
+  async openWith(
+    policyOf: PolicyOf,
+    name: string,
+  ): Promise<{ readonly objects: Objects; readonly policy: Policy }> {
+    try {
+      const objects = await this.open(name)
+      return { objects, policy: policyOf(objects.place) }
+    } catch (error) {
+      throw faultOf(name, error)
+    }
+  }
+
   /** Names of the repositories that exist, ordered, with the reason where one of them is not served. */
   list(): ReturnType<Depot['list']> {
     return this.#depot.list()
@@ -81,4 +101,12 @@ export class OpenRepositories {
       this.#open.delete(oldest)
     }
   }
+}
+
+function faultOf(name: string, cause: unknown): unknown {
+  const isOurs =
+    cause instanceof GitError && (cause.code === 'malformed' || cause.code === 'missing')
+  if (!isOurs) return cause
+  const message = `Repository "${name}" cannot be served: something in it is broken; the log of the server says what`
+  return new ProblemError('broken', message, {}, { cause })
 }

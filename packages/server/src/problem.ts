@@ -23,10 +23,12 @@ const statuses: Readonly<Record<string, number>> = {
   'foreign-origin': 403,
   refused: 403,
   'not-found': 404,
+  method: 405,
   conflict: 409,
   'receipt-mismatch': 409,
   'too-large': 413,
   'wrong-type': 415,
+  broken: 500,
   unsupported: 501,
   busy: 503,
   unavailable: 503,
@@ -39,8 +41,13 @@ export class ProblemError extends Error {
   readonly code: string
   readonly headers: Readonly<Record<string, string>>
 
-  constructor(code: string, message: string, headers: Readonly<Record<string, string>> = {}) {
-    super(message)
+  constructor(
+    code: string,
+    message: string,
+    headers: Readonly<Record<string, string>> = {},
+    options?: ErrorOptions,
+  ) {
+    super(message, options)
     this.code = code
     this.headers = headers
   }

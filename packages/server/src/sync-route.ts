@@ -40,8 +40,7 @@ export async function syncRoute(context: RouteContext): Promise<Response> {
   }
   const reader = new ByteReader(readBody(request, limits.packBytes), 'a sync request')
   const message = await readSyncRequest(reader)
-  const objects = await repositories.open(name)
-  const policy = context.policyOf(objects.place)
+  const { objects, policy } = await repositories.openWith(context.policyOf, name)
   checkRefusal(name, policy.fetch.refusal)
   checkRepository(objects, message)
   const outcomes = await receive(context, { objects, message, reader, policy })

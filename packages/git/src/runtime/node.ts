@@ -69,7 +69,9 @@ function inflateWith(
     if (hasCode(cause, 'Z_BUF_ERROR')) return undefined
     const problem = hasCode(cause, 'ERR_BUFFER_TOO_LARGE')
       ? `it holds more than ${size} bytes`
-      : String(cause)
+      : cause instanceof Error
+        ? cause.message
+        : String(cause)
     throw new MalformedError('a zlib stream', problem, { cause })
   }
 }

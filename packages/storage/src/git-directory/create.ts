@@ -66,7 +66,7 @@ async function moveInto(temporary: string, directory: string): Promise<boolean> 
   try {
     await rename(temporary, directory)
   } catch (error) {
-    if (errorCode(error) === 'ENOTEMPTY' || errorCode(error) === 'EEXIST') return false
+    if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errorCode(error) ?? '')) return false
     throw error
   }
   await syncDirectory(parent)

@@ -165,7 +165,9 @@ function refusalOf(directory: string): string | undefined {
     checkServable(realpathSync(directory))
     return undefined
   } catch (error) {
-    if (error instanceof UnsupportedError || error instanceof GitError) return error.message
+    if (error instanceof UnsupportedError) return error.message
+    // What is wrong with it names files of this machine; whoever lists repositories need not know them.
+    if (error instanceof GitError) return 'Cannot open it: its configuration is broken'
     throw error
   }
 }

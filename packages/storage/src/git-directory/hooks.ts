@@ -13,7 +13,7 @@
  */
 import { spawn } from 'node:child_process'
 import { accessSync, constants, readFileSync, statSync } from 'node:fs'
-import { isAbsolute, resolve } from 'node:path'
+import { basename, isAbsolute, resolve } from 'node:path'
 
 import { encodeName } from '@datakit/git/bytes'
 import { RefusedError } from '@datakit/git/error'
@@ -151,6 +151,11 @@ export class Hooks {
   }
 }
 
+/** Says which hook, and not where on this machine it is: that is read by whoever pushes. */
+function cannotRun(path: string, cause: Error): RefusedError {
+  return new RefusedError('hook', `Cannot run the hook "${basename(path)}"`, { cause })
+}
+
 interface Call {
   readonly args: readonly string[]
   readonly input: string
@@ -166,7 +171,7 @@ function runProgram(
     const child = spawn(path, call.args, { cwd: call.cwd, env: call.env })
     child.stdout.on('data', onOutput)
     child.stderr.on('data', onOutput)
-    child.on('error', (cause) => fail(new RefusedError('hook', `Cannot run "${path}"`, { cause })))
+    child.on('error', (cause) => fail(cannotRun(path, cause)))
     child.on('close', (code) => done(code === 0))
     // A hook need not read what it is told.
     child.stdin.on('error', () => {})

@@ -159,7 +159,7 @@ export class Journal {
     for (let wait = 1; ; wait = Math.min(2 * wait, 50)) {
       const outcome = await tryLock(token, path)
       if (outcome !== 'held') return outcome
-      if (Date.now() >= until) throw lockedError(String(path))
+      if (Date.now() >= until) throw lockedError(`${this.plan?.locks[number] ?? ''}.lock`)
       await delay(wait * (0.5 + Math.random()))
     }
   }

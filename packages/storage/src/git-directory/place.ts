@@ -26,7 +26,7 @@ import { Hooks } from './hooks.ts'
 import { IndexFiles } from './index-files.ts'
 import { changeOwnState, makeUpdate, type UpdateOptions } from './make-update.ts'
 import { prepareOwnState } from './own-state.ts'
-import { checkServable, isGitDirectory } from './recognise.ts'
+import { checkServable, isGitDirectory, isObstructed } from './recognise.ts'
 import { endOfReflog, readReflog } from './reflog.ts'
 import { Subscriptions } from './subscribe.ts'
 import { sweepFiles } from './sweep.ts'
@@ -55,6 +55,14 @@ export interface GitDirectoryOptions {
 const LOCK_TIMEOUT = 5000
 /** Bytes of bases of thin packs that are kept. */
 const BASE_BYTES = 8_000_000
+
+/** The path is not in it: clients of a server read this. */
+function obstructed(): RefusedError {
+  return new RefusedError(
+    'refused',
+    'Cannot create the repository: something that is no repository is there',
+  )
+}
 
 /** One Git directory in this process, which all its places share. */
 export class Repository {
@@ -90,6 +98,7 @@ export class Repository {
   async exists(): Promise<boolean> {
     if (!isGitDirectory(this.files.directory)) {
       this.#prepared = false
+      if (isObstructed(this.files.directory)) throw obstructed()
       return false
     }
     if (this.#prepared) return true
@@ -132,17 +141,11 @@ export class Repository {
   async #update(request: UpdateRequest): Promise<UpdateOutcome> {
     if (!(await this.exists())) {
       if (this.#site === undefined)
-        throw new RefusedError(
-          'refused',
-          `Cannot update "${this.files.directory}": it is not there`,
-        )
+        throw new RefusedError('refused', 'Cannot update the repository: it is not there')
       const outcome = await createByUpdate(this.#site, request, this.#options)
       if (outcome !== 'exists') return outcome
       if (!(await this.exists())) {
-        throw new RefusedError(
-          'refused',
-          `Cannot create "${this.files.directory}": a directory that is no repository is there`,
-        )
+        throw obstructed()
       }
     }
     return await makeUpdate(this.files, request, this.#options)

@@ -5,7 +5,8 @@
  *
  * @module
  */
-import { statSync } from 'node:fs'
+import { lstatSync, readdirSync, statSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
 
 import { UnsupportedError } from '@datakit/git/error'
 
@@ -21,17 +22,32 @@ export function isGitDirectory(path: string): boolean {
   return isThere('HEAD') && isThere('objects') && isThere('refs')
 }
 
+/** Whether something is at the path that a new repository cannot take the place of. */
+export function isObstructed(path: string): boolean {
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  if (stat === undefined) return false
+  if (!stat.isDirectory()) return !isGitDirectory(path)
+  // One that another process has just made is complete when it is seen.
+  return readdirSync(path).length > 0 && !isGitDirectory(path)
+}
+
 /**
  * Reads the configuration of a Git directory and checks that everything that it asks for is offered here.
  *
- * @throws UnsupportedError with the directory and what of it is not: reftable, SHA-256, partial clones, a linked
- *   worktree, an extension or a version that nobody knew when this was written
+ * @throws UnsupportedError with its name and what of it is not: reftable, SHA-256, partial clones, a linked worktree, an extension or a
+ *   version that nobody knew when this was written. Clients of a server read it, so it does not say where the directory is
  */
 export function checkServable(gitDirectory: string): Config {
   const config = readConfig(gitDirectory)
   const problem = findProblem(gitDirectory, config)
   if (problem === undefined) return config
-  throw new UnsupportedError(`Cannot open "${gitDirectory}": ${problem}`)
+  throw new UnsupportedError(`Cannot open "${shortName(gitDirectory)}": ${problem}`)
+}
+
+/** The last step of the path, or two for the one inside of a working tree. */
+function shortName(gitDirectory: string): string {
+  const name = basename(gitDirectory)
+  return name === '.git' ? `${basename(dirname(gitDirectory))}/.git` : name
 }
 
 function findProblem(gitDirectory: string, config: Config): string | undefined {

@@ -291,7 +291,7 @@ describe('locks', () => {
     const at = await commitTo(MAIN, 1)
     writeFileSync(`${directory}/${MAIN}.lock`, '')
     const wish = request([{ name: MAIN, from: at, to: undefined }])
-    await expect(place.update(wish)).rejects.toThrow(`${directory}/${MAIN}.lock`)
+    await expect(place.update(wish)).rejects.toThrow(`"${MAIN}.lock"`)
     expect(findFiles(directory, /\.lock$/)).toEqual([`${MAIN}.lock`])
     rmSync(`${directory}/${MAIN}.lock`)
     await done(place, wish)
