@@ -26,7 +26,8 @@ export function newUpdateId(): string {
 /**
  * Makes the update, or says what was not as it expected.
  *
- * @throws UnavailableError when the place was busy or silent for too long; the update may have been made or not
+ * @throws UnavailableError when the place cannot be written, or was busy or silent for too long; the message says when the
+ *   update may have been made all the same
  */
 export async function publish(
   place: Place,
@@ -34,18 +35,35 @@ export async function publish(
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<SettledOutcome> {
   const withId = { ...request, id: request.id ?? newUpdateId() }
+  let isInDoubt = false
   let cause: unknown
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     options.signal?.throwIfAborted()
-    const outcome = await place.update(withId)
+    const outcome = await ask(place, withId, isInDoubt)
     if (outcome.state === 'done' || outcome.state === 'lost') return outcome
     cause = outcome.state === 'unknown' ? outcome.cause : undefined
+    isInDoubt ||= outcome.state === 'unknown'
     await wait(pause(outcome.state === 'busy' ? outcome.retryAfter : 0, attempt), options.signal)
   }
+  const doubt = isInDoubt ? '; it may have been made or not' : ''
   throw new UnavailableError(
-    `Cannot update the repository: no answer after ${MAX_ATTEMPTS} attempts`,
+    `Cannot update the repository: no answer after ${MAX_ATTEMPTS} attempts${doubt}`,
     { cause },
   )
+}
+
+/** Asks once. That a place fails says nothing of an earlier attempt whose answer was lost. */
+async function ask(
+  place: Place,
+  request: UpdateRequest,
+  isInDoubt: boolean,
+): Promise<UpdateOutcome> {
+  try {
+    return await place.update(request)
+  } catch (cause) {
+    if (!isInDoubt || !(cause instanceof UnavailableError)) throw cause
+    return { state: 'unknown', cause }
+  }
 }
 
 /** At least what the place asked for, plus a random part that doubles. */
