@@ -225,6 +225,39 @@ export function sweepContract(test: Test): void {
     expect((await settle(place, request(refs, { reliesOn: live }))).state).toBe('done')
   })
 
+  test('keeps a pack that others hold deltas against', async ({ place, reopen }) => {
+    const base = noise(400_000, 5)
+    await done(
+      place,
+      request([move(MAIN, undefined, base.oid)], { addPacks: [await stage(place, [base])] }),
+    )
+    const removePacks = (await place.read()).packs.map(({ id }) => id)
+    const versions = [base]
+    const add = async (more: Parameters<typeof request>[1] = {}) => {
+      const from = versions.at(-1) ?? base
+      const target = patched(from.body, versions.length)
+      const delta = { base: from.oid, bytes: makeDelta(from.body, target.body) }
+      const needs = (await place.read()).packs.slice(-1).map(({ id }) => id)
+      const thin = await stage(place, [{ ...target, delta }], needs)
+      const wish = request([move(MAIN, from.oid, target.oid)], { addPacks: [thin], ...more })
+      const outcome = await settle(place, wish)
+      if (outcome.state === 'done') versions.push(target)
+      return outcome
+    }
+    for (let i = 0; i < 3; i++) {
+      expect((await add()).state).toBe('done')
+      const wishes = [await add({ removePacks }), await settle(place, request([], { removePacks }))]
+      // Where packs are self-contained, nobody needs the first one any more.
+      if (place.traits.keepsThinPacks)
+        expect(wishes).toEqual(Array(2).fill(expect.objectContaining({ packs: removePacks })))
+    }
+    await place.sweep({ grace: 0 })
+    const again = await reopen()
+    const state = await again.read()
+    for (const each of versions)
+      expect((await find(again, state, each.oid))?.body).toEqual(each.body)
+  })
+
   test('finds every object while maintenance merges packs', async ({ place, reopen }) => {
     // Too large to be put together by the place itself.
     const blobs = Array.from({ length: 6 }, (_, i) => noise(200_000, 20 + i))

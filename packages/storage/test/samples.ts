@@ -103,10 +103,10 @@ export function noise(size: number, seed: number): PackObject & { readonly oid: 
   return { type: 'blob', body, oid: nameObject(portableRuntime, { type: 'blob', body }) }
 }
 
-/** A blob that differs from `body` in three bytes. */
-export function patched(body: Uint8Array): PackObject & { readonly oid: Oid } {
+/** A blob that differs from `body` in three bytes, which follow from `number`. */
+export function patched(body: Uint8Array, number = 1): PackObject & { readonly oid: Oid } {
   const other = body.slice()
-  other.set([1, 2, 3], body.length >> 1)
+  other.set([number, number + 1, number + 2], body.length >> 1)
   return {
     type: 'blob',
     body: other,

@@ -18,6 +18,7 @@ import type { Connection } from './connection.ts'
 import {
   INDEX_BYTES,
   PACK_BYTES,
+  putRow,
   type AliasRow,
   type ChunkKind,
   type ChunkRow,
@@ -46,13 +47,11 @@ export function putChunks(
   target: ChunkTarget,
   bytes: Uint8Array,
 ): void {
-  const store = transaction.objectStore('chunks')
   for (let i = 0; i * CHUNK < bytes.length; i++) {
     // A copy: structured cloning stores the whole buffer under a view.
     const piece = bytes.slice(i * CHUNK, (i + 1) * CHUNK)
     const row = { of: target.of, bytes: piece, crc: crc32(piece) }
-    // Its failure fails the transaction, which is waited for.
-    store.put(row, [target.home, target.kind, target.first + i]).catch(() => undefined)
+    putRow(transaction, 'chunks', row, [target.home, target.kind, target.first + i])
   }
 }
 

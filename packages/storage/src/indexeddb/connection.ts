@@ -8,14 +8,29 @@
  * @module
  */
 import { UnavailableError } from '@datakit/git/error'
-import { openDatabase, type Database, type StoreName, type Transaction } from './schema.ts'
+import { openDB } from 'idb'
+import {
+  createStores,
+  SCHEMA_VERSION,
+  type Database,
+  type Schema,
+  type StoreName,
+  type Transaction,
+} from './schema.ts'
 
+/** How long tabs of an older version have to close the database, in milliseconds. */
+const PATIENCE = 5000
+
+/** Names of the browser's errors that a new connection may do without. */
 const mortal = new Set([
   'InvalidStateError',
   'UnknownError',
   'AbortError',
   'TransactionInactiveError',
 ])
+
+/** A connection died on the way of a commit: it was made, or it was not. */
+export class LostAnswerError extends UnavailableError {}
 
 /** Runs transactions on one database. */
 export class Connection {
@@ -27,9 +42,18 @@ export class Connection {
     this.name = name
   }
 
-  /** Opens the database, if it is not open, so that errors come early. */
-  async open(): Promise<void> {
-    await this.#database()
+  /**
+   * The database, opened if it is not open.
+   *
+   * @throws UnavailableError when the browser refuses, another tab keeps an older version open, or a newer version of the
+   *   program wrote it
+   */
+  open(): Promise<Database> {
+    if (this.#isClosed)
+      throw new UnavailableError(`Cannot use "${this.name}": its place was closed`)
+    const opening = (this.#opening ??= openDatabase(this.name, () => this.#forget(opening)))
+    opening.catch(() => this.#forget(opening))
+    return opening
   }
 
   /** Reads in one transaction. `work` awaits nothing but requests of the transaction. */
@@ -37,67 +61,62 @@ export class Connection {
     stores: StoreName[],
     work: (transaction: Transaction<'readonly'>) => Promise<T>,
   ): Promise<T> {
-    return this.#retry(async () => {
-      const transaction = (await this.#database()).transaction(stores, 'readonly')
-      return finish(transaction, work)
-    })
+    return this.#run(stores, 'readonly', work)
   }
 
   /**
    * Writes in one transaction that is on disk when this resolves. `work` awaits nothing but requests of the transaction;
    * what it throws undoes the transaction.
    *
+   * @throws LostAnswerError when nobody can tell whether it was written
    * @throws UnavailableError when the disk or the quota is full; nothing has happened then
    */
   write<T>(
     stores: StoreName[],
     work: (transaction: Transaction<'readwrite'>) => Promise<T>,
   ): Promise<T> {
-    return this.#retry(async () => {
-      const database = await this.#database()
-      const transaction = database.transaction(stores, 'readwrite', { durability: 'strict' })
-      return finish(transaction, work)
-    })
+    return this.#run(stores, 'readwrite', work)
   }
 
-  /** Ends the connection as a browser might, to be opened again by the next transaction. */
-  async drop(): Promise<void> {
+  async close(): Promise<void> {
+    this.#isClosed = true
     const opening = this.#opening
     this.#opening = undefined
     ;(await opening?.catch(() => undefined))?.close()
   }
 
-  async close(): Promise<void> {
-    this.#isClosed = true
-    await this.drop()
-  }
-
-  async #retry<T>(attempt: () => Promise<T>): Promise<T> {
-    try {
-      return await attempt()
-    } catch (error) {
-      if (!isDeath(error) || this.#isClosed) throw explained(this.name, error)
-      await this.drop()
+  async #run<T, Mode extends 'readonly' | 'readwrite'>(
+    stores: StoreName[],
+    mode: Mode,
+    work: (transaction: Transaction<Mode>) => Promise<T>,
+  ): Promise<T> {
+    const attempt = async () => {
+      const opening = this.open()
+      const database = await opening
+      try {
+        const transaction = database.transaction(stores, mode, { durability: 'strict' })
+        return await finish(transaction, work)
+      } catch (error) {
+        if (isDeath(error)) {
+          this.#forget(opening)
+          database.close()
+        }
+        throw explained(this.name, error)
+      }
     }
     try {
       return await attempt()
     } catch (error) {
-      throw explained(this.name, error)
+      if (!isDeath(error)) throw error
+      return await attempt().catch((again: unknown) => {
+        // Work that fails by itself has looked, and found that nothing was written.
+        throw error instanceof LostAnswerError && again instanceof UnavailableError ? error : again
+      })
     }
   }
 
-  #database(): Promise<Database> {
-    if (this.#isClosed)
-      throw new UnavailableError(`Cannot use "${this.name}": its place was closed`)
-    const opening = (this.#opening ??= openDatabase(this.name, {
-      ended: () => {
-        if (this.#opening === opening) this.#opening = undefined
-      },
-    }))
-    opening.catch(() => {
-      if (this.#opening === opening) this.#opening = undefined
-    })
-    return opening
+  #forget(opening: Promise<Database>): void {
+    if (this.#opening === opening) this.#opening = undefined
   }
 }
 
@@ -126,28 +145,54 @@ async function finish<T, Mode extends 'readonly' | 'readwrite'>(
       : error
   }
   const failure = await ended
-  if (failure) throw failure.error
-  return result
+  if (!failure) return result
+  if (!isDeath(failure.error)) throw failure.error
+  const message = `Cannot tell whether "${transaction.db.name}" was written: its database died`
+  throw new LostAnswerError(message, { cause: failure.error })
+}
+
+/** Opens a database and makes its stores when it is new; `onEnd` hears when it was closed from outside. */
+function openDatabase(name: string, onEnd: () => void): Promise<Database> {
+  return new Promise((resolve, reject) => {
+    let isLate = false
+    const giveUp = () => {
+      isLate = true
+      const problem = 'close its other tabs, which run an older version'
+      reject(new UnavailableError(`Cannot open "${name}": ${problem}`))
+    }
+    const open = async () => {
+      const database = await openDB<Schema>(name, SCHEMA_VERSION, {
+        upgrade: createStores,
+        // Tabs that are in the middle of a transaction close when it ends.
+        blocked: () => void setTimeout(giveUp, PATIENCE),
+        blocking(_current, _blocked, event) {
+          // Whoever upgrades or deletes the database waits for this.
+          if (event.target instanceof IDBDatabase) event.target.close()
+          onEnd()
+        },
+        terminated: onEnd,
+      })
+      if (isLate) database.close()
+      else resolve(database)
+    }
+    open().catch((error: unknown) => reject(explained(name, error)))
+  })
 }
 
 function isDeath(error: unknown): boolean {
-  return error instanceof DOMException && mortal.has(error.name)
+  const cause = error instanceof UnavailableError ? error.cause : error
+  return cause instanceof DOMException && mortal.has(cause.name)
+}
+
+const advice: Readonly<Record<string, string>> = {
+  QuotaExceededError:
+    "the browser's storage is full; free space on this device, or delete what this site keeps and does not need",
+  VersionError: 'a newer version of this program wrote it; reload the page',
 }
 
 /** Our error for one of the browser's. */
-function explained(name: string, error: unknown): unknown {
-  if (!(error instanceof DOMException)) return error
-  if (error.name === 'QuotaExceededError') {
-    const advice = 'free space on this device, or delete what this site keeps and does not need'
-    return new UnavailableError(
-      `Cannot write to "${name}": the browser's storage is full; ${advice}`,
-      {
-        cause: error,
-      },
-    )
-  }
-  const problem = `${error.name}: ${error.message}`
-  return new UnavailableError(`Cannot use "${name}": its database failed with "${problem}"`, {
-    cause: error,
-  })
+function explained(name: string, cause: unknown): unknown {
+  if (!(cause instanceof DOMException)) return cause
+  const problem = advice[cause.name] ?? `its database failed with "${cause.name}: ${cause.message}"`
+  return new UnavailableError(`Cannot use "${name}": ${problem}`, { cause })
 }

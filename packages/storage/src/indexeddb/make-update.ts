@@ -19,10 +19,21 @@ import {
   parentNames,
   randomId,
   RECEIPT_LIFETIME,
+  type KeptReceipt,
 } from '../update.ts'
 import { chunksOf, putChunks } from './chunks.ts'
-import { INDEX_BYTES, PACK_BYTES } from './schema.ts'
-import type { Header, Home, PackRow, RefRow, Transaction } from './schema.ts'
+import {
+  deleteRows,
+  INDEX_BYTES,
+  PACK_BYTES,
+  putRow,
+  type Header,
+  type Home,
+  type PackRow,
+  type PromisedRow,
+  type RefRow,
+  type Transaction,
+} from './schema.ts'
 import { bytesOf, NO_HEADER, rangeBehind, versionOf } from './state.ts'
 import type { HeldPack } from './stages.ts'
 import type { Bundle, Plan } from './tail.ts'
@@ -39,147 +50,126 @@ export interface Preparation {
 /** Says that another tab has appended to the tail since the update was prepared. */
 export type Stale = { readonly state: 'stale' }
 
+type Lost = Extract<UpdateOutcome, { state: 'lost' }>
+
 /** Runs the update; `stale` undoes the transaction's nothing and asks for a new plan. */
 export async function makeUpdate(
   transaction: Transaction<'readwrite'>,
   preparation: Preparation,
 ): Promise<UpdateOutcome | Stale> {
-  const { request, digest } = preparation
-  const [header = NO_HEADER, receipt] = await Promise.all([
-    transaction.objectStore('state').get('header'),
-    transaction.objectStore('receipts').get(request.id),
-  ])
+  const { request, digest, plan, now } = preparation
+  const found = await readRows(transaction, preparation)
+  const { header, receipt } = found
   if (receipt) checkReceipt(receipt, digest)
   if (receipt?.outcome === 'done') return { state: 'done', version: receipt.version }
-  const refs = await readRefs(transaction, request)
-  const packs = await readPacks(transaction, preparation)
-  const differences = compare(request, { header, refs, packs, preparation })
+  const differences = compare(found, preparation)
   if (receipt) return differences ?? lost([])
-  if (differences) {
-    keepReceipt(transaction, preparation, { outcome: 'lost', header })
-    return differences
+  if (!differences) {
+    await checkNames(transaction, request, found.refs)
+    if (plan.some((part) => isStale(part, found))) return { state: 'stale' }
   }
-  await checkNames(transaction, request, refs)
-  const tail =
-    header.tail === undefined ? undefined : await transaction.objectStore('packs').get(header.tail)
-  if (!preparation.plan.every((part) => isFor(part, tail))) return { state: 'stale' }
-  const dangling = await findDangling(transaction, request, packs)
-  if (dangling.length > 0) return lost(dangling)
-  const next = nextHeader(header, preparation)
-  writeRefs(transaction, preparation, { header, next, refs })
-  writePacks(transaction, preparation, { next, packs })
-  transaction.objectStore('state').put(next, 'header').catch(ignore)
-  keepReceipt(transaction, preparation, { outcome: 'done', header: next })
-  if (next.number % 64 === 0) await forgetReceipts(transaction, preparation.now)
-  return { state: 'done', version: versionOf(next) }
+  const rows = differences ? [] : packRows(found, preparation)
+  const failure = differences ?? (await findDangling(transaction, rows))
+  const next = failure ? header : nextHeader(header, request, rows)
+  const [outcome, version] = [failure ? 'lost' : 'done', versionOf(next)] as const
+  putRow(transaction, 'receipts', { id: request.id, digest, at: now, outcome, version })
+  if (failure) return failure
+  putRow(transaction, 'state', next, 'header')
+  for (const row of rows) putRow(transaction, 'packs', row)
+  for (const part of plan) if (typeof part !== 'string') writeBundle(transaction, part, now)
+  writeRefs(transaction, preparation, { ...found, header: next })
+  if (next.number % 64 === 0) await forgetReceipts(transaction, now)
+  return { state: 'done', version }
 }
 
-// The transaction fails with any of its requests, and is waited for; alone they would be reported as unhandled.
-function ignore(): void {}
-
-function lost(packs: readonly PackId[]): Extract<UpdateOutcome, { state: 'lost' }> {
+function lost(packs: readonly PackId[]): Lost {
   return { state: 'lost', refs: new Map(), head: undefined, packs }
 }
 
-function isFor(part: Plan[number], tail: PackRow | undefined): boolean {
-  return typeof part === 'string' || part.replaces === undefined || part.replaces === tail?.id
+/** The rows that an update is about, as they are. */
+interface Found {
+  readonly header: Header
+  readonly receipt: KeptReceipt | undefined
+  /** Every ref that the request names or that HEAD leads to. */
+  readonly refs: ReadonlyMap<string, RefRow | undefined>
+  /** Packs by the ids that the request knows; one that was put into another gives that. */
+  readonly packs: ReadonlyMap<PackId, PackRow | undefined>
+  readonly promised: ReadonlyMap<Oid, PromisedRow | undefined>
 }
 
-/** The rows of every ref that the request names or that HEAD leads to. */
-async function readRefs(
-  transaction: Transaction,
-  request: UpdateRequest,
-): Promise<Map<string, RefRow | undefined>> {
+async function readRows(transaction: Transaction, preparation: Preparation): Promise<Found> {
+  const { request, plan } = preparation
   const names = new Set(request.refs.map(({ name }) => name))
   for (const head of request.head ? [request.head.from, request.head.to] : []) {
     if ('ref' in head) names.add(head.ref)
   }
-  const store = transaction.objectStore('refs')
-  const rows = await Promise.all([...names].map((name) => store.get(encodeName(name))))
-  return new Map([...names].map((name, i) => [name, rows[i]]))
-}
-
-/** What was found of the packs that a request names. */
-interface FoundPacks {
-  /** Rows of packs as they are. */
-  readonly rows: ReadonlyMap<PackId, PackRow>
-  /** Homes of packs that are live, in their own row or inside another pack. */
-  readonly homes: ReadonlyMap<PackId, Home>
-}
-
-async function readPacks(
-  transaction: Transaction,
-  { request, plan }: Preparation,
-): Promise<FoundPacks> {
-  const named = new Set([...(request.reliesOn ?? []), ...(request.removePacks ?? [])])
-  for (const { id } of request.addPacks ?? []) named.add(id)
-  for (const part of plan) if (typeof part !== 'string') part.needs.forEach((id) => named.add(id))
-  const index = transaction.objectStore('packs').index('id')
-  const rows = new Map<PackId, PackRow>()
-  const homes = new Map<PackId, Home>()
-  const find = async (ids: Iterable<PackId>) => {
-    const unknown: PackId[] = []
-    await Promise.all(
-      [...ids].map(async (id) => {
-        const row = await index.get(id)
-        if (row) rows.set(id, row)
-        else unknown.push(id)
-        if (row?.state === 'live') homes.set(id, row.home)
-      }),
-    )
-    await Promise.all(unknown.map((id) => findInside(transaction, id, homes)))
-  }
-  await find(named)
+  const ids = [...(request.reliesOn ?? []), ...(request.removePacks ?? [])]
+  for (const { id } of request.addPacks ?? []) ids.push(id)
+  for (const part of plan)
+    if (typeof part !== 'string') ids.push(...part.needs, part.replaces ?? '')
+  const [header = NO_HEADER, receipt, refs, packs, promised] = await Promise.all([
+    transaction.objectStore('state').get('header'),
+    transaction.objectStore('receipts').get(request.id),
+    readAll(names, (name) => transaction.objectStore('refs').get(encodeName(name))),
+    readAll(new Set(ids), (id) => findPack(transaction, id)),
+    readAll(request.promised?.add ?? [], (oid) => transaction.objectStore('promised').get(oid)),
+  ])
   // Stages on disk know what they need by the ids of the time.
-  await find([...rows.values()].flatMap(({ state, needs }) => (state === 'staged' ? needs : [])))
-  return { rows, homes }
+  const needed = [...packs.values()].flatMap((row) => (row?.state === 'staged' ? row.needs : []))
+  const bases = await readAll(needed, (id) => findPack(transaction, id))
+  return { header, receipt, refs, packs: new Map([...bases, ...packs]), promised }
 }
 
-async function findInside(
-  transaction: Transaction,
-  id: PackId,
-  homes: Map<PackId, Home>,
-): Promise<void> {
-  const alias = await transaction.objectStore('aliases').get(id)
-  const host = alias && (await transaction.objectStore('packs').get(alias.home))
-  if (host?.state === 'live') homes.set(id, host.home)
+async function readAll<Key, Row>(
+  keys: Iterable<Key>,
+  read: (key: Key) => Promise<Row | undefined>,
+): Promise<Map<Key, Row | undefined>> {
+  return new Map(await Promise.all([...keys].map(async (key) => [key, await read(key)] as const)))
 }
 
-interface Found {
-  readonly header: Header
-  readonly refs: ReadonlyMap<string, RefRow | undefined>
-  readonly packs: FoundPacks
-  readonly preparation: Preparation
+/** The row of a pack, or of the one that it was put into. */
+async function findPack(transaction: Transaction, id: PackId): Promise<PackRow | undefined> {
+  const store = transaction.objectStore('packs')
+  const row = await store.index('id').get(id)
+  const alias = row ? undefined : await transaction.objectStore('aliases').get(id)
+  return alias ? store.get(alias.home) : row
 }
 
-function compare(request: UpdateRequest, { header, refs, packs, preparation }: Found) {
+/** What is not as the request says, and what its packs need that is not there. */
+function compare({ header, refs, packs }: Found, preparation: Preparation): Lost | undefined {
+  const { request, plan, held } = preparation
   const removed = new Set(request.removePacks)
   const differences = findDifferences(request, {
     ref: (name) => refs.get(name)?.oid,
     head: header.head,
-    isLive: (id) =>
-      packs.rows.get(id)?.state === 'live' || (packs.homes.has(id) && !removed.has(id)),
-    isStaged: (id) =>
-      packs.rows.get(id)?.state === 'staged' || (preparation.held.has(id) && !packs.homes.has(id)),
+    isLive(id) {
+      const row = packs.get(id)
+      return row?.state === 'live' && (row.id === id || !removed.has(id))
+    },
+    isStaged: (id) => (packs.get(id)?.state ?? (held.has(id) && 'staged')) === 'staged',
   })
   if (differences) return differences
   const added = new Set(request.addPacks?.map(({ id }) => id))
-  const gone = needsOf(preparation, packs).filter((id) => !packs.homes.has(id) && !added.has(id))
-  return gone.length > 0 ? lost(gone) : undefined
+  const needs = plan.flatMap((part) => needsOf(part, packs))
+  const gone = new Set(needs.filter((id) => packs.get(id)?.state !== 'live' && !added.has(id)))
+  return gone.size > 0 ? lost([...gone]) : undefined
 }
 
-function needsOf({ plan }: Preparation, { rows }: FoundPacks): PackId[] {
-  const needs = plan.flatMap((part) =>
-    typeof part === 'string' ? (rows.get(part)?.needs ?? []) : part.needs,
-  )
-  return [...new Set(needs)]
+function needsOf(part: Plan[number], packs: Found['packs']): readonly PackId[] {
+  return typeof part === 'string' ? (packs.get(part)?.needs ?? []) : part.needs
+}
+
+function isStale(part: Plan[number], { header, packs }: Found): boolean {
+  if (typeof part === 'string' || part.replaces === undefined) return false
+  const tail = packs.get(part.replaces)
+  return tail?.id !== part.replaces || tail.home !== header.tail
 }
 
 /** Reads what may stand in the way of new refs, then checks it. */
 async function checkNames(
   transaction: Transaction,
   request: UpdateRequest,
-  refs: ReadonlyMap<string, RefRow | undefined>,
+  refs: Found['refs'],
 ): Promise<void> {
   const store = transaction.objectStore('refs')
   const known = new Set([...refs].flatMap(([name, row]) => (row ? [name] : [])))
@@ -206,153 +196,105 @@ async function checkNames(
   })
 }
 
-/** Packs that would be gone while others still need them. */
-async function findDangling(
-  transaction: Transaction,
-  { removePacks = [] }: UpdateRequest,
-  packs: FoundPacks,
-): Promise<PackId[]> {
-  if (removePacks.length === 0) return []
-  const removed = new Map(removePacks.map((id) => [packs.homes.get(id) ?? id, id]))
-  const rows = await transaction.objectStore('packs').getAll()
-  const needed = new Set<PackId>()
-  for (const { home, state, needs } of rows) {
-    if (state !== 'live' || removed.has(home)) continue
-    for (const need of needs) needed.add(removed.get(need) ?? '')
+/** The rows of packs that the update changes, as they will be. */
+function packRows({ header, packs }: Found, { request, plan, now }: Preparation): PackRow[] {
+  const changed = header.number + 1
+  const homes = new Map<PackId, Home>()
+  for (const [id, row] of packs) if (row) homes.set(id, row.home)
+  for (const part of plan) {
+    if (typeof part !== 'string')
+      for (const id of [part.id, ...part.aliases.keys()]) homes.set(id, part.home)
   }
-  needed.delete('')
-  return [...needed]
+  const condemned = (request.removePacks ?? []).flatMap((id): PackRow[] => {
+    const row = packs.get(id)
+    return row ? [{ ...row, state: 'condemned', since: now, changed }] : []
+  })
+  const live = plan.flatMap((part, i): PackRow[] => {
+    const before = typeof part === 'string' ? packs.get(part) : bundleRow(part, now)
+    if (!before) return []
+    const { home } = before
+    const kept = typeof part === 'string' ? undefined : packs.get(part.replaces ?? '')
+    const needs = new Set(needsOf(part, packs).map((id) => homes.get(id) ?? id))
+    for (const need of kept?.needs ?? []) needs.add(need)
+    needs.delete(home)
+    // Wide enough for the packs of any one update.
+    return [{ ...before, state: 'live', needs: [...needs], changed, order: changed * 2 ** 20 + i }]
+  })
+  return [...condemned, ...live]
 }
 
-function nextHeader(header: Header, { request, plan }: Preparation): Header {
+function bundleRow({ home, id, bytes, index, table, verified, needs }: Bundle, since: number) {
+  const [size, indexSize, objects] = [bytes.length, index.length, table.count]
+  return { home, id, size, indexSize, objects, needs, verified, since }
+}
+
+/** The packs that would be gone while others still need them. */
+async function findDangling(
+  transaction: Transaction,
+  changes: readonly PackRow[],
+): Promise<Lost | undefined> {
+  const condemned = changes.filter(({ state }) => state === 'condemned')
+  if (condemned.length === 0) return undefined
+  const rows = new Map<Home, PackRow>()
+  for (const row of await transaction.objectStore('packs').getAll()) rows.set(row.home, row)
+  for (const row of changes) rows.set(row.home, row)
+  const live = [...rows.values()].filter(({ state }) => state === 'live')
+  const needed = new Set(live.flatMap(({ needs }) => needs))
+  const dangling = condemned.filter(({ home }) => needed.has(home))
+  return dangling.length > 0 ? lost(dangling.map(({ id }) => id)) : undefined
+}
+
+function nextHeader(header: Header, request: UpdateRequest, rows: readonly PackRow[]): Header {
   const shallow = new Set(header.shallow)
   for (const oid of request.shallow?.remove ?? []) shallow.delete(oid)
   for (const oid of request.shallow?.add ?? []) shallow.add(oid)
-  const last = plan.at(-1)
+  let { tail } = header
+  for (const { state, home } of rows) {
+    if (state === 'live') tail = home
+    else if (home === tail) tail = undefined
+  }
   return {
     number: header.number + 1,
     repository: header.repository || randomId(),
     head: request.head?.to ?? header.head,
     shallow: [...shallow],
-    tail: last === undefined ? header.tail : typeof last === 'string' ? last : last.home,
+    tail,
     swept: header.swept,
   }
-}
-
-interface Writing {
-  readonly header: Header
-  readonly next: Header
-  readonly refs: ReadonlyMap<string, RefRow | undefined>
 }
 
 function writeRefs(
   transaction: Transaction<'readwrite'>,
   { request, now }: Preparation,
-  { next, refs }: Writing,
+  { header: { number }, refs, promised }: Found,
 ): void {
-  const { number } = next
-  const store = transaction.objectStore('refs')
   for (const { name, to, peeled } of movedRefs(request)) {
     const key = encodeName(name)
-    const written =
-      to === undefined ? store.delete(key) : store.put({ oid: to, peeled, number }, key)
-    written.catch(ignore)
+    if (to === undefined) deleteRows(transaction, 'refs', key)
+    else putRow(transaction, 'refs', { oid: to, peeled, number }, key)
   }
-  const moved = new Map(request.refs.map(({ name, to }) => [name, to]))
+  const after = new Map(request.refs.map(({ name, to }) => [name, to]))
   const resolve = (head: Head, when: 'before' | 'after'): Oid | undefined => {
     if ('oid' in head) return head.oid
-    return when === 'after' && moved.has(head.ref) ? moved.get(head.ref) : refs.get(head.ref)?.oid
+    return when === 'after' && after.has(head.ref) ? after.get(head.ref) : refs.get(head.ref)?.oid
   }
   for (const [line, entry] of logLines(request, now, resolve).entries()) {
     const { ref, from, to, who, at, why } = entry
     const fromPeeled = refs.get(ref)?.peeled
     const row = { number, line, ref: encodeName(ref), from, fromPeeled, to, who, at, why }
-    transaction.objectStore('log').add(row).catch(ignore)
+    putRow(transaction, 'log', row)
   }
-  for (const oid of request.promised?.add ?? []) {
-    const remote = request.promised?.remote ?? ''
-    transaction.objectStore('promised').put({ remote, number }, oid).catch(ignore)
-  }
+  const remote = request.promised?.remote ?? ''
+  for (const [oid, row] of promised)
+    putRow(transaction, 'promised', { remote, number: row?.number ?? number }, oid)
 }
 
-function writePacks(
-  transaction: Transaction<'readwrite'>,
-  { request, plan, now }: Preparation,
-  { next, packs }: { readonly next: Header; readonly packs: FoundPacks },
-): void {
-  const store = transaction.objectStore('packs')
-  const { number: changed } = next
-  for (const id of request.removePacks ?? []) {
-    const row = packs.rows.get(id)
-    if (row) store.put({ ...row, state: 'condemned', since: now, changed }).catch(ignore)
-  }
-  const homes = new Map(packs.homes)
-  for (const part of plan) {
-    if (typeof part === 'string') homes.set(part, part)
-    else for (const id of [part.id, ...part.aliases.keys()]) homes.set(id, part.home)
-  }
-  const resolve = (needs: readonly PackId[], own: Home) =>
-    [...new Set(needs.map((id) => homes.get(id) ?? id))].filter((home) => home !== own)
-  for (const [i, part] of plan.entries()) {
-    // Wide enough for the packs of any one update.
-    const order = changed * 2 ** 20 + i
-    if (typeof part !== 'string') {
-      writeBundle(transaction, part, { now, changed, order, needs: resolve(part.needs, part.home) })
-      continue
-    }
-    const row = packs.rows.get(part)
-    if (!row) continue
-    const needs = resolve(row.needs, row.home)
-    store.put({ ...row, state: 'live', needs, changed, order }).catch(ignore)
-  }
-}
-
-interface BundlePlace {
-  readonly now: number
-  readonly changed: number
-  readonly order: number
-  readonly needs: readonly Home[]
-}
-
-function writeBundle(
-  transaction: Transaction<'readwrite'>,
-  bundle: Bundle,
-  { now, changed, order, needs }: BundlePlace,
-): void {
-  const { home, id, bytes, index, table, verified } = bundle
-  transaction.objectStore('chunks').delete(chunksOf(home)).catch(ignore)
-  putChunks(transaction, { home, of: id, kind: PACK_BYTES, first: 0 }, bytes)
-  putChunks(transaction, { home, of: id, kind: INDEX_BYTES, first: 0 }, index)
-  const [size, indexSize, objects] = [bytes.length, index.length, table.count]
-  const row: PackRow = {
-    home,
-    id,
-    state: 'live',
-    size,
-    indexSize,
-    objects,
-    needs,
-    verified,
-    since: now,
-    order,
-    changed,
-  }
-  transaction.objectStore('packs').put(row).catch(ignore)
-  for (const [alias, where] of bundle.aliases) {
-    transaction
-      .objectStore('aliases')
-      .put({ ...where, at: now }, alias)
-      .catch(ignore)
-  }
-}
-
-function keepReceipt(
-  transaction: Transaction<'readwrite'>,
-  { request, digest, now }: Preparation,
-  { outcome, header }: { readonly outcome: 'done' | 'lost'; readonly header: Header },
-): void {
-  const receipt = { id: request.id, digest, at: now, outcome, version: versionOf(header) }
-  transaction.objectStore('receipts').put(receipt).catch(ignore)
+function writeBundle(transaction: Transaction<'readwrite'>, bundle: Bundle, at: number): void {
+  const { home, id: of, bytes, index, aliases } = bundle
+  deleteRows(transaction, 'chunks', chunksOf(home))
+  putChunks(transaction, { home, of, kind: PACK_BYTES, first: 0 }, bytes)
+  putChunks(transaction, { home, of, kind: INDEX_BYTES, first: 0 }, index)
+  for (const [id, where] of aliases) putRow(transaction, 'aliases', { ...where, at }, id)
 }
 
 /** Forgets receipts that are both old and many; looked at every 64 updates. */
@@ -362,5 +304,6 @@ async function forgetReceipts(transaction: Transaction<'readwrite'>, now: number
     store.count(),
     store.index('at').getAllKeys(IDBKeyRange.upperBound(now - RECEIPT_LIFETIME, true)),
   ])
-  for (const id of old.slice(0, Math.max(0, count - KEPT_RECEIPTS))) store.delete(id).catch(ignore)
+  for (const id of old.slice(0, Math.max(0, count - KEPT_RECEIPTS)))
+    deleteRows(transaction, 'receipts', id)
 }

@@ -1,36 +1,23 @@
-import { deleteDB, openDB } from 'idb'
+import { openDB } from 'idb'
 import { Objects } from '@datakit/git/objects'
 import { encodePack } from '@datakit/git/pack/write-pack'
 import type { Place } from '@datakit/git/place'
 import { portableRuntime } from '@datakit/git/runtime/portable'
-import { afterEach, expect, it, vi } from 'vitest'
+import { afterEach, expect, it } from 'vitest'
+import { deletePlaces, openPlace } from '../../test/indexeddb-places.ts'
 import { blob, collect, done, move, noise, oid, request, stage } from '../../test/samples.ts'
-import { randomId } from '../update.ts'
-import { indexedDbDepot, openIndexedDbPlace } from './place.ts'
 import type { ChunkRow } from './schema.ts'
 import type { WriterOrder } from './writer.worker.ts'
 
 const MAIN = 'refs/heads/main'
-const opened: { name: string; place: Place }[] = []
-
-async function open(name = `place-${randomId()}`): Promise<Place & { readonly name: string }> {
-  const place = await openIndexedDbPlace(name)
-  opened.push({ name, place })
-  return { ...place, name }
-}
-
-afterEach(async () => {
-  vi.restoreAllMocks()
-  for (const { place } of opened) await place.close()
-  for (const name of new Set(opened.splice(0).map(({ name }) => name))) await deleteDB(name)
-})
+afterEach(deletePlaces)
 
 async function keep(place: Place, ...objects: Parameters<typeof stage>[1]): Promise<void> {
   await done(place, request([], { addPacks: [await stage(place, objects)] }))
 }
 
 it('keeps a thousand commits in a few rows', async () => {
-  const place = await open()
+  const place = await openPlace()
   const blobs = Array.from({ length: 1000 }, (_, i) => noise(600, i))
   for (const each of blobs) await keep(place, each)
   const { packs } = await place.read()
@@ -39,12 +26,12 @@ it('keeps a thousand commits in a few rows', async () => {
   expect(await database.count('packs')).toBe(packs.length)
   expect(await database.count('chunks')).toBe(2 * packs.length)
   database.close()
-  const objects = await Objects.open(await open(place.name), portableRuntime)
+  const objects = await Objects.open(await openPlace(place.name), portableRuntime)
   for (const each of blobs) expect((await objects.read(each.oid)).body).toEqual(each.body)
 })
 
 it('reads a pack under its old id once it was put into another one', async () => {
-  const place = await open()
+  const place = await openPlace()
   await keep(place, blob('one'), blob('two'))
   const [old] = (await place.read()).packs
   const { bytes, table } = await encodePack(portableRuntime, [blob('three')])
@@ -56,7 +43,7 @@ it('reads a pack under its old id once it was put into another one', async () =>
   const index = await place.readIndex(old.id, 0, old.indexSize)
   await done(place, request([], { addPacks: [staged] }))
   await keep(place, blob('four'))
-  const other = await open(place.name)
+  const other = await openPlace(place.name)
   expect((await other.read()).packs).toHaveLength(1)
   for (const each of [place, other]) {
     expect(await each.readPack(old.id, 0, old.size)).toEqual(before)
@@ -72,7 +59,7 @@ it('reads a pack under its old id once it was put into another one', async () =>
 })
 
 it('puts nothing behind a pack with the same object, or of other trust', async () => {
-  const place = await open()
+  const place = await openPlace()
   await keep(place, blob('one'))
   await keep(place, blob('one'), blob('two'))
   expect((await place.read()).packs).toHaveLength(2)
@@ -85,13 +72,14 @@ it('puts nothing behind a pack with the same object, or of other trust', async (
 })
 
 it('appends to what another tab appended', async () => {
-  const [one, two] = [await open(), await open(opened[0]?.name)]
+  const one = await openPlace()
+  const two = await openPlace(one.name)
   for (let i = 0; i < 20; i++) await keep(i % 2 === 0 ? one : two, blob(`value ${i}`))
   expect((await two.read()).packs.map(({ objects }) => objects)).toEqual([20])
 })
 
 it('lets exactly one of 32 workers win each round', async () => {
-  const place = await open()
+  const place = await openPlace()
   await done(place, request([move(MAIN, undefined, oid(1))]))
   const workers = Array.from(
     { length: 32 },
@@ -121,71 +109,15 @@ it('lets exactly one of 32 workers win each round', async () => {
 })
 
 it('tells other tabs that something changed', async () => {
-  const [one, two] = [await open(), await open(opened[0]?.name)]
+  const one = await openPlace()
+  const two = await openPlace(one.name)
   const heard = new Promise<void>((resolve) => two.subscribe(resolve))
   await done(one, request([move(MAIN, undefined, oid(1))]))
   await heard
 })
 
-it.each(['InvalidStateError', 'UnknownError'])(
-  'survives a connection that dies with %s',
-  async (name) => {
-    const place = await open()
-    await done(place, request([move(MAIN, undefined, oid(1))]))
-    const die = () =>
-      vi.spyOn(IDBDatabase.prototype, 'transaction').mockImplementationOnce(() => {
-        throw new DOMException('The connection was lost', name)
-      })
-    die()
-    await done(place, request([move(MAIN, oid(1), oid(2))]))
-    die()
-    expect(await (await place.read()).ref(MAIN)).toBe(oid(2))
-  },
-)
-
-it('settles an update whose answer died with the connection', async () => {
-  const place = await open()
-  const genuine = IDBDatabase.prototype.transaction
-  vi.spyOn(IDBDatabase.prototype, 'transaction').mockImplementationOnce(function (
-    this: IDBDatabase,
-    ...rest
-  ) {
-    const transaction = genuine.apply(this, rest)
-    // It commits, but all that we hear is that the connection is gone.
-    const listen = transaction.addEventListener.bind(transaction)
-    transaction.addEventListener = (type: string, listener: EventListener) => {
-      if (type !== 'complete') return listen(type, listener)
-      listen('complete', () => {
-        Object.defineProperty(transaction, 'error', {
-          value: new DOMException('lost', 'UnknownError'),
-        })
-        transaction.dispatchEvent(new Event('error'))
-      })
-    }
-    return transaction
-  })
-  await done(place, request([move(MAIN, undefined, oid(1))]))
-  expect(await collect(place.log(MAIN))).toHaveLength(1)
-})
-
-it('says what to do when the disk is full, and changes nothing', async () => {
-  const place = await open()
-  await done(place, request([move(MAIN, undefined, oid(1))]))
-  const { version } = await place.read()
-  vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(() => {
-    throw new DOMException('Full', 'QuotaExceededError')
-  })
-  await expect(place.update(request([move(MAIN, oid(1), oid(2))]))).rejects.toMatchObject({
-    code: 'unavailable',
-    message: expect.stringContaining('free space'),
-  })
-  vi.restoreAllMocks()
-  expect((await place.read()).version).toBe(version)
-  expect(await (await place.read()).ref(MAIN)).toBe(oid(1))
-})
-
 it('names the pack whose stored bytes are damaged or gone', async () => {
-  const place = await open()
+  const place = await openPlace()
   await keep(place, noise(600_000, 1))
   const [pack] = (await place.read()).packs
   if (!pack) throw new Error('Expected a pack')
@@ -202,32 +134,9 @@ it('names the pack whose stored bytes are damaged or gone', async () => {
   database.close()
 })
 
-it('makes way for a newer version of the program', async () => {
-  const place = await open()
-  await done(place, request([move(MAIN, undefined, oid(1))]))
-  const newer = await openDB(place.name, 2)
-  await expect(place.read()).rejects.toMatchObject({
-    code: 'unavailable',
-    message: expect.stringContaining('reload'),
-  })
-  newer.close()
-})
-
-it('reads as a repository that does not exist when its data was cleared', async () => {
-  const place = await open()
-  await done(place, request([move(MAIN, undefined, oid(1))]))
-  const { repository } = await place.read()
-  await deleteDB(place.name)
-  expect((await place.read()).exists).toBe(false)
-  await done(place, request([move(MAIN, undefined, oid(1))]))
-  expect((await place.read()).repository).not.toBe(repository)
-})
-
 it('drops what a writer left behind after a day', async () => {
   let now = Date.now()
-  const name = `place-${randomId()}`
-  const place = await openIndexedDbPlace(name, { clock: () => now })
-  opened.push({ name, place })
+  const place = await openPlace(undefined, { clock: () => now })
   await done(place, request([move(MAIN, undefined, oid(1))]))
   const { bytes } = await encodePack(portableRuntime, [noise(3_000_000, 1)])
   await (await place.writePack()).write(bytes)
@@ -235,18 +144,41 @@ it('drops what a writer left behind after a day', async () => {
   expect(await place.sweep({ grace: 0 })).toEqual({ deleted: 0 })
   now += 2 * 3600 * 1000
   expect(await place.sweep({ grace: 0 })).toEqual({ deleted: 1 })
-  const database = await openDB(name)
+  const database = await openDB(place.name)
   expect(await database.count('chunks')).toBe(0)
   database.close()
 })
 
-it('lists the repositories that exist', async () => {
-  const prefix = `depot-${randomId()}:`
-  const depot = indexedDbDepot(prefix)
-  for (const name of ['b', 'a/c', 'empty']) {
-    const place = await depot.open(name)
-    opened.push({ name: prefix + name, place })
-    if (name !== 'empty') await done(place, request([move(MAIN, undefined, oid(1))]))
+it('appends nothing to a pack that was condemned', async () => {
+  const place = await openPlace()
+  await keep(place, blob('one'))
+  await keep(place, blob('one'), blob('two'))
+  const [, tail] = (await place.read()).packs
+  await done(place, request([], { removePacks: tail && [tail.id] }))
+  await keep(place, blob('three'))
+  const { packs } = await place.read()
+  expect(packs.map(({ objects }) => objects)).toEqual([1, 1])
+})
+
+it('remembers what a pack needs when others are appended to it', async () => {
+  const place = await openPlace()
+  const base = noise(400_000, 1)
+  await keep(place, base)
+  const [below] = (await place.read()).packs
+  if (!below) throw new Error('Expected a pack')
+  for (const [i, other] of [place, await openPlace(place.name), place].entries()) {
+    const addPacks = [await stage(other, [blob(`value ${i}`)], i === 0 ? [below.id] : [])]
+    await done(other, request([], { addPacks }))
   }
-  expect((await collect(depot.list())).map(({ name }) => name)).toEqual(['a/c', 'b'])
+  expect((await place.read()).packs.map(({ needs }) => needs)).toEqual([[], [below.id]])
+})
+
+it('knows in an old state what was promised again since', async () => {
+  const place = await openPlace()
+  const promise = (remote: string) =>
+    done(place, request([], { promised: { add: [oid(3)], remote } }))
+  await promise('origin')
+  const state = await place.read()
+  await promise('origin')
+  expect(await state.promised(oid(3))).toBe('origin')
 })

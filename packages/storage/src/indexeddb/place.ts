@@ -8,7 +8,7 @@
  * @module
  */
 import { decodeName, encodeName } from '@datakit/git/bytes'
-import { RefusedError } from '@datakit/git/error'
+import { RefusedError, UnavailableError } from '@datakit/git/error'
 import type {
   Depot,
   LogEntry,
@@ -19,7 +19,7 @@ import type {
 } from '@datakit/git/place'
 import { checkRequest, digestUpdate } from '../update.ts'
 import { ChunkReader } from './chunks.ts'
-import { Connection } from './connection.ts'
+import { Connection, LostAnswerError } from './connection.ts'
 import { makeUpdate } from './make-update.ts'
 import { ALL_STORES, INDEX_BYTES, PACK_BYTES, type LogRow } from './schema.ts'
 import { packWriter, type HeldPack, type Stages } from './stages.ts'
@@ -63,8 +63,14 @@ export function indexedDbDepot(prefix = 'datakit:', options: IndexedDbOptions = 
     async *list() {
       const databases = await indexedDB.databases()
       const names = databases.flatMap(({ name = '' }) => (name.startsWith(prefix) ? [name] : []))
-      for (const name of names.sort()) {
-        if (await hasRepository(name)) yield { name: name.slice(prefix.length), refused: undefined }
+      for (const database of names.sort()) {
+        const name = database.slice(prefix.length)
+        try {
+          if (await hasRepository(database)) yield { name, refused: undefined }
+        } catch (error) {
+          if (!(error instanceof UnavailableError)) throw error
+          yield { name, refused: error.message }
+        }
       }
     },
     async close() {},
@@ -136,9 +142,9 @@ class Updater {
       const tail = attempt < PREPARATIONS ? await this.#tailFor(request) : undefined
       const plan = planPacks(request, held, tail)
       const preparation = { request, digest, plan, held, now: clock() }
-      const outcome = await connection.write(ALL_STORES, (transaction) =>
-        makeUpdate(transaction, preparation),
-      )
+      const outcome = await connection
+        .write(ALL_STORES, (transaction) => makeUpdate(transaction, preparation))
+        .catch(unknownOutcome)
       if (outcome.state === 'done') this.#remember(request, plan)
       if (outcome.state !== 'stale') return outcome
       this.#tail = undefined
@@ -160,6 +166,11 @@ class Updater {
     if (typeof last === 'object') this.#tail = { tail: last }
     else if (addPacks.length > 0 || removePacks.length > 0) this.#tail = undefined
   }
+}
+
+function unknownOutcome(cause: unknown): UpdateOutcome {
+  if (cause instanceof LostAnswerError) return { state: 'unknown', cause }
+  throw cause
 }
 
 /** The lines of a ref, newest first, as they were when the reading began. */

@@ -7,10 +7,9 @@
  *
  * @module
  */
-import { UnavailableError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
 import type { Head, PackId } from '@datakit/git/place'
-import { openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction } from 'idb'
+import type { DBSchema, IDBPDatabase, IDBPTransaction, StoreKey, StoreNames, StoreValue } from 'idb'
 import type { KeptReceipt } from '../update.ts'
 
 /** Name of a pack's row, which stays when small packs are appended and the pack gets another id. */
@@ -23,7 +22,7 @@ export interface Header {
   readonly repository: string
   readonly head: Head
   readonly shallow: readonly Oid[]
-  /** Home of the newest live pack, while nothing else was done to it. */
+  /** Home of the newest live pack; `undefined` once that was condemned. */
   readonly tail: Home | undefined
   /** What `number` was when rows of packs were last deleted. */
   readonly swept: number
@@ -110,16 +109,7 @@ export interface Schema extends DBSchema {
   promised: { key: Oid; value: PromisedRow }
 }
 
-/** Names of the stores. */
-export type StoreName =
-  | 'state'
-  | 'refs'
-  | 'log'
-  | 'receipts'
-  | 'packs'
-  | 'aliases'
-  | 'chunks'
-  | 'promised'
+export type StoreName = StoreNames<Schema>
 export type Database = IDBPDatabase<Schema>
 export type Transaction<Mode extends 'readonly' | 'readwrite' = 'readonly' | 'readwrite'> =
   IDBPTransaction<Schema, StoreName[], Mode>
@@ -136,56 +126,11 @@ export const ALL_STORES: StoreName[] = [
   'promised',
 ]
 
-const SCHEMA_VERSION = 1
+/** Counts up when the rows become others. */
+export const SCHEMA_VERSION = 1
 
-/** What becomes of an open database from outside. */
-export interface DatabaseEvents {
-  /** The browser ended the connection, or another tab needs it closed. */
-  ended(): void
-}
-
-/**
- * Opens a database and makes its stores when it is new.
- *
- * @throws UnavailableError when another tab keeps an older version open, or a newer version is on disk
- */
-export async function openDatabase(name: string, events: DatabaseEvents): Promise<Database> {
-  return new Promise((resolve, reject) => {
-    let isLate = false
-    const opening = openDB<Schema>(name, SCHEMA_VERSION, {
-      upgrade: createStores,
-      blocked() {
-        isLate = true
-        reject(
-          new UnavailableError(
-            `Cannot open "${name}": close its other tabs, which run an older version`,
-          ),
-        )
-      },
-      blocking(_current, _blocked, event) {
-        // Whoever upgrades or deletes the database waits for this.
-        if (event.target instanceof IDBDatabase) event.target.close()
-        events.ended()
-      },
-      terminated: () => events.ended(),
-    })
-    opening.then(
-      (database) => (isLate ? database.close() : resolve(database)),
-      (cause: unknown) => reject(openError(name, cause)),
-    )
-  })
-}
-
-function openError(name: string, cause: unknown): unknown {
-  if (!(cause instanceof DOMException)) return cause
-  const reason =
-    cause.name === 'VersionError'
-      ? 'a newer version of this program wrote it; reload the page'
-      : `the browser says "${cause.message}"`
-  return new UnavailableError(`Cannot open "${name}": ${reason}`, { cause })
-}
-
-function createStores(database: Database): void {
+/** Makes the stores of a new database. */
+export function createStores(database: Database): void {
   database.createObjectStore('state')
   database.createObjectStore('refs')
   const log = database.createObjectStore('log', { keyPath: ['number', 'line'] })
@@ -198,3 +143,24 @@ function createStores(database: Database): void {
   database.createObjectStore('chunks')
   database.createObjectStore('promised')
 }
+
+/** Puts a row. That it fails is not told here: it fails the transaction, which is waited for. */
+export function putRow<Name extends StoreName>(
+  transaction: Transaction<'readwrite'>,
+  store: Name,
+  row: StoreValue<Schema, Name>,
+  key?: StoreKey<Schema, Name>,
+): void {
+  transaction.objectStore(store).put(row, key).catch(ignore)
+}
+
+/** Deletes rows, likewise. */
+export function deleteRows<Name extends StoreName>(
+  transaction: Transaction<'readwrite'>,
+  store: Name,
+  keys: StoreKey<Schema, Name> | IDBKeyRange,
+): void {
+  transaction.objectStore(store).delete(keys).catch(ignore)
+}
+
+function ignore(): void {}

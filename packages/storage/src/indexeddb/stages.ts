@@ -7,12 +7,20 @@
  * @module
  */
 import { concat } from '@datakit/git/bytes'
+import { MissingError } from '@datakit/git/error'
 import type { PackTable } from '@datakit/git/pack/pack-table'
 import type { PackId, PackSummary, PackWriter, StagedPack } from '@datakit/git/place'
 import { randomId, STAGE_LIFETIME } from '../update.ts'
 import { CHUNK, chunksOf, putChunks, type ChunkReader } from './chunks.ts'
 import type { Connection } from './connection.ts'
-import { INDEX_BYTES, PACK_BYTES, type PackRow, type Transaction } from './schema.ts'
+import {
+  deleteRows,
+  INDEX_BYTES,
+  PACK_BYTES,
+  putRow,
+  type PackRow,
+  type Transaction,
+} from './schema.ts'
 
 /** A pack that waits in memory. */
 export interface HeldPack {
@@ -80,20 +88,20 @@ class StageWriter implements PackWriter {
   }
 
   async finish({ table, needs, verified }: PackSummary): Promise<StagedPack> {
-    this.#hasEnded = true
     const { held, clock } = this.#stages
     const [id, objects, size] = [this.#id, table.count, this.#flushed + this.#pending]
     const staged = { id, size, objects, verified }
     const holding = [...held.values()].reduce((sum, { bytes }) => sum + bytes.length, 0)
     if (size < SMALL && holding + size <= HELD) {
       held.set(id, { id, bytes: this.#whole(), table, needs, verified, at: clock() })
-      return staged
+    } else {
+      const index = table.encodeIndex()
+      await this.#flush(this.#pending, (transaction) => {
+        putChunks(transaction, { home: id, of: id, kind: INDEX_BYTES, first: 0 }, index)
+        return { size, indexSize: index.length, objects, needs, verified }
+      })
     }
-    const index = table.encodeIndex()
-    await this.#flush(this.#pending, (transaction) => {
-      putChunks(transaction, { home: id, of: id, kind: INDEX_BYTES, first: 0 }, index)
-      return { size, indexSize: index.length, objects, needs, verified }
-    })
+    this.#hasEnded = true
     this.#pieces = []
     return staged
   }
@@ -104,8 +112,8 @@ class StageWriter implements PackWriter {
     this.#pieces = []
     if (this.#flushed === 0) return
     await this.#stages.connection.write(['packs', 'chunks'], async (transaction) => {
-      await transaction.objectStore('packs').delete(this.#id)
-      await transaction.objectStore('chunks').delete(chunksOf(this.#id))
+      deleteRows(transaction, 'packs', this.#id)
+      deleteRows(transaction, 'chunks', chunksOf(this.#id))
     })
   }
 
@@ -118,12 +126,12 @@ class StageWriter implements PackWriter {
     const id = this.#id
     const first = this.#flushed / CHUNK
     await this.#stages.connection.write(['packs', 'chunks'], async (transaction) => {
-      putChunks(
-        transaction,
-        { home: id, of: id, kind: PACK_BYTES, first },
-        bytes.subarray(0, length),
-      )
-      await transaction.objectStore('packs').put({ ...this.#row(), ...describe?.(transaction) })
+      // What was written before is gone when the site's data was cleared.
+      if (first > 0 && (await transaction.objectStore('packs').getKey(id)) === undefined)
+        throw new MissingError('a stage', id)
+      const piece = bytes.subarray(0, length)
+      putChunks(transaction, { home: id, of: id, kind: PACK_BYTES, first }, piece)
+      putRow(transaction, 'packs', { ...this.#row(), ...describe?.(transaction) })
     })
     this.#flushed += length
     this.#pieces = [bytes.slice(length)]

@@ -7,11 +7,12 @@
  * @module
  */
 import { decodeName, encodeName } from '@datakit/git/bytes'
+import { UnavailableError } from '@datakit/git/error'
 import type { PackInfo, Ref, State } from '@datakit/git/place'
 import { FIRST_HEAD } from '../update.ts'
 import type { ChunkReader } from './chunks.ts'
 import type { Connection } from './connection.ts'
-import type { Header, Home, LogRow, PackRow, Transaction } from './schema.ts'
+import type { Header, Home, LogRow, PackRow, StoreName, Transaction } from './schema.ts'
 
 /** Rows that a listing reads at once. */
 const BATCH = 1000
@@ -110,36 +111,40 @@ function packsOf(header: Header, rows: ReadonlyMap<Home, PackRow>): Packs {
 }
 
 function stateAt(connection: Connection, { header, infos }: Packs): State {
-  const { number } = header
+  const { number, repository } = header
+  /** Reads rows of this repository, not of one that was put in its place. */
+  const read: ReadRows = (store, work) =>
+    connection.read(['state', store, 'log'], async (transaction) => {
+      const [current, result] = await Promise.all([
+        transaction.objectStore('state').get('header'),
+        work(transaction),
+      ])
+      if (number === 0 || current?.repository === repository) return result
+      throw new UnavailableError(`Cannot read "${connection.name}": its data was deleted meanwhile`)
+    })
   return {
     version: versionOf(header),
-    repository: header.repository,
-    exists: header.number > 0,
+    repository,
+    exists: number > 0,
     head: header.head,
     packs: infos,
     catalogs: [],
     shallow: new Set(header.shallow),
-    async ref(name) {
-      return (
-        await connection.read(['refs', 'log'], (transaction) => refAt(transaction, name, number))
-      )?.oid
-    },
-    async *refs(prefix = '') {
-      yield* refsAt(connection, prefix, number)
-    },
+    ref: async (name) =>
+      (await read('refs', (transaction) => refAt(transaction, name, number)))?.oid,
+    refs: (prefix = '') => refsAt(read, prefix, number),
     async promised(oid) {
-      const row = await connection.read(['promised'], (transaction) =>
+      const row = await read('promised', (transaction) =>
         transaction.objectStore('promised').get(oid),
       )
       return row && row.number <= number ? row.remote : undefined
     },
-    async receipt(id) {
-      return connection.read(['receipts'], (transaction) =>
-        transaction.objectStore('receipts').get(id),
-      )
-    },
+    receipt: (id) => read('receipts', (transaction) => transaction.objectStore('receipts').get(id)),
   }
 }
+
+/** Reads in one transaction over a store and the log. */
+type ReadRows = <T>(store: StoreName, work: (transaction: Transaction) => Promise<T>) => Promise<T>
 
 async function refAt(
   transaction: Transaction,
@@ -156,19 +161,13 @@ async function refAt(
   return row && { name, oid: row.oid, peeled: row.peeled }
 }
 
-async function* refsAt(
-  connection: Connection,
-  prefix: string,
-  number: number,
-): AsyncGenerator<Ref> {
+async function* refsAt(read: ReadRows, prefix: string, number: number): AsyncGenerator<Ref> {
   const first = encodeName(prefix)
   let after: Uint8Array<ArrayBuffer> | undefined
   for (;;) {
     const range = rangeBehind(first, after)
     if (range === undefined) return
-    const batch = await connection.read(['refs', 'log'], (transaction) =>
-      readBatch(transaction, range, number),
-    )
+    const batch = await read('refs', (transaction) => readBatch(transaction, range, number))
     yield* batch.refs.map(({ name, ref }) => ({ name, ...ref }))
     if (batch.last === undefined) return
     after = batch.last

@@ -7,6 +7,7 @@ import type { PackId } from '@datakit/git/place'
 import { STAGE_LIFETIME } from '../update.ts'
 import { chunksOf } from './chunks.ts'
 import type { Connection } from './connection.ts'
+import { deleteRows, putRow } from './schema.ts'
 
 /** Marks live packs as verified. Tells whether that changed anything. */
 export function markVerified(connection: Connection, ids: readonly PackId[]): Promise<boolean> {
@@ -20,8 +21,9 @@ export function markVerified(connection: Connection, ids: readonly PackId[]): Pr
     const number = header.number + 1
     const marked = rows.filter((row) => row?.state === 'live' && !row.verified)
     if (marked.length === 0) return false
-    for (const row of marked) if (row) await store.put({ ...row, verified: true, changed: number })
-    await transaction.objectStore('state').put({ ...header, number }, 'header')
+    for (const row of marked)
+      if (row) putRow(transaction, 'packs', { ...row, verified: true, changed: number })
+    putRow(transaction, 'state', { ...header, number }, 'header')
     return true
   })
 }
@@ -32,10 +34,9 @@ export function sweep(
   { grace, now }: { readonly grace: number; readonly now: number },
 ): Promise<{ deleted: number }> {
   return connection.write(['state', 'packs', 'aliases', 'chunks'], async (transaction) => {
-    const store = transaction.objectStore('packs')
     const [header, rows, aliases] = await Promise.all([
       transaction.objectStore('state').get('header'),
-      store.getAll(),
+      transaction.objectStore('packs').getAll(),
       transaction
         .objectStore('aliases')
         .index('at')
@@ -46,13 +47,12 @@ export function sweep(
       return since <= now - (state === 'staged' ? STAGE_LIFETIME : grace)
     })
     for (const { home } of due) {
-      await store.delete(home)
-      await transaction.objectStore('chunks').delete(chunksOf(home))
+      deleteRows(transaction, 'packs', home)
+      deleteRows(transaction, 'chunks', chunksOf(home))
     }
-    for (const id of aliases) await transaction.objectStore('aliases').delete(id)
-    if (header && due.length > 0) {
-      await transaction.objectStore('state').put({ ...header, swept: header.number }, 'header')
-    }
+    for (const id of aliases) deleteRows(transaction, 'aliases', id)
+    if (header && due.length > 0)
+      putRow(transaction, 'state', { ...header, swept: header.number }, 'header')
     return { deleted: due.length }
   })
 }

@@ -168,7 +168,7 @@ export async function readTail(connection: Connection): Promise<Tail | undefined
       ? undefined
       : transaction.objectStore('packs').get(header.tail)
   })
-  if (!row || row.size >= SMALL) return undefined
+  if (row?.state !== 'live' || row.size >= SMALL) return undefined
   const { home, id, size, indexSize, verified } = row
   const chunks = new ChunkReader(connection)
   try {
