@@ -2,8 +2,8 @@
  * Incoming pack: a pack and an index that a server sent, until they are stored.
  *
  * The server's word counts for where things are and for nothing else. The pack must have the trailer that its bytes
- * hash to, the index must fit it, and the commits and trees at the new heads are inflated and named before any ref
- * moves; all other objects are checked when they are read. So the pack is kept as not verified.
+ * hash to, the index must fit it, and what refs point at, with the trees of it that came along, is inflated and named
+ * before any ref moves; all other objects are checked when they are read. So the pack is kept as not verified.
  *
  * @module
  */
@@ -11,16 +11,18 @@ import { ByteCache } from '@datakit/git/byte-cache'
 import { concat, equal } from '@datakit/git/bytes'
 import { MalformedError, MissingError } from '@datakit/git/error'
 import { nameObject, type GitObject } from '@datakit/git/object'
-import type { Oid } from '@datakit/git/oid'
+import { EMPTY_TREE, type Oid } from '@datakit/git/oid'
 import { applyDelta } from '@datakit/git/pack/delta'
 import { readEntryHeader } from '@datakit/git/pack/entry'
 import { tableOfIndex } from '@datakit/git/pack/index-table'
+import { readLinks, unpackLinks } from '@datakit/git/pack/links'
 import { openPackIndexBytes, type PackIndex } from '@datakit/git/pack/pack-index'
 import type { PackId, PackWriter, StagedPack } from '@datakit/git/place'
 import { entriesOf, isTreeMode } from '@datakit/git/tree'
-import { readCommit, readTreeBody, type ObjectSource } from './object-source.ts'
+import type { ObjectSource } from './object-source.ts'
 import type { Answer } from './sync-exchange.ts'
 import type { Store } from './store.ts'
+import { HEADS, type Refs } from './sync-refs.ts'
 
 /** A pack that is written and not visible yet. */
 export interface ReceivedPack {
@@ -43,14 +45,14 @@ const MAX_CHAIN = 4096
 /**
  * Takes in the pack of an answer; `undefined` when there is none.
  *
- * @param heads commits that refs will point at
+ * @param refs where refs will point
  * @throws MalformedError when pack and index are not what they should be
  */
 export async function receivePack(
   store: Store,
   answer: Answer,
   options: {
-    readonly heads: readonly Oid[]
+    readonly refs: Refs
     readonly onBytes?: ((bytes: number) => void) | undefined
   },
 ): Promise<ReceivedPack | undefined> {
@@ -61,7 +63,7 @@ export async function receivePack(
     const index = await openPackIndexBytes(await collect(answer.index, MAX_INDEX))
     await checkBounds(index, read, size)
     const incoming = new IncomingPack(store, read, index)
-    for (const head of options.heads) await incoming.checkHead(head)
+    for (const [name, oid] of options.refs) await incoming.checkHead(oid, name.startsWith(HEADS))
     const needs = await incoming.findNeeds()
     const staged = await writer.finish({ table: await tableOfIndex(index), needs, verified: false })
     return { staged, needs }
@@ -165,6 +167,8 @@ class IncomingPack implements ObjectSource {
   readonly #index: PackIndex
   /** Objects that others are deltas of: each is made once, not once for every delta on it. */
   readonly #bases = new ByteCache<number, GitObject>(BASES)
+  /** What was found to be there. The empty tree need not be stored anywhere. */
+  readonly #checked = new Set<Oid>([EMPTY_TREE])
 
   constructor(store: Store, read: ReadSpan, index: PackIndex) {
     this.#store = store
@@ -180,18 +184,22 @@ class IncomingPack implements ObjectSource {
     throw new MalformedError(`object ${oid}`, 'what the server sent has another name')
   }
 
-  /** Reads the commit and all trees below it that came with this pack. */
-  async checkHead(head: Oid): Promise<void> {
-    if (this.#index.find(head) < 0 && !(await this.#store.objects.has(head)))
-      throw new MissingError('a head', head)
-    if (this.#index.find(head) < 0 || this.#index.type(this.#index.find(head)) === 'tag') return
-    const seen = new Set<Oid>()
-    const stack = [(await readCommit(this, head)).tree]
-    for (let tree = stack.pop(); tree !== undefined; tree = stack.pop()) {
-      if (seen.has(tree) || this.#index.find(tree) < 0) continue
-      seen.add(tree)
-      for (const { mode, oid } of entriesOf(await readTreeBody(this, tree)))
-        if (isTreeMode(mode)) stack.push(oid)
+  /**
+   * Reads what a ref will point at, and all trees of it that came with this pack; the others must be here.
+   *
+   * @throws MalformedError when a branch would point at something else than a commit
+   */
+  async checkHead(head: Oid, isBranch: boolean): Promise<void> {
+    const type = isBranch && this.#index.find(head) >= 0 ? (await this.read(head)).type : 'commit'
+    if (type !== 'commit')
+      throw new MalformedError('an answer to sync', `a branch is at ${head}, a ${type}`)
+    const stack = [head]
+    for (let oid = stack.pop(); oid !== undefined; oid = stack.pop()) {
+      if (this.#checked.has(oid)) continue
+      this.#checked.add(oid)
+      if (this.#index.find(oid) >= 0) stack.push(...leadsTo(await this.read(oid)))
+      else if (!(await this.#store.objects.has(oid)))
+        throw new MissingError('what a ref of the server leads to', oid)
     }
   }
 
@@ -235,4 +243,16 @@ class IncomingPack implements ObjectSource {
     const base = inside < 0 ? await this.#store.read(oid) : await this.#resolve(inside, depth + 1)
     return { type: base.type, body: applyDelta(base.body, body) }
   }
+}
+
+/** The tree of a commit, the trees in a tree, the target of a tag. */
+function leadsTo({ type, body }: GitObject): Oid[] {
+  if (type === 'blob') return []
+  if (type === 'tree')
+    return [...entriesOf(body)].flatMap(({ mode, oid }) => (isTreeMode(mode) ? [oid] : []))
+  const links = readLinks(type, body)
+  if (links === undefined) throw new MalformedError(`a ${type}`, 'it does not name what it must')
+  const found = unpackLinks(links)
+  if (found.kind === 'tree') return []
+  return [found.kind === 'tag' ? found.target : found.tree]
 }

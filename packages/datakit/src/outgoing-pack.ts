@@ -20,7 +20,7 @@ import { compareTrees } from './tree-difference.ts'
 /** What to send. */
 export interface Outgoing {
   readonly wants: readonly Oid[]
-  /** Commits that the server has, with all that they reach. Those that are not here are passed over. */
+  /** What the server has, with all that it reaches: commits count, and what tags lead to. What is not here does not. */
   readonly haves: readonly Oid[]
   readonly signal?: AbortSignal | undefined
 }
@@ -31,7 +31,10 @@ export async function packOutgoing(
   { wants, haves, signal }: Outgoing,
 ): Promise<Uint8Array> {
   const known: Oid[] = []
-  for (const oid of haves) if (await store.objects.has(oid)) known.push(oid)
+  for (const oid of haves) {
+    const commit = (await store.objects.has(oid)) ? await peelToCommit(store, oid) : undefined
+    if (commit !== undefined) known.push(commit)
+  }
   const history = new History(store)
   const walk = new OutgoingWalk(store)
   for (const oid of await history.missing(wants, known)) {
@@ -45,6 +48,16 @@ export async function packOutgoing(
   }
   const objects = await walk.finish()
   return objects.length === 0 ? new Uint8Array(0) : (await encodePack(store.runtime, objects)).bytes
+}
+
+/** The commit of that name, or that the tag of that name leads to; `undefined` where that is something else. */
+async function peelToCommit(store: Store, oid: Oid): Promise<Oid | undefined> {
+  for (let at = oid; ;) {
+    const { type } = await store.objects.stat(at)
+    const links = type === 'commit' || type === 'tag' ? await store.links(at) : undefined
+    if (links?.kind !== 'tag') return links && at
+    at = links.target
+  }
 }
 
 class OutgoingWalk {

@@ -5,9 +5,10 @@
  */
 import type { Oid } from '@datakit/git/oid'
 import type { RefUpdate } from '@datakit/git/place'
-import type { SyncOutcome as UpdateOutcome } from '@datakit/git/protocol/sync'
+import type { SyncResponse, SyncOutcome as UpdateOutcome } from '@datakit/git/protocol/sync'
+import { refNamesCollide } from '@datakit/git/ref-name'
 import type { ConflictOutcome } from './land.ts'
-import { HEADS, type Known, type Refs } from './sync-refs.ts'
+import type { Known, Refs } from './sync-refs.ts'
 
 /** What became of one branch. */
 export type BranchOutcome = { readonly branch: string } & (
@@ -23,15 +24,23 @@ export type BranchOutcome = { readonly branch: string } & (
   | ConflictOutcome
   /** The server said no. */
   | { readonly state: 'refused'; readonly reason: string }
-  /** The two histories have nothing in common; neither side was changed. */
+  /**
+   * The two repositories have histories with nothing in common; no branch of either was changed. `theirs` is the server's
+   * branch of that name. See `takeTheirs` and {@link SyncOptions.acceptOther}.
+   */
   | { readonly state: 'unrelated'; readonly ours: Oid; readonly theirs: Oid | undefined }
+  /**
+   * The server took back commits that are here, and there are newer ones on them; neither side was changed. See
+   * `takeTheirs` and {@link SyncOptions.restore}.
+   */
+  | { readonly state: 'rewritten'; readonly ours: Oid; readonly theirs: Oid }
   /** The server had the branch and has it no more; here it is as it was. See `SyncOptions.restore`. */
   | { readonly state: 'gone'; readonly oid: Oid }
   /** It was deleted on the server, as asked. */
   | { readonly state: 'removed' }
-  /** The server has it; here it was deleted. */
-  | { readonly state: 'elsewhere'; readonly oid: Oid }
-  /** It kept moving on the server; the next sync goes on. */
+  /** The server has it; here it was deleted, or cannot be beside the local branch `clash` (`a` and `a/b`). */
+  | { readonly state: 'elsewhere'; readonly oid: Oid; readonly clash: string | undefined }
+  /** What is here is not on the server: the branch kept moving there, or was only to be pulled. The next sync goes on. */
   | { readonly state: 'waiting' }
 )
 
@@ -63,28 +72,19 @@ export interface Plan {
 /** One sync from its first request to its last answer. */
 export class SyncRun {
   rounds = 0
-  repository = ''
   /** Branches that will not be tried again in this run. */
   readonly stuck = new Map<string, BranchOutcome>()
   readonly #results = new Map<string, 'pushed' | 'pulled' | 'merged' | 'removed'>()
-  /** The server's branches in the last answer. */
-  #heads: ReadonlySet<string> | undefined
+  /** The last answer, and the refs that it spoke of. */
+  heard: { readonly answer: SyncResponse; readonly refs: Refs } | undefined
+  /** Whether the server has a repository that we know nothing of: it is asked before anything is sent. */
+  isStrange = false
+  /** Whether it was found to be ours, or none was there. */
+  isRelated = false
 
   /** Notes what became of a branch; the first that happened to it counts. */
   note(branch: string, result: Wish['result'] | 'pulled'): void {
     if (!this.#results.has(branch)) this.#results.set(branch, result)
-  }
-
-  /** Notes which refs an answer spoke of. */
-  see(repository: string, refs: Refs): void {
-    this.repository = repository
-    const names = [...refs.keys()].filter((name) => name.startsWith(HEADS))
-    this.#heads = new Set(names.map((name) => name.slice(HEADS.length)))
-  }
-
-  /** Whether the server had the branch once and has it no more. */
-  isGone(branch: string, { heads }: Known): boolean {
-    return this.#heads !== undefined && heads.has(branch) && !this.#heads.has(branch)
   }
 
   /** Takes what became of the wishes; gives the branches that were deleted. */
@@ -124,24 +124,22 @@ export class SyncRun {
     const [own, theirs] = [known.own.get(branch), known.heads.get(branch)]
     if (result === 'removed') return { branch, state: 'removed' }
     if (own === undefined) {
-      return theirs !== undefined && !this.isGone(branch, known)
-        ? { branch, state: 'elsewhere', oid: theirs }
-        : undefined
+      const clash = [...known.own.keys()].find((other) => refNamesCollide(other, branch))
+      return theirs && { branch, state: 'elsewhere', oid: theirs, clash }
     }
-    if (this.isGone(branch, known)) return { branch, state: 'gone', oid: own }
+    if (known.gone.has(branch)) return { branch, state: 'gone', oid: own }
     return own === theirs
       ? { branch, state: result ?? 'in-step', oid: own }
       : { branch, state: 'waiting' }
   }
 }
 
-/** The outcome when the server has another repository than before: nothing was done to any branch. */
-export function otherRepository(rounds: number, { own }: Known): SyncOutcome {
-  const branches = [...own].map(([branch, ours]) => ({
-    branch,
-    state: 'unrelated' as const,
-    ours,
-    theirs: undefined,
-  }))
-  return { repository: '', rounds, branches }
+/** What a person is told of each branch when the server has another repository; the others are in step. */
+export function unrelatedBranches(own: Refs, heads: Refs): Map<string, BranchOutcome> {
+  const outcomes = new Map<string, BranchOutcome>()
+  for (const [branch, ours] of own) {
+    const theirs = heads.get(branch)
+    if (ours !== theirs) outcomes.set(branch, { branch, state: 'unrelated', ours, theirs })
+  }
+  return outcomes
 }

@@ -7,47 +7,83 @@
  * | `refs/REST` | `refs/datakit/origin/REST` |
  * | the id of the repository | `refs/datakit/repository/ID` |
  * | a merge that it has not taken yet | `refs/datakit/candidate/NAME` |
+ * | a branch that it has no more: its last head | `refs/datakit/gone/NAME` |
+ * | a head that it had, until what is here has dealt with the next | `refs/datakit/dropped/NAME/OID` |
+ *
+ * In the last three, NAME is one step (`%2F` for `/`): the server may have had both `a` and `a/b`, one after the other.
  *
  * @module
  */
 import type { Oid } from '@datakit/git/oid'
 import type { RefUpdate, State } from '@datakit/git/place'
 import type { SyncResponse } from '@datakit/git/protocol/sync'
+import { refNamesCollide } from '@datakit/git/ref-name'
 
 export const HEADS = 'refs/heads/'
-export const CANDIDATES = 'refs/datakit/candidate/'
 const TAGS = 'refs/tags/'
 const TRACKED = 'refs/remotes/origin/'
 const TRACKED_OTHERS = 'refs/datakit/origin/'
 const REPOSITORY = 'refs/datakit/repository/'
+const CANDIDATES = 'refs/datakit/candidate/'
+const GONE = 'refs/datakit/gone/'
+const DROPPED = 'refs/datakit/dropped/'
 
-/** Refs by full name. */
+/** Refs by name. */
 export type Refs = ReadonlyMap<string, Oid>
 
 /** What a repository knows of its server, and its own branches. */
 export interface Known {
-  /** Id of the server's repository; `undefined` before the first answer. */
+  /** Id of the server's repository; `undefined` before the first answer, and while its histories are not ours. */
   readonly repository: string | undefined
   /** Own branches, by short name. */
   readonly own: Refs
   /** The server's branches, by short name. */
   readonly heads: Refs
-  /** Everything that the server had in full, by the names of the refs here. */
+  /** Branches that the server had and has no more, by short name. */
+  readonly gone: Refs
+  /** Heads that the server's branches had before, by short name, where the local branch is not in step. */
+  readonly dropped: ReadonlyMap<string, readonly Oid[]>
+  /** All refs that the server has, by full name; what they reach is here. */
   readonly tracked: Refs
   readonly candidates: Refs
 }
 
 /** Reads what is known. */
 export async function readKnown(state: State): Promise<Known> {
-  const tracked = await refsUnder(state, TRACKED)
-  const ids = await refsUnder(state, REPOSITORY)
-  return {
-    repository: [...ids.keys()][0]?.slice(REPOSITORY.length),
-    own: shorten(await refsUnder(state, HEADS), HEADS),
-    heads: shorten(tracked, TRACKED),
-    tracked: new Map([...tracked, ...(await refsUnder(state, TRACKED_OTHERS))]),
-    candidates: shorten(await refsUnder(state, CANDIDATES), CANDIDATES),
+  const heads = await refsUnder(state, TRACKED)
+  const others = await refsUnder(state, TRACKED_OTHERS)
+  const dropped = new Map<string, Oid[]>()
+  for (const [name, oid] of await refsUnder(state, DROPPED)) {
+    const branch = branchOf(name.slice(0, name.indexOf('/')))
+    dropped.set(branch, [...(dropped.get(branch) ?? []), oid])
   }
+  return {
+    repository: [...(await refsUnder(state, REPOSITORY)).keys()][0],
+    own: await refsUnder(state, HEADS),
+    heads,
+    gone: await refsUnder(state, GONE, branchOf),
+    dropped,
+    tracked: new Map([
+      ...[...heads].map(([name, oid]) => [HEADS + name, oid] as const),
+      ...[...others].map(([name, oid]) => [`refs/${name}`, oid] as const),
+    ]),
+    candidates: await refsUnder(state, CANDIDATES, branchOf),
+  }
+}
+
+/** Moves the candidate of a branch. */
+export function moveCandidate(
+  { candidates }: Known,
+  branch: string,
+  to: Oid | undefined,
+): RefUpdate[] {
+  const from = candidates.get(branch)
+  return from === to ? [] : [{ name: CANDIDATES + stepOf(branch), from, to }]
+}
+
+/** Forgets heads that the server's branch had before. */
+export function forgetDropped(branch: string, oids: readonly Oid[] = []): RefUpdate[] {
+  return oids.map((from) => ({ name: droppedName(branch, from), from, to: undefined }))
 }
 
 /** An answer that moves refs here. */
@@ -57,56 +93,109 @@ export interface Taking {
   readonly refs: Refs
   /** Branches that were deleted there because we asked. */
   readonly removed: ReadonlySet<string>
+  /** Whether its histories are ours too: only then are there local branches of them, and the id is noted. */
+  readonly isRelated: boolean
 }
 
-/**
- * The moves that follow from an answer. Branches that are new to us get a local one; a branch that is gone there keeps
- * its last place here, as the only trace that it was there.
- */
-export async function takeRefs(
-  state: State,
-  { answer, refs, removed }: Taking,
-): Promise<RefUpdate[]> {
+/** The moves that follow from an answer. Branches and tags that are new to us get a local one. */
+export async function takeRefs(state: State, taking: Taking): Promise<RefUpdate[]> {
+  const { refs, removed } = taking
   const known = await readKnown(state)
   const moves: RefUpdate[] = []
+  const tags = await refsUnder(state, TAGS, (rest) => TAGS + rest)
+  const local = [...[...known.own.keys()].map((branch) => HEADS + branch), ...tags.keys()]
   for (const [name, to] of refs) {
-    const from = known.tracked.get(trackedName(name))
+    const from = known.tracked.get(name)
     if (from !== to) moves.push({ name: trackedName(name), from, to })
+    const before = from ?? (name.startsWith(HEADS) ? known.gone.get(shortOf(name)) : undefined)
+    if (before !== to) moves.push(...noteBefore(known, taking, { name, before }))
     // Only what was never seen before: a branch that was deleted here stays deleted.
-    const isNew = from === undefined && (name.startsWith(HEADS) || name.startsWith(TAGS))
-    if (isNew && (await state.ref(name)) === undefined) moves.push({ name, from: undefined, to })
+    const isNew = before === undefined || known.repository === undefined
+    if (isNew && taking.isRelated && canBeMade(name, local))
+      moves.push({ name, from: undefined, to })
   }
-  for (const [name, from] of known.tracked) {
-    const isBranch = name.startsWith(TRACKED)
-    const remote = isBranch
-      ? HEADS + name.slice(TRACKED.length)
-      : `refs/${name.slice(TRACKED_OTHERS.length)}`
-    if (refs.has(remote)) continue
-    if (!isBranch || removed.has(name.slice(TRACKED.length)))
-      moves.push({ name, from, to: undefined })
+  for (const [name, from] of known.tracked)
+    if (!refs.has(name)) moves.push({ name: trackedName(name), from, to: undefined })
+  return [...moves, ...moveGone(known, refs, removed), ...(await takeId(state, taking))]
+}
+
+/** Keeps the head that the server's branch had, unless what is here is there by now. */
+function noteBefore(
+  known: Known,
+  { answer, refs }: Taking,
+  { name, before }: { readonly name: string; readonly before: Oid | undefined },
+): RefUpdate[] {
+  const branch = shortOf(name)
+  const own = name.startsWith(HEADS) ? known.own.get(branch) : undefined
+  // Another repository that a person goes on with has dropped nothing.
+  const isSame = known.repository === undefined || known.repository === answer.repository
+  if (before === undefined || own === undefined || own === refs.get(name) || !isSame) return []
+  if (known.dropped.get(branch)?.includes(before) === true) return []
+  return [{ name: droppedName(branch, before), from: undefined, to: before }]
+}
+
+/** Whether there can be a local ref of this name beside those that are here. */
+function canBeMade(name: string, local: readonly string[]): boolean {
+  if (!name.startsWith(HEADS) && !name.startsWith(TAGS)) return false
+  return !local.some((other) => other === name || refNamesCollide(other, name))
+}
+
+/** Branches that are gone on the server leave a trace here of where they were, unless that was asked for. */
+function moveGone(known: Known, refs: Refs, removed: ReadonlySet<string>): RefUpdate[] {
+  const moves: RefUpdate[] = []
+  for (const branch of new Set([...known.heads.keys(), ...known.gone.keys()])) {
+    const from = known.gone.get(branch)
+    const isThere = refs.has(HEADS + branch) || removed.has(branch)
+    const to = isThere ? undefined : (known.heads.get(branch) ?? from)
+    if (from !== to) moves.push({ name: GONE + stepOf(branch), from, to })
   }
-  return [...moves, ...(await takeId(state, answer.repository, [...refs.values()][0]))]
+  return moves
 }
 
 /** Notes the id of the server's repository. A ref must point at something: whatever the server has. */
-async function takeId(state: State, id: string, oid: Oid | undefined): Promise<RefUpdate[]> {
+async function takeId(state: State, { answer, refs, isRelated }: Taking): Promise<RefUpdate[]> {
+  const id = answer.repository
   const ids = await refsUnder(state, REPOSITORY)
-  if (id === '' || oid === undefined || ids.has(REPOSITORY + id)) return []
-  const others = [...ids].map(([name, from]) => ({ name, from, to: undefined }))
-  return [...others, { name: REPOSITORY + id, from: undefined, to: oid }]
+  const [oid] = refs.values()
+  if (id === '' || oid === undefined || ids.has(id)) return []
+  const moves = [...ids].map(([name, from]): RefUpdate => ({
+    name: REPOSITORY + name,
+    from,
+    to: undefined,
+  }))
+  return isRelated ? [...moves, { name: REPOSITORY + id, from: undefined, to: oid }] : moves
 }
 
 function trackedName(name: string): string {
-  if (name.startsWith(HEADS)) return TRACKED + name.slice(HEADS.length)
-  return TRACKED_OTHERS + name.slice('refs/'.length)
+  return name.startsWith(HEADS)
+    ? TRACKED + shortOf(name)
+    : TRACKED_OTHERS + name.slice('refs/'.length)
 }
 
-async function refsUnder(state: State, prefix: string): Promise<Map<string, Oid>> {
+function droppedName(branch: string, oid: Oid): string {
+  return `${DROPPED}${stepOf(branch)}/${oid}`
+}
+
+function shortOf(name: string): string {
+  return name.slice(HEADS.length)
+}
+
+function stepOf(branch: string): string {
+  return branch.replaceAll('%', '%25').replaceAll('/', '%2F')
+}
+
+function branchOf(step: string): string {
+  return step.replaceAll('%2F', '/').replaceAll('%25', '%')
+}
+
+/** The refs whose names begin with `prefix`, by what follows it. */
+async function refsUnder(
+  state: State,
+  prefix: string,
+  read = (name: string): string => name,
+): Promise<Map<string, Oid>> {
   const refs = new Map<string, Oid>()
-  for await (const { name, oid } of state.refs(prefix)) refs.set(name, oid)
+  for await (const { name, oid } of state.refs(prefix))
+    refs.set(read(name.slice(prefix.length)), oid)
   return refs
-}
-
-function shorten(refs: Refs, prefix: string): Refs {
-  return new Map([...refs].map(([name, oid]) => [name.slice(prefix.length), oid]))
 }

@@ -1,43 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { read, states, twoClients, write } from '../test/clients.ts'
 import { Network } from '../test/network.ts'
 import { choose, chooseSeed, seededRandom } from '../test/random-history.ts'
 import { StockGit } from '../test/stock-git.ts'
 import type { Repository } from './repository.ts'
 import { planStep } from './sync-plan.ts'
 import { readKnown } from './sync-refs.ts'
-import { Remote, sync, type BranchOutcome, type SyncOptions } from './sync.ts'
-
-async function write(
-  repository: Repository,
-  path: string,
-  content: string,
-  branch = 'main',
-): Promise<void> {
-  await repository
-    .branch(branch)
-    .commit((transaction) => transaction.write(path, content), { message: `Write ${path}` })
-}
-
-async function read(
-  repository: Repository,
-  path: string,
-  branch = 'main',
-): Promise<string | undefined> {
-  return (await repository.branch(branch).head())?.readText(path)
-}
-
-function states(branches: readonly BranchOutcome[]): Record<string, string> {
-  return Object.fromEntries(branches.map(({ branch, state }) => [branch, state]))
-}
-
-/** Two clients that have the same files. */
-async function twoClients(network: Network): Promise<[Repository, Repository]> {
-  const [ada, grace] = [await network.client('Ada'), await network.client('Grace')]
-  await write(ada, 'a', '1')
-  await sync(ada, network.options)
-  await sync(grace, network.options)
-  return [ada, grace]
-}
+import { Remote, sync, type SyncOptions } from './sync.ts'
 
 describe('sync', () => {
   it('brings commits to the server and to others, in one round trip each', async () => {

@@ -1,9 +1,7 @@
 /**
  * Sync: brings a repository and a server to the same state.
  *
- * What is known of the server lives in refs, and survives with them: `refs/remotes/origin/NAME` is where its branch was
- * when we last looked, `refs/datakit/origin/…` where its tags and other refs were, and the last step of
- * `refs/datakit/repository/…` is the id of the server's repository.
+ * What is known of the server lives in refs, and survives with them, see `sync-refs.ts`.
  *
  * Absence is never a wish: a branch that is missing on one side is not deleted on the other. Who wants that says so, see
  * {@link SyncOptions.remove}.
@@ -20,11 +18,18 @@ import { receivePack, type ReceivedPack } from './incoming-pack.ts'
 import { packOutgoing } from './outgoing-pack.ts'
 import type { Repository } from './repository.ts'
 import { exchange, type ServerOptions } from './sync-exchange.ts'
-import { otherRepository, SyncRun, type Plan, type SyncOutcome, type Wish } from './sync-outcome.ts'
-import { planStep, type Step } from './sync-plan.ts'
 import {
-  CANDIDATES,
+  SyncRun,
+  unrelatedBranches,
+  type Plan,
+  type SyncOutcome,
+  type Wish,
+} from './sync-outcome.ts'
+import { findSettled, isRelated, planStep, type Step } from './sync-plan.ts'
+import {
+  forgetDropped,
   HEADS,
+  moveCandidate,
   readKnown,
   takeRefs,
   type Known,
@@ -48,9 +53,11 @@ export interface SyncProgress {
 export interface SyncOptions extends ServerOptions {
   /** Branches to delete on the server, by short name, if they are where we last saw them. The local ones stay. */
   readonly remove?: readonly string[] | undefined
-  /** Branches that are gone on the server and shall be made there again. */
+  /** Only takes what is there; the server stays as it is. */
+  readonly pull?: boolean | undefined
+  /** Branches that are gone or were rewritten on the server, and shall have there again what they have here. */
   readonly restore?: readonly string[] | undefined
-  /** Goes on with a server whose repository is another one than before. */
+  /** Goes on with a server whose repository is another one than before, or has no branch of ours. */
   readonly acceptOther?: boolean | undefined
   readonly onProgress?: ((progress: SyncProgress) => void) | undefined
 }
@@ -90,11 +97,12 @@ export class Remote {
     const run = new SyncRun()
     for (;;) {
       const plan = await this.#plan(run)
-      const isDone = run.rounds > 0 && plan.wishes.length === 0
+      const isDone = run.heard !== undefined && plan.wishes.length === 0
       if (isDone || run.rounds === MAX_ROUNDS) return this.#finish(run, plan)
       run.rounds++
-      const isKnown = await this.#round(run, plan)
-      if (!isKnown) return otherRepository(run.rounds, plan.known)
+      if (await this.#round(run, plan)) continue
+      const branches = [...unrelatedBranches(plan.known.own, new Map()).values()]
+      return { repository: '', rounds: run.rounds, branches }
     }
   }
 
@@ -102,6 +110,10 @@ export class Remote {
   async #plan(run: SyncRun): Promise<Plan> {
     for (;;) {
       const known = await readKnown(await this.#repository.store.state())
+      if (await this.#isStrange(run, known)) {
+        const theirs = run.heard === undefined ? new Map() : known.heads
+        return { known, wishes: [], stuck: unrelatedBranches(known.own, theirs) }
+      }
       const steps = await this.#steps(run, known)
       const followed = await this.#follow(run, known, steps)
       if (followed) continue
@@ -110,26 +122,45 @@ export class Remote {
       for (const [branch, step] of steps) {
         if (step.kind === 'conflict') stuck.set(branch, { branch, ...step.outcome })
         const [ours, theirs] = [known.own.get(branch), known.heads.get(branch)]
-        if (step.kind === 'unrelated' && ours)
-          stuck.set(branch, { branch, state: 'unrelated', ours, theirs })
+        if ((step.kind === 'unrelated' || step.kind === 'rewritten') && ours && theirs)
+          stuck.set(branch, { branch, state: step.kind, ours, theirs })
         if (step.kind !== 'send') continue
-        const from = run.isGone(branch, known) ? undefined : known.heads.get(branch)
         const result = step.merge === undefined ? 'pushed' : 'merged'
-        wishes.push({ branch, update: { name: HEADS + branch, from, to: step.to }, result })
+        wishes.push({ branch, update: { name: HEADS + branch, from: theirs, to: step.to }, result })
       }
+      if (this.#options.pull === true) return { known, wishes: [], stuck }
       await this.#keepCandidates(known, steps)
       return { known, wishes: [...wishes, ...this.#removals(run, known)], stuck }
     }
+  }
+
+  /** Whether nothing may be sent, since nobody knows that the server's histories are ours too. */
+  async #isStrange(run: SyncRun, known: Known): Promise<boolean> {
+    if (run.isRelated || known.own.size === 0) return false
+    const isOther = this.#isAccepting(run)
+    if (known.repository !== undefined && !isOther) return false
+    // To a server that has nothing yet, all may go at once; the request says so.
+    if (run.heard === undefined) return run.isStrange || isOther || known.tracked.size > 0
+    if (!(await isRelated(this.#repository, known, this.#options.acceptOther === true))) return true
+    run.isRelated = true
+    await this.#take(run, { ...run.heard, removed: new Set(), isRelated: true }, undefined)
+    return false
+  }
+
+  /** Whether the next answer may be another repository's. */
+  #isAccepting(run: SyncRun): boolean {
+    return this.#options.acceptOther === true && run.heard === undefined
   }
 
   async #steps(run: SyncRun, known: Known): Promise<Map<string, Step>> {
     const steps = new Map<string, Step>()
     for (const [branch, own] of known.own) {
       if (run.stuck.has(branch) || this.#options.remove?.includes(branch) === true) continue
-      const isGone = run.isGone(branch, known)
-      if (isGone && this.#options.restore?.includes(branch) !== true) continue
-      const theirs = isGone ? undefined : known.heads.get(branch)
-      steps.set(branch, await planStep(this.#repository, { branch, own, theirs }))
+      const isRestored = this.#options.restore?.includes(branch) === true
+      if (known.gone.has(branch) && !isRestored) continue
+      const theirs = known.heads.get(branch)
+      const dropped = isRestored ? [] : known.dropped.get(branch)
+      steps.set(branch, await planStep(this.#repository, { branch, own, theirs, dropped }))
     }
     return steps
   }
@@ -139,9 +170,11 @@ export class Remote {
     const refs: RefUpdate[] = []
     for (const [branch, step] of steps) {
       if (step.kind !== 'follow') continue
-      refs.push({ name: HEADS + branch, from: known.own.get(branch), to: step.to })
-      const candidate = known.candidates.get(branch)
-      if (candidate) refs.push({ name: CANDIDATES + branch, from: candidate, to: undefined })
+      refs.push(
+        { name: HEADS + branch, from: known.own.get(branch), to: step.to },
+        ...moveCandidate(known, branch, undefined),
+        ...forgetDropped(branch, known.dropped.get(branch)),
+      )
     }
     if (refs.length === 0) return false
     const { place } = this.#repository.store
@@ -160,13 +193,13 @@ export class Remote {
     const { place } = this.#repository.store
     for (const [branch, step] of steps) {
       if (step.kind !== 'send' || step.merge === undefined) continue
-      const from = known.candidates.get(branch)
-      if (from === step.to) continue
+      const refs = moveCandidate(known, branch, step.to)
+      if (refs.length === 0) continue
       const stage = await step.merge.stage([step.to])
       const outcome = await publish(
         place,
         {
-          refs: [{ name: CANDIDATES + branch, from, to: step.to }],
+          refs,
           addPacks: stage && [stage.staged],
           reliesOn: stage?.needs,
           log: this.#log('sync: merge'),
@@ -199,10 +232,12 @@ export class Remote {
     const { known } = plan
     const pack = await this.#pack(plan)
     const size = pack.reduce((sum, part) => sum + part.length, 0)
-    const isAccepted = this.#options.acceptOther === true && this.#seen === undefined
+    const isFirst = plan.wishes.length > 0 && !run.isRelated
     const request: SyncRequest = {
       id: newUpdateId(),
-      repository: isAccepted ? undefined : known.repository,
+      repository: this.#isAccepting(run)
+        ? undefined
+        : (known.repository ?? (isFirst ? '' : undefined)),
       known: this.#seen?.version,
       haves: this.#isWhole ? [] : [...new Set(known.tracked.values())],
       updates: plan.wishes.map(({ update }) => update),
@@ -223,7 +258,10 @@ export class Remote {
         }
       }
     } catch (error) {
-      if (error instanceof SyncError && error.code === 'repository-changed') return false
+      if (error instanceof SyncError && error.code === 'repository-changed') {
+        run.isStrange = true
+        return request.repository === ''
+      }
       const isLacking = error instanceof SyncError && error.status === 422 && !this.#isWhole
       if (!isLacking) throw error
       this.#isWhole = true
@@ -236,8 +274,7 @@ export class Remote {
     const wants = wishes.map(({ update }) => update.to).filter((oid) => oid !== undefined)
     if (wants.length === 0) return []
     const { signal } = this.#options
-    const has = this.#seen === undefined ? known.tracked : this.#seen.refs
-    const haves = this.#isWhole ? [] : [...has.values()]
+    const haves = this.#isWhole ? [] : [...known.tracked.values()]
     const pack = await packOutgoing(this.#repository.store, { wants, haves, signal })
     return pack.length === 0 ? [] : [pack]
   }
@@ -250,27 +287,26 @@ export class Remote {
     const answer = await exchange(this.#options, request, pack)
     const { header } = answer
     this.#tell('sending', request.pack, request.pack)
-    const isOther = request.repository !== undefined && header.repository !== request.repository
-    if (isOther)
+    const isOther = header.repository !== request.repository
+    if (request.repository && isOther)
       throw new SyncError(
         'repository-changed',
         'Cannot sync: the server has another repository there',
       )
-    if (header.resend) {
-      if (request.haves.length === 0)
-        throw new MalformedError('an answer to sync', 'it asks to resend all of nothing')
-      this.#isWhole = true
-      return
-    }
     const refs = this.#refsOf(header)
     const total = header.pack === 'chunked' ? undefined : header.pack
-    const heads = [...new Set(refs.values())]
     const onBytes = (bytes: number): void => this.#tell('receiving', bytes, total)
-    const received = await receivePack(this.#repository.store, answer, { heads, onBytes })
+    const received = await receivePack(this.#repository.store, answer, { refs, onBytes })
     const removed = run.settle(plan.wishes, header.updates)
-    await this.#take(run, { answer: header, refs, removed }, received)
+    const { repository, own } = plan.known
+    const isRelated =
+      run.isRelated ||
+      request.repository !== undefined ||
+      header.repository === repository ||
+      own.size === 0
+    await this.#take(run, { answer: header, refs, removed, isRelated }, received)
     this.#seen = { version: header.version, refs }
-    run.see(header.repository, refs)
+    run.heard = { answer: header, refs }
   }
 
   #refsOf({ refs }: SyncResponse): Refs {
@@ -312,15 +348,19 @@ export class Remote {
   }
 
   async #finish(run: SyncRun, plan: Plan): Promise<SyncOutcome> {
-    const refs = [...plan.known.candidates].map(([name, from]) => ({
-      name: CANDIDATES + name,
-      from,
-      to: undefined,
-    }))
+    const { known } = plan
+    const refs = [...known.candidates.keys()].flatMap((name) =>
+      moveCandidate(known, name, undefined),
+    )
     const { place } = this.#repository.store
+    for (const [branch, oids] of known.dropped)
+      refs.push(
+        ...forgetDropped(branch, await findSettled(this.#repository, known, { branch, oids })),
+      )
     // Leftovers do no harm: if somebody else is at it, the next sync clears them away.
     if (refs.length > 0) await publish(place, { refs, log: this.#log('sync: done') }, this.#options)
-    return { repository: run.repository, rounds: run.rounds, branches: run.outcomes(plan) }
+    const repository = run.heard?.answer.repository ?? ''
+    return { repository, rounds: run.rounds, branches: run.outcomes(plan) }
   }
 
   #log(why: string): { who: string; why: string } {

@@ -50,10 +50,11 @@ export async function syncRoute(context: RouteContext): Promise<Response> {
   return answer(objects, { message, outcomes, readable: policy.fetch.readable })
 }
 
-/** The client's repository is the one that is here, if it knows one. */
+/** The client's repository is the one that is here, if it knows one; none is here, if it says that of it (`''`). */
 function checkRepository(objects: Objects, { repository }: SyncRequest): void {
   const { state } = objects
-  if (repository === undefined || repository === '' || repository === state.repository) return
+  if (repository === undefined || (repository === '' && !state.exists)) return
+  if (repository !== '' && repository === state.repository) return
   throw new ProblemError(
     'repository-changed',
     state.exists
@@ -130,7 +131,6 @@ async function answer(objects: Objects, outgoing: Outgoing): Promise<Response> {
     head: state.head,
     refs: message.known === version ? undefined : refs.map(({ name, oid }) => ({ name, oid })),
     updates: outcomes,
-    resend: false,
     pack: selection === undefined ? 0 : 'chunked',
     index: selection === undefined ? 0 : 'chunked',
   })

@@ -43,7 +43,6 @@ const response: SyncResponse = {
     { name: 'refs/heads/main', outcome: 'done', reason: undefined, current: undefined },
     { name: 'refs/heads/old', outcome: 'lost', reason: 'moved', current: b },
   ],
-  resend: false,
   pack: 'chunked',
   index: 3,
 }
@@ -85,7 +84,7 @@ describe('a sync answer', () => {
   })
 
   it('says that the refs are as they were by leaving them out', async () => {
-    const same = { ...response, refs: undefined, resend: true }
+    const same = { ...response, refs: undefined }
     expect(await readSyncResponse(readerOf(encodeSyncResponse(same)))).toEqual(same)
   })
 

@@ -34,11 +34,14 @@ export type SectionLength = number | 'chunked'
 export interface SyncRequest {
   /** Id of the update and of its receipt: 32 hexadecimal digits. The same request may come again under it. */
   readonly id: string
-  /** The server's repository as the client knows it; `undefined` at first sight. Another one is refused. */
+  /**
+   * The server's repository as the client knows it; another one is refused. `undefined` where it knows none, empty where
+   * there must be none.
+   */
   readonly repository: string | undefined
   /** Version of the last answer: refs are left out of this one if they are the same. */
   readonly known: Version | undefined
-  /** Commits that the client has in full, from what it last saw of the remote. */
+  /** What the client has in full, of what it last saw the refs of the remote point at. */
   readonly haves: readonly Oid[]
   readonly updates: readonly RefUpdate[]
   readonly head: { readonly from: Head; readonly to: Head } | undefined
@@ -66,8 +69,6 @@ export interface SyncResponse {
   /** All refs that the caller may read; `undefined` when they are as in the version that the client knows. */
   readonly refs: readonly { readonly name: string; readonly oid: Oid }[] | undefined
   readonly updates: readonly SyncOutcome[]
-  /** Whether the server does not know some of the haves: the client asks again without them. */
-  readonly resend: boolean
   readonly pack: SectionLength
   readonly index: SectionLength
 }
@@ -118,7 +119,6 @@ export async function readSyncResponse(reader: ByteReader): Promise<SyncResponse
     head: parseHead(header, 'head'),
     refs: optional(header, 'refs', list)?.map(parseRef),
     updates: list(header, 'updates').map(parseOutcome),
-    resend: header['resend'] === true,
     pack: section(header, 'pack'),
     index: section(header, 'index'),
   }
