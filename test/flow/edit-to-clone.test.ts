@@ -149,6 +149,34 @@ describe.each(SERVER_KINDS)('through the %s server', (kind) => {
     expect(await git(path, 'show', 'HEAD:limits.json')).toBe('{ "cpu": 4 }')
   })
 
+  it('asks about a branch that was rewritten on the server, and brings nothing back', async () => {
+    const editor = await begin('rewritten')
+    const other = await clone(`${server.url}/rewritten.git`)
+    await pushChange(other, 'secret', 'oops\n')
+    await editor.sync()
+    await editor.page.getByRole('treeitem', { name: 'secret' }).waitFor()
+    await device.context.setOffline(true)
+    await editor.openFile('limits.json')
+    await editor.type('limits.json', '{ "cpu": 4 }\n')
+    await editor.commit('Four processors')
+    await editor.waitForStatus('Waiting for network (1 commit)')
+    await git(other, 'reset', '--quiet', '--hard', 'HEAD~1')
+    await git(other, 'push', '--quiet', '--force', 'origin', 'main')
+
+    await device.context.setOffline(false)
+    await editor.waitForStatus('Needs your decision (1)')
+    const { page } = editor
+    await page.getByRole('link', { name: /decide/i }).click()
+    await page.getByRole('heading', { name: 'main was rewritten on the server' }).waitFor()
+    await page.getByLabel('Keep mine under this name').fill('mine')
+    await page.getByRole('button', { name: /^Keep mine/ }).click()
+    await editor.waitForStatus('On server')
+    await page.getByRole('treeitem', { name: 'secret' }).waitFor({ state: 'detached' })
+    const remote = await git(other, 'ls-remote', '--heads', 'origin')
+    expect(remote).toContain(`${await git(other, 'rev-parse', 'HEAD')}\trefs/heads/main`)
+    expect(remote).toContain('refs/heads/mine')
+  })
+
   it('keeps what was typed and not committed when the tab is closed', async () => {
     const editor = await begin('draft')
     await editor.openFile('limits.json')

@@ -8,6 +8,7 @@ import type { Oid } from '@datakit/git/oid'
 import type { Place } from '@datakit/git/place'
 import { portableRuntime } from '@datakit/git/runtime/portable'
 import { History } from '@datakit/datakit/history'
+import { takeTheirs } from '@datakit/datakit/take-theirs'
 import type { CommitOutcome } from '@datakit/datakit/land'
 import type { LoggedCommit } from '@datakit/datakit/log'
 import { Repository } from '@datakit/datakit/repository'
@@ -31,10 +32,10 @@ import type {
   RepositoryStore,
   SyncOptions,
   SyncReport,
-  UnrelatedChoice,
-  UnrelatedDecision,
+  SplitChoice,
+  SplitDecision,
 } from './data.ts'
-import { findDecisions, keepMine, syncWithServer } from './data-sync.ts'
+import { findDecisions, syncWithServer } from './data-sync.ts'
 import type { EntryKind } from './tree-rows.ts'
 import { keepUpInWorker } from './upkeep.ts'
 
@@ -195,8 +196,8 @@ class LocalRepository implements RepositoryStore {
     }
   }
 
-  settle(decision: UnrelatedDecision, choice: UnrelatedChoice): Promise<void> {
-    return keepMine(this.#repository, decision, choice)
+  settle(decision: SplitDecision, choice: SplitChoice): Promise<void> {
+    return takeTheirs(this.#repository, decision, choice)
   }
 
   async waiting(): Promise<number> {

@@ -86,21 +86,22 @@ export interface ConflictDecision {
   readonly unstored: ReadonlyMap<Oid, Uint8Array>
 }
 
-/** Two histories under one name that never had anything in common. */
-export interface UnrelatedDecision {
-  readonly kind: 'unrelated'
+/** Two histories under one name that cannot be merged without asking. */
+export interface SplitDecision {
+  /** They never had anything in common; or the server took back commits that mine are made on. */
+  readonly kind: 'unrelated' | 'rewritten'
   readonly branch: string
   readonly ours: Oid
   readonly theirs: Oid
 }
 
-/** The server has another repository under this name than before. */
+/** The server has another repository under this name than before, or none of whose branches are here. */
 export interface ReplacedDecision {
   readonly kind: 'replaced'
 }
 
 /** A question that only a person can answer. */
-export type Decision = ConflictDecision | UnrelatedDecision | ReplacedDecision
+export type Decision = ConflictDecision | SplitDecision | ReplacedDecision
 
 /** How a commit ended. */
 export type CommitResult =
@@ -126,10 +127,11 @@ export interface SyncOptions {
   readonly acceptsOther?: boolean
 }
 
-/** What to do with two histories that have nothing in common. Both keep everything. */
-export type UnrelatedChoice =
-  /** Mine goes on as a branch of this name, the server's takes the place. */
-  { readonly keepMineAs: string }
+/** What to do with two histories. The server's takes the place of mine. */
+export interface SplitChoice {
+  /** Mine goes on as a branch of this name; `undefined` gives it up. */
+  readonly keepMineAs: string | undefined
+}
 
 /** What was chosen for each path of a conflict. */
 export type Choices = ReadonlyMap<string, Resolution>
@@ -165,7 +167,7 @@ export interface RepositoryStore {
   /** Decisions that can be seen from here without the server. */
   decisions(): Promise<readonly Decision[]>
   resolve(decision: ConflictDecision, choices: Choices, words: CommitWords): Promise<CommitResult>
-  settle(decision: UnrelatedDecision, choice: UnrelatedChoice): Promise<void>
+  settle(decision: SplitDecision, choice: SplitChoice): Promise<void>
   /** How many commits the server has not got, as far as is known here. */
   waiting(): Promise<number>
   /**

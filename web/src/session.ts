@@ -15,7 +15,7 @@ import type {
   Edit,
   ListedEntry,
   RepositoryStore,
-  UnrelatedDecision,
+  SplitDecision,
 } from './data.ts'
 import { editsOfDecision, writeOf } from './draft-decision.ts'
 import { DraftKeeper } from './draft-keeper.ts'
@@ -176,8 +176,8 @@ export class Session {
     return this.store.readBlob(oid)
   }
 
-  /** Keeps both of two unrelated histories: mine as a branch of another name. */
-  async settle(decision: UnrelatedDecision, keepMineAs: string): Promise<ActionResult> {
+  /** Takes the server's history; mine is kept as a branch of another name, or given up. */
+  async settle(decision: SplitDecision, keepMineAs: string | undefined): Promise<ActionResult> {
     const result = await this.#act(async () => {
       await this.store.settle(decision, { keepMineAs })
       return { state: 'unchanged' }

@@ -7,7 +7,7 @@ import type { JSX } from 'preact'
 import { useId, useState } from 'preact/hooks'
 import type { Conflict, ConflictKind, Resolution } from '@datakit/datakit/conflict'
 import { navigate } from '../app-state.ts'
-import type { ConflictDecision, FileSide, UnrelatedDecision } from '../data.ts'
+import type { ConflictDecision, FileSide, SplitDecision } from '../data.ts'
 import type { Session } from '../session.ts'
 import { decodeText, encodeText, formatSize, type TextFile } from '../text-file.ts'
 import { nameOf } from '../tree-rows.ts'
@@ -42,8 +42,8 @@ export function ConflictsView({ session }: { readonly session: Session }): JSX.E
             decision={decision}
           />
         ) : (
-          decision.kind === 'unrelated' && (
-            <UnrelatedForm
+          decision.kind !== 'replaced' && (
+            <SplitForm
               key={decision.ours + decision.theirs}
               session={session}
               decision={decision}
@@ -275,33 +275,36 @@ function Whole(props: {
   )
 }
 
-function UnrelatedForm(props: {
+function SplitForm(props: {
   readonly session: Session
-  readonly decision: UnrelatedDecision
+  readonly decision: SplitDecision
 }): JSX.Element {
   const { session, decision } = props
   const id = useId()
   const day = new Date().toISOString().slice(0, 10)
   const [name, setName] = useState(`${decision.branch}-mine-${day}`)
+  const [isGivingUp, setGivingUp] = useState(false)
   const [problem, setProblem] = useState<string>()
-  const settle = async (event: Event): Promise<void> => {
-    event.preventDefault()
-    const result = await session.settle(decision, name.trim())
+  const settle = async (keepMineAs: string | undefined): Promise<void> => {
+    const result = await session.settle(decision, keepMineAs)
     setProblem(result.state === 'failed' ? result.reason : undefined)
     if (result.state === 'failed') return
     navigate({ view: 'files' })
     focusMain()
   }
+  const submit = (event: Event): void => {
+    event.preventDefault()
+    void settle(name.trim())
+  }
   return (
-    <form class="decision" onSubmit={(event) => void settle(event)} aria-labelledby={id}>
+    <form class="decision" onSubmit={submit} aria-labelledby={id}>
       <h2 id={id}>
-        <bdi>{decision.branch}</bdi> on the server has another history
+        <bdi>{decision.branch}</bdi>{' '}
+        {decision.kind === 'rewritten'
+          ? 'was rewritten on the server'
+          : 'on the server has another history'}
       </h2>
-      <p>
-        What is on this device and what is on the server never had a commit in common: somebody else
-        created a repository of this name, or the server’s was replaced. Nothing is sent until you
-        decide, and nothing is lost either way.
-      </p>
+      <p>{whySplit[decision.kind]}</p>
       <Field
         label="Keep mine under this name"
         value={name}
@@ -313,11 +316,29 @@ function UnrelatedForm(props: {
           {problem}
         </p>
       )}
-      <button type="submit" class="primary">
-        Keep mine as a branch and take the server’s
-      </button>
+      <div class="actions">
+        <button type="submit" class="primary">
+          Keep mine as a branch and take the server’s
+        </button>
+        {isGivingUp ? (
+          <button type="button" onClick={() => void settle(undefined)}>
+            Really give up my commits
+          </button>
+        ) : (
+          <button type="button" onClick={() => setGivingUp(true)}>
+            Give mine up and take the server’s
+          </button>
+        )}
+      </div>
     </form>
   )
+}
+
+const whySplit: Readonly<Record<SplitDecision['kind'], string>> = {
+  unrelated:
+    'What is on this device and what is on the server never had a commit in common: somebody else created a repository of this name, or the server’s was replaced. Nothing is sent until you decide.',
+  rewritten:
+    'Somebody took commits off this branch on the server, and you have newer ones that are made on them. Merging would bring back what was taken off, so nothing is sent until you decide. A branch that you keep is sent to the server with all its commits.',
 }
 
 function ReplacedForm({ session }: { readonly session: Session }): JSX.Element {
@@ -329,9 +350,9 @@ function ReplacedForm({ session }: { readonly session: Session }): JSX.Element {
     <section class="decision">
       <h2>The server has another repository under this name</h2>
       <p>
-        It was deleted and made anew, or put back from a backup. Nothing is sent until you decide.
-        When you go on, branches whose histories have nothing in common are asked about one by one,
-        and what is only on this device stays.
+        It was made by somebody else, made anew, or put back from a backup. Nothing is sent until
+        you decide. When you go on, branches whose histories have nothing in common are asked about
+        one by one, and what is only on this device stays.
       </p>
       <button type="button" class="primary" onClick={() => void goOn()}>
         Go on with the server’s repository
