@@ -1,7 +1,7 @@
 import { utf8 } from '@datakit/git/bytes'
 import { nameObject, type ObjectType } from '@datakit/git/object'
 import type { Oid } from '@datakit/git/oid'
-import { PackTable, type PackRow } from '@datakit/git/pack/pack-table'
+import { packRow, PackTable, unpackRow, type PackRow } from '@datakit/git/pack/pack-table'
 import { encodePack, type PackObject } from '@datakit/git/pack/write-pack'
 import type { Place } from '@datakit/git/place'
 import { nodeRuntime } from '@datakit/git/runtime/node'
@@ -37,7 +37,7 @@ async function keep(
 ): Promise<void> {
   const { bytes, table } = await encodePack(nodeRuntime, objects)
   const claimed = new PackTable()
-  for (let i = 0; i < table.count; i++) claimed.add(change(table.row(i)))
+  for (let i = 0; i < table.count; i++) claimed.addRaw(packRow(change(unpackRow(table.rawRow(i)))))
   const writer = await place.writePack()
   await writer.write(bytes)
   const staged = await writer.finish({ table: claimed, needs: [], verified: false })

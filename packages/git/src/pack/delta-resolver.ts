@@ -14,6 +14,7 @@ import type { PackWriter } from '../place.ts'
 import type { Runtime } from '../runtime.ts'
 import { applyDelta, readDeltaSizes, readSharedEnds } from './delta.ts'
 import { NONE, type EntryTable } from './entry-table.ts'
+import { readTreeDifference } from './links-difference.ts'
 import { readLinks } from './links.ts'
 import { objectNameBytes } from './object-name.ts'
 import { checkSize, spend, type PackBudget } from './pack-limits.ts'
@@ -191,8 +192,10 @@ export class DeltaResolver {
   ): Uint8Array | Promise<Uint8Array> {
     const { entries, table, limits, onObject } = this.#parts
     const { type } = base
-    const shared = type === 'tree' ? readSharedEnds(delta) : undefined
-    const links = readLinks(type, body, { ...base, shared })
+    const links =
+      type === 'tree'
+        ? readTreeDifference(body, { ...base, shared: readSharedEnds(delta) })
+        : readLinks(type, body)
     const row = { oid, type, size: body.length, base: base.oid, links }
     const place = {
       offset: entries.offset(entry),

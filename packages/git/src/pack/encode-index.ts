@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { concat, utf8 } from '../bytes.ts'
+import { concat } from '../bytes.ts'
 import { TYPE_NUMBERS } from '../object.ts'
 import { OID_BYTES } from '../oid.ts'
 import { generationsOf } from './generations.ts'
@@ -19,20 +19,16 @@ const EDGE_BYTES = 64
 /** Bytes of tree rows that every index may have, however few its objects are. */
 const EDGE_FLOOR = 4096
 
-/** What a merged index says beside the objects. */
-export interface CatalogParts {
-  readonly ids: readonly string[]
-  /** Number of the pack, an index into `ids`, that a row of the table is in. */
-  readonly packOf: (row: number) => number
-}
-
 interface Row {
   readonly ordinal: number
   readonly links: PackedLinks
 }
 
-/** The index of the objects in `table`: of one pack, or of several when `catalog` says in which each is. */
-export function encodeIndexOf(table: PackTable, catalog?: CatalogParts): Uint8Array<ArrayBuffer> {
+/** The index of the objects in `table`. Sections of `more` are read along with the look-up columns. */
+export function encodeIndexOf(
+  table: PackTable,
+  more: readonly Section[] = [],
+): Uint8Array<ArrayBuffer> {
   const order = table.order()
   const rows = linkRows(table, order)
   const trees = affordableTrees(rows.tree, order)
@@ -43,8 +39,8 @@ export function encodeIndexOf(table: PackTable, catalog?: CatalogParts): Uint8Ar
   const sections = [oidSection(order), lookSection(table, order, outside)]
   if (hasLargeOffsets(table)) sections.push(largeOffsets(table, order))
   sections.push({ tag: 'outs', rows: outside.count, bytes: outside.bytes })
-  if (catalog !== undefined) sections.push(...packSections(order, catalog))
   sections.push(
+    ...more,
     { tag: 'crcs', rows: table.count, bytes: column(order, (row) => table.crc(row)) },
     commitSection(rows.commit, outside),
     edgeSection(trees, outside),
@@ -174,16 +170,6 @@ function largeOffsets(table: PackTable, order: OidOrder): Section {
     rows: order.count,
     bytes: column(order, (row) => Math.floor(table.offset(row) / 2 ** 32)),
   }
-}
-
-function packSections(order: OidOrder, { ids, packOf }: CatalogParts): Section[] {
-  const packs = new Uint16Array(order.count)
-  for (let ordinal = 0; ordinal < order.count; ordinal++)
-    packs[ordinal] = packOf(order.row(ordinal))
-  return [
-    { tag: 'pack', rows: order.count, bytes: bytesOf(packs) },
-    { tag: 'pkid', rows: ids.length, bytes: utf8(ids.join('\n')) },
-  ]
 }
 
 function commitSection(commits: readonly Row[], outside: Outside): Section {

@@ -99,15 +99,15 @@ export function encodeSections(
  * @throws MalformedError when `bytes`, the first ones of an index, do not begin with the header of one
  */
 export function indexHeadSize(bytes: Uint8Array): number {
-  if (bytes.length < HEADER_BYTES) throw malformed(`it has ${bytes.length} bytes`)
+  if (bytes.length < HEADER_BYTES) throw malformedIndex(`it has ${bytes.length} bytes`)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  if (view.getUint32(0, true) !== INDEX_MAGIC) throw malformed('it does not begin with "DKIX"')
+  if (view.getUint32(0, true) !== INDEX_MAGIC) throw malformedIndex('it does not begin with "DKIX"')
   const version = view.getUint32(4, true)
   if (version !== INDEX_VERSION)
-    throw malformed(`its version is ${version}, expected ${INDEX_VERSION}`)
+    throw malformedIndex(`its version is ${version}, expected ${INDEX_VERSION}`)
   const sections = view.getUint32(12, true)
   if (sections > MAX_SECTIONS)
-    throw malformed(`it has ${sections} sections, at most ${MAX_SECTIONS} are read`)
+    throw malformedIndex(`it has ${sections} sections, at most ${MAX_SECTIONS} are read`)
   return HEADER_BYTES + SECTION_BYTES * sections
 }
 
@@ -118,7 +118,7 @@ export function indexHeadSize(bytes: Uint8Array): number {
  */
 export function decodeIndexHeader(bytes: Uint8Array, limit = Infinity): IndexHeader {
   const head = indexHeadSize(bytes)
-  if (bytes.length < head) throw malformed('it ends inside its section table')
+  if (bytes.length < head) throw malformedIndex('it ends inside its section table')
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const sections = new Map<string, SectionPlace>()
   let end = align(head)
@@ -127,10 +127,11 @@ export function decodeIndexHeader(bytes: Uint8Array, limit = Infinity): IndexHea
     const start = view.getUint32(row + 4, true)
     const length = view.getUint32(row + 8, true)
     // One after the other and aligned, as they are written: then no two can share bytes.
-    if (start !== end || sections.has(tag)) throw malformed(`its section "${tag}" is misplaced`)
+    if (start !== end || sections.has(tag))
+      throw malformedIndex(`its section "${tag}" is misplaced`)
     end = align(start + length)
     if (start + length > limit)
-      throw malformed(`its section "${tag}" ends behind its ${limit} bytes`)
+      throw malformedIndex(`its section "${tag}" ends behind its ${limit} bytes`)
     sections.set(tag, { start, length, rows: view.getUint32(row + 12, true) })
   }
   return { count: view.getUint32(8, true), sections, size: end }
@@ -138,11 +139,12 @@ export function decodeIndexHeader(bytes: Uint8Array, limit = Infinity): IndexHea
 
 /** The error for an index that cannot be read. */
 export function malformedIndex(problem: string): MalformedError {
-  return malformed(problem)
+  return new MalformedError('a pack index', problem)
 }
 
-function malformed(problem: string): MalformedError {
-  return new MalformedError('a pack index', problem)
+/** Looks at whole words of little-endian bytes, which begin at a multiple of four. */
+export function wordsOf(bytes: Uint8Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
+  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2)
 }
 
 /** The bytes of a typed array. */

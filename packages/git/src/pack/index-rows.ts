@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { malformedIndex, NO_LINK, type Link } from './index-format.ts'
+import { malformedIndex, NO_LINK, wordsOf, type Link } from './index-format.ts'
 
 /** A section of rows, and what its links may lead to. */
 export interface RowSource {
@@ -27,14 +27,21 @@ export interface CommitRow {
   readonly generation: number
 }
 
-/** The commits of an index. */
-export interface CommitRows {
+/** The rows of a section, by the ordinal of what they are about. */
+export interface Rows<Row> {
   readonly count: number
-  /** Ordinals of all commits, ascending. */
+  /** Ordinals of all rows, ascending. */
   readonly ordinals: Uint32Array
-  /** The commit with this ordinal; `undefined` when it is not a commit, or a broken one. */
-  of(ordinal: number): CommitRow | undefined
+  /** The row of the object with this ordinal; `undefined` when there is none: it is of another type, or was left out. */
+  of(ordinal: number): Row | undefined
 }
+
+/** The commits of an index. */
+export type CommitRows = Rows<CommitRow>
+/** The trees of an index; one whose row was left out must be read. */
+export type EdgeRows = Rows<EdgeRow>
+/** The annotated tags of an index, and what they name. */
+export type TagRows = Rows<Link>
 
 /** A tree as the index tells it: (children of `against`, without `removed`) and `added`. */
 export interface EdgeRow {
@@ -44,22 +51,6 @@ export interface EdgeRow {
   readonly added: Uint32Array
 }
 
-/** The trees of an index. */
-export interface EdgeRows {
-  readonly count: number
-  readonly ordinals: Uint32Array
-  /** The tree with this ordinal; `undefined` when its row was left out: read the tree. */
-  of(ordinal: number): EdgeRow | undefined
-}
-
-/** The annotated tags of an index. */
-export interface TagRows {
-  readonly count: number
-  readonly ordinals: Uint32Array
-  /** What the tag with this ordinal names. */
-  of(ordinal: number): Link | undefined
-}
-
 /** Decodes the section `cmts`. @throws MalformedError when it is cut short or leads out of bounds */
 export function decodeCommits(source: RowSource): CommitRows {
   const { bytes, rows } = source
@@ -67,26 +58,17 @@ export function decodeCommits(source: RowSource): CommitRows {
   if (bytes.length < head + rows * 16 + 4) throw malformedIndex('its commits are cut short')
   const times = new Float64Array(bytes.buffer, bytes.byteOffset, rows)
   const words = wordsOf(bytes.subarray(head))
-  const ordinals = checkedOrdinals(words, source)
-  const trees = checkedLinks(words.subarray(rows, rows * 2), source.links)
+  const trees = checkedLinks(words.subarray(rows, rows * 2), source)
   const generations = words.subarray(rows * 2, rows * 3)
   const starts = words.subarray(rows * 3, rows * 4 + 1)
-  const parents = checkedLinks(words.subarray(rows * 4 + 1), source.links)
+  const parents = checkedLinks(words.subarray(rows * 4 + 1), source)
   checkStarts(starts, parents.length)
-  return {
-    count: rows,
-    ordinals,
-    of(ordinal) {
-      const row = findRow(ordinals, ordinal)
-      if (row < 0) return undefined
-      return {
-        tree: trees[row] ?? NO_LINK,
-        parents: parents.subarray(starts[row], starts[row + 1]),
-        time: times[row] ?? 0,
-        generation: generations[row] ?? 0,
-      }
-    },
-  }
+  return rowsOf(words, source, (row) => ({
+    tree: trees[row] ?? NO_LINK,
+    parents: parents.subarray(starts[row], starts[row + 1]),
+    time: times[row] ?? 0,
+    generation: generations[row] ?? 0,
+  }))
 }
 
 /** Decodes the section `edge`. @throws MalformedError when it is cut short or leads out of bounds */
@@ -94,25 +76,15 @@ export function decodeEdges(source: RowSource): EdgeRows {
   const { bytes, rows } = source
   if (bytes.length < rows * 16 + 4) throw malformedIndex('its trees are cut short')
   const words = wordsOf(bytes)
-  const ordinals = checkedOrdinals(words, source)
-  const against = checkedLinks(words.subarray(rows, rows * 2), source.links)
+  const against = checkedLinks(words.subarray(rows, rows * 2), source)
   const starts = words.subarray(rows * 2, rows * 4 + 1)
-  const children = checkedLinks(words.subarray(rows * 4 + 1), source.links)
+  const children = checkedLinks(words.subarray(rows * 4 + 1), source)
   checkStarts(starts, children.length)
-  return {
-    count: rows,
-    ordinals,
-    of(ordinal) {
-      const row = findRow(ordinals, ordinal)
-      if (row < 0) return undefined
-      const [start, middle, end] = [starts[2 * row], starts[2 * row + 1], starts[2 * row + 2]]
-      return {
-        against: against[row] ?? NO_LINK,
-        removed: children.subarray(start, middle),
-        added: children.subarray(middle, end),
-      }
-    },
-  }
+  return rowsOf(words, source, (row) => ({
+    against: against[row] ?? NO_LINK,
+    removed: children.subarray(starts[2 * row], starts[2 * row + 1]),
+    added: children.subarray(starts[2 * row + 1], starts[2 * row + 2]),
+  }))
 }
 
 /** Decodes the section `tags`. @throws MalformedError when it is cut short or leads out of bounds */
@@ -120,23 +92,16 @@ export function decodeTags(source: RowSource): TagRows {
   const { bytes, rows } = source
   if (bytes.length !== rows * 8) throw malformedIndex('its tags are cut short')
   const words = wordsOf(bytes)
-  const ordinals = checkedOrdinals(words, source)
-  const targets = checkedLinks(words.subarray(rows), source.links)
-  return {
-    count: rows,
-    ordinals,
-    of(ordinal) {
-      const row = findRow(ordinals, ordinal)
-      return row < 0 ? undefined : targets[row]
-    },
-  }
+  const targets = checkedLinks(words.subarray(rows), source)
+  return rowsOf(words, source, (row) => targets[row] ?? NO_LINK)
 }
 
-function wordsOf(bytes: Uint8Array<ArrayBuffer>): Uint32Array {
-  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2)
-}
-
-function checkedOrdinals(words: Uint32Array, { rows, count }: RowSource): Uint32Array {
+/** Rows whose ordinals come first in `words`. */
+function rowsOf<Row>(
+  words: Uint32Array,
+  { rows, count }: RowSource,
+  rowAt: (row: number) => Row,
+): Rows<Row> {
   const ordinals = words.subarray(0, rows)
   let before = -1
   for (const ordinal of ordinals) {
@@ -144,10 +109,17 @@ function checkedOrdinals(words: Uint32Array, { rows, count }: RowSource): Uint32
       throw malformedIndex('the ordinals of its rows are not in order')
     before = ordinal
   }
-  return ordinals
+  return {
+    count: rows,
+    ordinals,
+    of(ordinal) {
+      const row = findRow(ordinals, ordinal)
+      return row < 0 ? undefined : rowAt(row)
+    },
+  }
 }
 
-function checkedLinks(links: Uint32Array, limit: number): Uint32Array {
+function checkedLinks(links: Uint32Array, { links: limit }: RowSource): Uint32Array {
   for (const link of links)
     if (link >= limit && link !== NO_LINK) throw malformedIndex('a link is out of bounds')
   return links

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { concat } from '../bytes.ts'
+import { concat, utf8 } from '../bytes.ts'
 import type { PackId } from '../place.ts'
 import { encodeIndexOf } from './encode-index.ts'
-import { NO_LINK, type Link } from './index-format.ts'
+import { bytesOf, NO_LINK, type Link } from './index-format.ts'
 import type { CommitRows, EdgeRows, TagRows } from './index-rows.ts'
 import type { PackedLinks } from './links.ts'
 import { compareAt, sortRows } from './oid-order.ts'
@@ -68,7 +68,12 @@ export async function mergeIndexes(parts: readonly MergePart[]): Promise<Uint8Ar
       packs.push(numbers.get(pack ?? index.packs[index.packOf(ordinal)] ?? '') ?? 0)
     }
   }
-  return encodeIndexOf(table, { ids, packOf: (row) => packs[row] ?? 0 })
+  const order = table.order()
+  const packOf = Uint16Array.from(packs, (_, ordinal) => packs[order.row(ordinal)] ?? 0)
+  return encodeIndexOf(table, [
+    { tag: 'pack', rows: packs.length, bytes: bytesOf(packOf) },
+    { tag: 'pkid', rows: ids.length, bytes: utf8(ids.join('\n')) },
+  ])
 }
 
 /** For each object of the indexes, one after the other, 1 when no earlier one has it. */

@@ -6,6 +6,7 @@ import { utf8 } from '../bytes.ts'
 import { EMPTY_TREE, encodeOid, type Oid } from '../oid.ts'
 import { encodeTree, MODES, type TreeEntry } from '../tree.ts'
 import { makeDelta, readSharedEnds, type SharedEnds } from './delta.ts'
+import { readTreeDifference } from './links-difference.ts'
 import { packLinks, readLinks, unpackLinks, type Links } from './links.ts'
 
 const oid = (digit: string): Oid => digit.repeat(40) as Oid
@@ -39,8 +40,10 @@ function treeLinks(
   base?: Uint8Array,
   shared?: SharedEnds,
 ): Extract<Links, { kind: 'tree' }> | undefined {
-  const other = base === undefined ? undefined : { oid: against, body: base, shared }
-  const packed = readLinks('tree', body, other)
+  const packed =
+    base === undefined
+      ? readLinks('tree', body)
+      : readTreeDifference(body, { oid: against, body: base, shared })
   const links = packed === undefined ? undefined : unpackLinks(packed)
   return links?.kind === 'tree' ? links : undefined
 }

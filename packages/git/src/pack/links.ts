@@ -10,7 +10,6 @@
 import { concat } from '../bytes.ts'
 import type { ObjectType } from '../object.ts'
 import { encodeOid, OID_BYTES, readOid, type Oid } from '../oid.ts'
-import { sharedPrefix, sharedSuffix, type SharedEnds } from './delta.ts'
 
 /** What a commit, a tree or a tag names. Blobs name nothing. */
 export type Links =
@@ -50,17 +49,23 @@ export function packLinks(links: Links): PackedLinks {
   if (links.kind === 'commit') {
     const { time, generation } = links
     return {
-      ...none,
+      ...NO_DETAILS,
       kind: 'commit',
       oids: encodeOids([links.tree, ...links.parents]),
       time,
       generation,
     }
   }
-  if (links.kind === 'tag') return { ...none, kind: 'tag', oids: encodeOid(links.target) }
+  if (links.kind === 'tag') return { ...NO_DETAILS, kind: 'tag', oids: encodeOid(links.target) }
   const against = links.against === undefined ? [] : [links.against]
   const oids = encodeOids([...against, ...links.removed, ...links.added])
-  return { ...none, kind: 'tree', oids, against: against.length > 0, removed: links.removed.length }
+  return {
+    ...NO_DETAILS,
+    kind: 'tree',
+    oids,
+    against: against.length > 0,
+    removed: links.removed.length,
+  }
 }
 
 /** Links as callers read them. */
@@ -82,34 +87,20 @@ export function unpackLinks(packed: PackedLinks): Links {
   }
 }
 
-/** A tree that another one is told by. */
-export interface OtherTree {
-  readonly oid: Uint8Array
-  readonly body: Uint8Array
-  /** How many bytes both are known to begin and to end with; found by comparing them when left out. */
-  readonly shared?: SharedEnds | undefined
-}
-
 /**
  * The links that a body holds; `undefined` for blobs and for bodies too broken to have any, which is for
  * `checkObject` to report.
- *
- * @param against body and oid of another tree to tell a tree's links by
  */
-export function readLinks(
-  type: ObjectType,
-  body: Uint8Array,
-  against?: OtherTree,
-): PackedLinks | undefined {
+export function readLinks(type: ObjectType, body: Uint8Array): PackedLinks | undefined {
   if (type === 'commit') return commitLinks(body)
-  if (type === 'tree')
-    return against === undefined ? treeLinks(body) : treeDifference(body, against)
+  if (type === 'tree') return treeLinks(body)
   if (type !== 'tag') return undefined
   const target = lineOid(body, 0, 'object ')
-  return target === undefined ? undefined : { ...none, kind: 'tag', oids: target }
+  return target === undefined ? undefined : { ...NO_DETAILS, kind: 'tag', oids: target }
 }
 
-const none = { time: 0, generation: 0, against: false, removed: 0 } as const
+/** What most links do without. */
+export const NO_DETAILS = { time: 0, generation: 0, against: false, removed: 0 } as const
 
 function encodeOids(oids: readonly Oid[]): Uint8Array {
   return concat(oids.map((oid) => encodeOid(oid)))
@@ -130,7 +121,7 @@ function commitLinks(body: Uint8Array): PackedLinks | undefined {
     oids.push(parent)
     at += 48
   }
-  return { ...none, kind: 'commit', oids: concat(oids), time: commitTime(body, at) }
+  return { ...NO_DETAILS, kind: 'commit', oids: concat(oids), time: commitTime(body, at) }
 }
 
 /** Seconds of the committer line, 0 when there are none to read. */
@@ -182,7 +173,7 @@ function nibble(code: number): number {
 }
 
 /** Where the entry behind the one at `i` begins; -1 when the tree is broken there. */
-function nextEntry(body: Uint8Array, i: number): number {
+export function nextEntry(body: Uint8Array, i: number): number {
   const last = body.length - OID_BYTES
   let zero = i
   // Names are short: a loop finds their end before `indexOf` has begun.
@@ -191,22 +182,23 @@ function nextEntry(body: Uint8Array, i: number): number {
 }
 
 /** Whether the entry at `i` is a submodule: 160000 is the only mode that begins with 16. */
-function isSubmodule(body: Uint8Array, i: number): boolean {
+export function isSubmodule(body: Uint8Array, i: number): boolean {
   return body[i] === 49 && body[i + 1] === 54
 }
 
 /** Puts the child of the entry from `i` up to `end` into a set of children. */
-function addChild(
+export function addChild(
   children: Map<string, Uint8Array>,
   body: Uint8Array,
   { i, end }: { i: number; end: number },
 ): void {
   if (isSubmodule(body, i)) return
   const oid = body.subarray(end - OID_BYTES, end)
-  children.set(key(oid), oid)
+  children.set(oidKey(oid), oid)
 }
 
-function key(oid: Uint8Array): string {
+/** The oid as a key of a map. */
+export function oidKey(oid: Uint8Array): string {
   return String.fromCharCode(...oid)
 }
 
@@ -218,85 +210,5 @@ function treeLinks(body: Uint8Array): PackedLinks | undefined {
     addChild(children, body, { i, end })
     i = end
   }
-  return { ...none, kind: 'tree', oids: concat([...children.values()]) }
-}
-
-function treeDifference(body: Uint8Array, against: OtherTree): PackedLinks | undefined {
-  const old = against.body
-  const start = lastEntryBefore(body, against.shared?.prefix ?? sharedPrefix(old, body))
-  const longest = Math.min(old.length, body.length) - start
-  const suffix = Math.min(longest, against.shared?.suffix ?? sharedSuffix(old, body, start))
-  const removed = new Map<string, Uint8Array>()
-  const added = new Map<string, Uint8Array>()
-  let [i, j] = [start, start]
-  while (old.length - i !== body.length - j || old.length - i > suffix) {
-    const same = sameEntry(old, i, { body, at: j })
-    i += same
-    j += same
-    if (same > 0) continue
-    const isOld = old.length - i >= body.length - j
-    const end = isOld ? nextEntry(old, i) : nextEntry(body, j)
-    if (end < 0) return undefined
-    if (isOld) addChild(removed, old, { i, end })
-    else addChild(added, body, { i: j, end })
-    if (isOld) i = end
-    else j = end
-  }
-  for (const child of added.keys()) if (removed.delete(child)) added.delete(child)
-  if (removed.size > 0 && !keepAbsent(removed, body)) return undefined
-  const oids = concat([against.oid, ...removed.values(), ...added.values()])
-  return { ...none, kind: 'tree', oids, against: true, removed: removed.size }
-}
-
-/** Length of the entry at `i`, if the other body has the same one at its place; 0 otherwise. */
-function sameEntry(
-  old: Uint8Array,
-  i: number,
-  other: { readonly body: Uint8Array; readonly at: number },
-): number {
-  const { body, at } = other
-  const last = Math.min(old.length - i, body.length - at) - OID_BYTES
-  let zero = 0
-  while (zero < last && old[i + zero] !== 0 && old[i + zero] === body[at + zero]) zero++
-  const end = zero + 1 + OID_BYTES
-  if (zero >= last) return 0
-  for (let k = zero; k < end; k++) if (old[i + k] !== body[at + k]) return 0
-  return end
-}
-
-/** Where the last entry begins that does not end before or at `limit`. */
-function lastEntryBefore(body: Uint8Array, limit: number): number {
-  let start = 0
-  for (let end = nextEntry(body, 0); end >= 0 && end <= limit; end = nextEntry(body, end))
-    start = end
-  return start
-}
-
-/** Takes from `removed` what an entry of the tree still has; `false` when the tree is broken. */
-function keepAbsent(removed: Map<string, Uint8Array>, body: Uint8Array): boolean {
-  // A search for bytes is many times faster than a walk, and most oids that went are nowhere else.
-  if (removed.size <= MAX_SEARCHES && !appears([...removed.values()], body)) return true
-  for (let i = 0; i < body.length;) {
-    const end = nextEntry(body, i)
-    if (end < 0) return false
-    if (!isSubmodule(body, i)) removed.delete(key(body.subarray(end - OID_BYTES, end)))
-    i = end
-  }
-  return true
-}
-
-/** Oids that are searched for one by one. */
-const MAX_SEARCHES = 32
-
-/** Whether one of the oids stands anywhere in the body, as a child or by accident. */
-function appears(oids: readonly Uint8Array[], body: Uint8Array): boolean {
-  for (const oid of oids) {
-    const first = oid[0] ?? 0
-    for (let at = body.indexOf(first); at >= 0; at = body.indexOf(first, at + 1)) {
-      let same = 1
-      while (same < OID_BYTES && body[at + same] === oid[same]) same++
-      if (same === OID_BYTES) return true
-    }
-  }
-  return false
+  return { ...NO_DETAILS, kind: 'tree', oids: concat([...children.values()]) }
 }

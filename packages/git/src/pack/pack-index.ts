@@ -8,17 +8,10 @@
  *
  * @module
  */
+import { text } from '../bytes.ts'
 import { typeOfNumber, type ObjectType } from '../object.ts'
 import { encodeOid, OID_BYTES, readOid, type Oid } from '../oid.ts'
 import type { PackId } from '../place.ts'
-import {
-  decodeCommits,
-  decodeEdges,
-  decodeTags,
-  type CommitRows,
-  type EdgeRows,
-  type TagRows,
-} from './index-rows.ts'
 import {
   decodeIndexHeader,
   HEADER_BYTES,
@@ -26,8 +19,11 @@ import {
   MAX_SECTIONS,
   NO_LINK,
   SECTION_BYTES,
+  wordsOf,
 } from './index-format.ts'
-import type { IndexHeader, Link, SectionTag } from './index-format.ts'
+import type { IndexHeader, Link, SectionPlace, SectionTag } from './index-format.ts'
+import { decodeCommits, decodeEdges, decodeTags } from './index-rows.ts'
+import type { CommitRows, EdgeRows, RowSource, TagRows } from './index-rows.ts'
 import { compareAt, findOid } from './oid-order.ts'
 
 /** Looks up objects by oid or by ordinal, their position in the order of the oids. */
@@ -35,10 +31,6 @@ export interface PackIndex {
   readonly count: number
   /** Packs that a merged index covers; none in the index of one pack. */
   readonly packs: readonly PackId[]
-  /** How many outside oids it names. */
-  readonly outsides: number
-  /** Bytes held by what was read of it so far. */
-  readonly bytesHeld: number
   /** Ordinal of an object; -1 when it is not here. */
   find(oid: Oid): number
   /** The same, for the 20 bytes at `start`. */
@@ -87,9 +79,11 @@ export async function openPackIndex(read: ReadIndex, size: number | undefined): 
     first.subarray(0, HEADER_BYTES + MAX_SECTIONS * SECTION_BYTES),
     limit,
   )
-  const source = new SectionSource(header, first, read)
-  await source.load(coreTags)
-  return new OpenIndex(source, await decodeCore(source))
+  const sections = new Sections(header, first, read)
+  await sections.load(['oids', 'look', 'offh', 'outs', 'pack', 'pkid'])
+  const columns = await readColumns(sections)
+  checkColumns(columns)
+  return packIndex(columns, sections)
 }
 
 /** Opens an index that is in memory whole. */
@@ -97,15 +91,12 @@ export async function openPackIndexBytes(bytes: Uint8Array): Promise<PackIndex> 
   return openPackIndex(async (start, end) => bytes.subarray(start, end), bytes.length)
 }
 
-const coreTags: readonly SectionTag[] = ['oids', 'look', 'offh', 'outs', 'pack', 'pkid']
-
-/** Reads sections of an index, each once. */
-class SectionSource {
+/** Reads sections of an index. */
+class Sections {
   readonly header: IndexHeader
   readonly #read: ReadIndex
   /** The piece of the index that was read at the beginning. */
   #head: Uint8Array
-  held = 0
 
   constructor(header: IndexHeader, head: Uint8Array, read: ReadIndex) {
     this.header = header
@@ -117,28 +108,27 @@ class SectionSource {
   async load(tags: readonly SectionTag[]): Promise<void> {
     let end = 0
     for (const tag of tags) {
-      const place = this.header.sections.get(tag)
-      if (place !== undefined) end = Math.max(end, place.start + place.length)
+      const { start, length } = this.#place(tag)
+      end = Math.max(end, start + length)
     }
     if (end > this.#head.length) this.#head = await this.#exactly(0, end)
-    this.held += this.#head.length
   }
 
   rows(tag: SectionTag): number {
-    return this.header.sections.get(tag)?.rows ?? 0
+    return this.#place(tag).rows
   }
 
   /** Bytes of a section, at an address that typed arrays can look at; empty when the index has none. */
   async bytes(tag: SectionTag): Promise<Uint8Array<ArrayBuffer>> {
-    const place = this.header.sections.get(tag)
-    if (place === undefined) return new Uint8Array(0)
-    const end = place.start + place.length
-    const isHere = end <= this.#head.length
-    const bytes = isHere
-      ? this.#head.subarray(place.start, end)
-      : await this.#exactly(place.start, end)
-    if (!isHere) this.held += bytes.length
-    return aligned(bytes)
+    const { start, length } = this.#place(tag)
+    const end = start + length
+    return aligned(
+      end <= this.#head.length ? this.#head.subarray(start, end) : await this.#exactly(start, end),
+    )
+  }
+
+  #place(tag: SectionTag): SectionPlace {
+    return this.header.sections.get(tag) ?? { start: 0, length: 0, rows: 0 }
   }
 
   async #exactly(start: number, end: number): Promise<Uint8Array> {
@@ -155,65 +145,62 @@ function aligned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(buffer, bytes.byteOffset, bytes.length)
 }
 
-interface Core {
+/** What is looked at for every object. */
+interface Columns {
   readonly count: number
   readonly fanOut: Uint32Array
   readonly oids: Uint8Array
   readonly offsets: Uint32Array
-  readonly highOffsets: Uint32Array | undefined
+  /** Empty where all are 0. */
+  readonly highOffsets: Uint32Array
   readonly lengths: Uint32Array
   readonly sizes: Uint32Array
   readonly bases: Uint32Array
   readonly types: Uint8Array
   readonly outs: Uint8Array
-  readonly packOf: Uint16Array | undefined
+  /** Empty in the index of one pack. */
+  readonly packOf: Uint16Array
   readonly packs: readonly PackId[]
 }
 
-async function decodeCore(source: SectionSource): Promise<Core> {
-  const { count } = source.header
-  const oids = await source.bytes('oids')
-  const look = await source.bytes('look')
-  const outs = await source.bytes('outs')
-  const high = await source.bytes('offh')
-  const packOf = await source.bytes('pack')
+async function readColumns(sections: Sections): Promise<Columns> {
+  const { count } = sections.header
+  const oids = await sections.bytes('oids')
+  const look = await sections.bytes('look')
+  const outs = await sections.bytes('outs')
+  const high = await sections.bytes('offh')
+  const packOf = await sections.bytes('pack')
+  const ids = await sections.bytes('pkid')
   if (oids.length !== 1024 + count * OID_BYTES)
     throw malformedIndex(`its oids are not those of ${count} objects`)
   if (look.length !== count * 17)
     throw malformedIndex(`its columns are not those of ${count} objects`)
-  if (outs.length !== source.rows('outs') * OID_BYTES)
+  if (outs.length !== sections.rows('outs') * OID_BYTES)
     throw malformedIndex('its outside oids are cut short')
   if (high.length !== 0 && high.length !== count * 4)
     throw malformedIndex('its high offsets are cut short')
-  const core: Core = {
+  if (packOf.length + ids.length > 0 && packOf.length !== count * 2)
+    throw malformedIndex('it does not say of each object which pack it is in')
+  const words = wordsOf(look)
+  const column = (i: number): Uint32Array => words.subarray(i * count, (i + 1) * count)
+  return {
     count,
-    fanOut: new Uint32Array(oids.buffer, oids.byteOffset, 256),
+    fanOut: wordsOf(oids).subarray(0, 256),
     oids: oids.subarray(1024),
-    offsets: new Uint32Array(look.buffer, look.byteOffset, count),
-    highOffsets:
-      high.length === 0 ? undefined : new Uint32Array(high.buffer, high.byteOffset, count),
-    lengths: new Uint32Array(look.buffer, look.byteOffset + count * 4, count),
-    sizes: new Uint32Array(look.buffer, look.byteOffset + count * 8, count),
-    bases: new Uint32Array(look.buffer, look.byteOffset + count * 12, count),
+    offsets: column(0),
+    lengths: column(1),
+    sizes: column(2),
+    bases: column(3),
     types: look.subarray(count * 16),
+    highOffsets: wordsOf(high),
     outs,
-    packOf:
-      packOf.length === 0
-        ? undefined
-        : new Uint16Array(packOf.buffer, packOf.byteOffset, packOf.length >> 1),
-    packs: decodePackIds(await source.bytes('pkid')),
+    packOf: new Uint16Array(packOf.buffer, packOf.byteOffset, packOf.length >> 1),
+    packs: ids.length === 0 ? [] : text(ids).split('\n'),
   }
-  checkCore(core)
-  return core
 }
 
-function decodePackIds(bytes: Uint8Array): PackId[] {
-  return bytes.length === 0 ? [] : new TextDecoder().decode(bytes).split('\n')
-}
-
-function checkCore(core: Core): void {
-  const { count, fanOut, oids } = core
-  const links = count + core.outs.length / OID_BYTES
+function checkColumns({ count, fanOut, oids, types, bases, outs, packOf, packs }: Columns): void {
+  const links = count + outs.length / OID_BYTES
   let before = 0
   for (const total of fanOut) {
     if (total < before) throw malformedIndex('its fan-out is not monotonic')
@@ -221,134 +208,74 @@ function checkCore(core: Core): void {
   }
   if (before !== count) throw malformedIndex(`its fan-out ends at ${before}, expected ${count}`)
   for (let i = 0; i < count; i++) {
-    if (i > 0 && compareAt(oids, (i - 1) * OID_BYTES, oids, i * OID_BYTES) >= 0) {
+    if (i > 0 && compareAt(oids, (i - 1) * OID_BYTES, oids, i * OID_BYTES) >= 0)
       throw malformedIndex('its oids are not in order')
-    }
     const first = oids[i * OID_BYTES] ?? 0
     if (i >= (fanOut[first] ?? 0)) throw malformedIndex('its fan-out is not that of its oids')
-    if (typeOfNumber(core.types[i] ?? 0) === undefined)
+    if (typeOfNumber(types[i] ?? 0) === undefined)
       throw malformedIndex('a type is none of the four')
-    const base = core.bases[i] ?? NO_LINK
+    const base = bases[i] ?? NO_LINK
     if (base !== NO_LINK && base >= links) throw malformedIndex('a base is out of bounds')
   }
-  checkPacks(core)
-}
-
-function checkPacks({ count, packOf, packs }: Core): void {
-  if (packOf === undefined && packs.length === 0) return
-  if (packOf?.length !== count)
-    throw malformedIndex('it does not say of each object which pack it is in')
   for (const pack of packOf)
     if (pack >= packs.length) throw malformedIndex('a pack is out of bounds')
 }
 
-class OpenIndex implements PackIndex {
-  readonly count: number
-  readonly packs: readonly PackId[]
-  readonly outsides: number
-  readonly #source: SectionSource
-  readonly #core: Core
-  #crcs: Promise<Uint32Array> | undefined
-  #commits: Promise<CommitRows> | undefined
-  #edges: Promise<EdgeRows> | undefined
-  #tags: Promise<TagRows> | undefined
-
-  constructor(source: SectionSource, core: Core) {
-    this.#source = source
-    this.#core = core
-    this.count = core.count
-    this.packs = core.packs
-    this.outsides = core.outs.length / OID_BYTES
-  }
-
-  get bytesHeld(): number {
-    return this.#source.held
-  }
-
-  find(oid: Oid): number {
-    return this.findBytes(encodeOid(oid))
-  }
-
-  findBytes(oid: Uint8Array, start = 0): number {
-    return findOid(this.#core.fanOut, this.#core.oids, oid, start)
-  }
-
-  oid(ordinal: number): Oid {
-    return readOid(this.#core.oids, ordinal * OID_BYTES)
-  }
-
-  oidBytes(ordinal: number): Uint8Array {
-    return this.#core.oids.subarray(ordinal * OID_BYTES, (ordinal + 1) * OID_BYTES)
-  }
-
-  type(ordinal: number): ObjectType {
-    return typeOfNumber(this.#core.types[ordinal] ?? 0) ?? 'blob'
-  }
-
-  size(ordinal: number): number {
-    return this.#core.sizes[ordinal] ?? 0
-  }
-
-  offset(ordinal: number): number {
-    return (this.#core.offsets[ordinal] ?? 0) + (this.#core.highOffsets?.[ordinal] ?? 0) * 2 ** 32
-  }
-
-  length(ordinal: number): number {
-    return this.#core.lengths[ordinal] ?? 0
-  }
-
-  base(ordinal: number): Link {
-    return this.#core.bases[ordinal] ?? NO_LINK
-  }
-
-  packOf(ordinal: number): number {
-    return this.#core.packOf?.[ordinal] ?? 0
-  }
-
-  linkOid(link: Link): Oid | undefined {
-    const bytes = this.linkBytes(link)
-    return bytes === undefined ? undefined : readOid(bytes)
-  }
-
-  linkBytes(link: Link): Uint8Array | undefined {
-    if (link < this.count) return this.oidBytes(link)
-    const at = (link - this.count) * OID_BYTES
-    return at < this.#core.outs.length ? this.#core.outs.subarray(at, at + OID_BYTES) : undefined
-  }
-
-  crcs(): Promise<Uint32Array> {
-    this.#crcs ??= this.#readCrcs()
-    return this.#crcs
-  }
-
-  commits(): Promise<CommitRows> {
-    this.#commits ??= this.#rows('cmts').then(decodeCommits)
-    return this.#commits
-  }
-
-  edges(): Promise<EdgeRows> {
-    this.#edges ??= this.#rows('edge').then(decodeEdges)
-    return this.#edges
-  }
-
-  tags(): Promise<TagRows> {
-    this.#tags ??= this.#rows('tags').then(decodeTags)
-    return this.#tags
-  }
-
-  async #rows(tag: SectionTag): Promise<Parameters<typeof decodeTags>[0]> {
-    const bytes = await this.#source.bytes(tag)
-    return {
-      bytes,
-      rows: this.#source.rows(tag),
-      count: this.count,
-      links: this.count + this.outsides,
+function packIndex(columns: Columns, sections: Sections): PackIndex {
+  const { count, fanOut, oids, offsets, highOffsets, lengths, sizes, bases } = columns
+  const { types, outs, packOf, packs } = columns
+  /** Reads a section when it is first asked for. */
+  const later = <Rows>(
+    tag: SectionTag,
+    decode: (source: RowSource) => Rows,
+  ): (() => Promise<Rows>) => {
+    let rows: Promise<Rows> | undefined
+    return () => {
+      rows ??= sections.bytes(tag).then((bytes) =>
+        decode({
+          bytes,
+          rows: sections.rows(tag),
+          count,
+          links: count + outs.length / OID_BYTES,
+        }),
+      )
+      return rows
     }
   }
-
-  async #readCrcs(): Promise<Uint32Array> {
-    const bytes = await this.#source.bytes('crcs')
-    if (bytes.length !== this.count * 4) throw malformedIndex('its checksums are cut short')
-    return new Uint32Array(bytes.buffer, bytes.byteOffset, this.count)
+  const findBytes = (oid: Uint8Array, start = 0): number => findOid(fanOut, oids, oid, start)
+  const oidBytes = (ordinal: number): Uint8Array =>
+    oids.subarray(ordinal * OID_BYTES, (ordinal + 1) * OID_BYTES)
+  const linkBytes = (link: Link): Uint8Array | undefined => {
+    if (link < count) return oidBytes(link)
+    const at = (link - count) * OID_BYTES
+    return at < outs.length ? outs.subarray(at, at + OID_BYTES) : undefined
   }
+  return {
+    count,
+    packs,
+    find: (oid) => findBytes(encodeOid(oid)),
+    findBytes,
+    oid: (ordinal) => readOid(oids, ordinal * OID_BYTES),
+    oidBytes,
+    type: (ordinal) => typeOfNumber(types[ordinal] ?? 0) ?? 'blob',
+    size: (ordinal) => sizes[ordinal] ?? 0,
+    offset: (ordinal) => (offsets[ordinal] ?? 0) + (highOffsets[ordinal] ?? 0) * 2 ** 32,
+    length: (ordinal) => lengths[ordinal] ?? 0,
+    base: (ordinal) => bases[ordinal] ?? NO_LINK,
+    packOf: (ordinal) => packOf[ordinal] ?? 0,
+    linkOid(link) {
+      const bytes = linkBytes(link)
+      return bytes === undefined ? undefined : readOid(bytes)
+    },
+    linkBytes,
+    crcs: later('crcs', decodeCrcs),
+    commits: later('cmts', decodeCommits),
+    edges: later('edge', decodeEdges),
+    tags: later('tags', decodeTags),
+  }
+}
+
+function decodeCrcs({ bytes, count }: RowSource): Uint32Array {
+  if (bytes.length !== count * 4) throw malformedIndex('its checksums are cut short')
+  return wordsOf(bytes)
 }

@@ -2,16 +2,15 @@
  * PackTable: what is known of every object of one pack while it is made or read.
  *
  * Rows come in any order and are kept in typed arrays, about 70 bytes an object and 20 for each oid that it names, so
- * that a pack of a million objects fits into a Worker. `encodeIndex` makes our index of it, `encodeIdx` Git's.
+ * that a pack of a million objects fits into a Worker. `encodeIndex` makes our index of it, `encodeStockIdx` Git's.
+ *
+ * Every `as number` below is of a row that was added: rows are counted by `count`.
  *
  * @module
  */
-import type { ObjectType } from '../object.ts'
-import { TYPE_NUMBERS, typeOfNumber } from '../object.ts'
+import { TYPE_NUMBERS, typeOfNumber, type ObjectType } from '../object.ts'
 import { encodeOid, OID_BYTES, readOid, type Oid } from '../oid.ts'
-import type { Runtime } from '../runtime.ts'
 import { encodeIndexOf } from './encode-index.ts'
-import { encodeStockIdx } from './idx.ts'
 import { packLinks, unpackLinks, type Links, type PackedLinks } from './links.ts'
 import { OidOrder } from './oid-order.ts'
 
@@ -46,28 +45,52 @@ export interface RawRow {
   readonly links: PackedLinks | undefined
 }
 
+/** The row with its oids as bytes. */
+export function packRow({ oid, base, links, ...rest }: PackRow): RawRow {
+  return {
+    ...rest,
+    oid: encodeOid(oid),
+    base: base === undefined ? undefined : encodeOid(base),
+    links: links === undefined ? undefined : packLinks(links),
+  }
+}
+
+/** The row with its oids as text. */
+export function unpackRow({ oid, base, links, ...rest }: RawRow): PackRow {
+  return {
+    ...rest,
+    oid: readOid(oid),
+    base: base === undefined ? undefined : readOid(base),
+    links: links === undefined ? undefined : unpackLinks(links),
+  }
+}
+
+// A row is nine words: where in the pool its base and its links are, and what is named after the other fields.
+const LENGTH = 0
+const SIZE = 1
+const CRC = 2
+const BASE = 3
+const LINKS = 4
+const LINKS_END = 5
+const REMOVED = 6
+const GENERATION = 7
+/** Number of the type; {@link LINKED} and {@link AGAINST} on top where they hold. */
+const KIND = 8
+const WORDS = 9
+/** Whether links are known. */
+const LINKED = 8
+/** Whether the first link of a tree is what it is told by. */
+const AGAINST = 16
 const NOWHERE = 0xffffffff
-const kinds: readonly Links['kind'][] = ['commit', 'tree', 'tag']
-/** Bit in the column of kinds that says that a tree's first oid is its `against`. */
-const AGAINST = 4
 
 /** The objects of one pack, in the order in which they were added. */
 export class PackTable {
   #count = 0
   #capacity = 0
   #oids = new Uint8Array(0)
-  #types = new Uint8Array(0)
-  #kinds = new Uint8Array(0)
-  #offsets = new Float64Array(0)
-  #times = new Float64Array(0)
-  #lengths = new Uint32Array(0)
-  #sizes = new Uint32Array(0)
-  #crcs = new Uint32Array(0)
-  #bases = new Uint32Array(0)
-  #removed = new Uint32Array(0)
-  #generations = new Uint32Array(0)
-  #linkStarts = new Uint32Array(0)
-  #linkEnds = new Uint32Array(0)
+  #words = new Uint32Array(0)
+  /** Offset and time of each row. */
+  #wide = new Float64Array(0)
   /** Oids that rows name, one after the other. */
   #pool = new Uint8Array(0)
   #pooled = 0
@@ -79,29 +102,27 @@ export class PackTable {
   }
 
   /** Adds an object; tells its row number. The same object twice is an error that `order` finds. */
-  add(row: PackRow): number {
-    const { oid, base, links } = row
-    return this.addRaw({
-      ...row,
-      oid: encodeOid(oid),
-      base: base === undefined ? undefined : encodeOid(base),
-      links: links === undefined ? undefined : packLinks(links),
-    })
-  }
-
-  /** Adds an object whose oids are bytes; tells its row number. */
   addRaw(row: RawRow): number {
+    const { links } = row
     if (this.#count === this.#capacity) this.#grow()
     const i = this.#count++
+    const at = i * WORDS
+    const words = this.#words
     this.#order = undefined
     this.#oids.set(row.oid, i * OID_BYTES)
-    this.#types[i] = TYPE_NUMBERS[row.type]
-    this.#offsets[i] = row.offset
-    this.#lengths[i] = row.length
-    this.#crcs[i] = row.crc
-    this.#sizes[i] = row.size
-    this.#bases[i] = row.base === undefined ? NOWHERE : this.#keep(row.base)
-    this.#setLinks(i, row.links)
+    this.#wide[2 * i] = row.offset
+    words[at + LENGTH] = row.length
+    words[at + SIZE] = row.size
+    words[at + CRC] = row.crc
+    words[at + BASE] = row.base === undefined ? NOWHERE : this.#keep(row.base)
+    words[at + KIND] = TYPE_NUMBERS[row.type]
+    if (links === undefined) return i
+    this.#wide[2 * i + 1] = links.time
+    words[at + KIND] = TYPE_NUMBERS[row.type] + LINKED + (links.against ? AGAINST : 0)
+    words[at + LINKS] = this.#keep(links.oids)
+    words[at + LINKS_END] = this.#pooled
+    words[at + REMOVED] = links.removed
+    words[at + GENERATION] = links.generation
     return i
   }
 
@@ -115,23 +136,23 @@ export class PackTable {
   }
 
   offset(i: number): number {
-    return this.#offsets[i] ?? 0
+    return this.#wide[2 * i] as number
   }
 
   length(i: number): number {
-    return this.#lengths[i] ?? 0
+    return this.#word(i, LENGTH)
   }
 
   size(i: number): number {
-    return this.#sizes[i] ?? 0
+    return this.#word(i, SIZE)
   }
 
   crc(i: number): number {
-    return this.#crcs[i] ?? 0
+    return this.#word(i, CRC)
   }
 
   type(i: number): ObjectType {
-    return typeOfNumber(this.#types[i] ?? 0) ?? 'blob'
+    return typeOfNumber(this.#word(i, KIND) & 7) ?? 'blob'
   }
 
   /** The base, if the entry is a delta. */
@@ -142,42 +163,36 @@ export class PackTable {
 
   /** The base as bytes: a view, valid until the next row is added. */
   baseBytes(i: number): Uint8Array | undefined {
-    const at = this.#bases[i] ?? NOWHERE
-    return at === NOWHERE ? undefined : this.#pool.subarray(at * OID_BYTES, (at + 1) * OID_BYTES)
-  }
-
-  links(i: number): Links | undefined {
-    const packed = this.packedLinks(i)
-    return packed === undefined ? undefined : unpackLinks(packed)
+    const at = this.#word(i, BASE)
+    return at === NOWHERE ? undefined : this.#pooledOids(at, at + 1)
   }
 
   /** The links as bytes: views, valid until the next row is added. */
   packedLinks(i: number): PackedLinks | undefined {
-    const number = this.#kinds[i] ?? 0
-    const kind = kinds[(number & 3) - 1]
-    if (kind === undefined) return undefined
-    const [start, end] = [this.#linkStarts[i] ?? 0, this.#linkEnds[i] ?? 0]
+    const kind = this.type(i)
+    const bits = this.#word(i, KIND)
+    if (kind === 'blob' || bits < LINKED) return undefined
     return {
       kind,
-      oids: this.#pool.subarray(start * OID_BYTES, end * OID_BYTES),
-      time: this.#times[i] ?? 0,
-      generation: this.#generations[i] ?? 0,
-      against: (number & AGAINST) !== 0,
-      removed: this.#removed[i] ?? 0,
+      oids: this.#pooledOids(this.#word(i, LINKS), this.#word(i, LINKS_END)),
+      time: this.#wide[2 * i + 1] as number,
+      generation: this.#word(i, GENERATION),
+      against: bits >= LINKED + AGAINST,
+      removed: this.#word(i, REMOVED),
     }
   }
 
-  /** One row as a value. */
-  row(i: number): PackRow {
+  /** One row as a value, with views that are valid until the next row is added. */
+  rawRow(i: number): RawRow {
     return {
-      oid: this.oid(i),
+      oid: this.oidBytes(i),
       offset: this.offset(i),
       length: this.length(i),
       crc: this.crc(i),
       type: this.type(i),
       size: this.size(i),
-      base: this.base(i),
-      links: this.links(i),
+      base: this.baseBytes(i),
+      links: this.packedLinks(i),
     }
   }
 
@@ -191,7 +206,7 @@ export class PackTable {
     return this.#order
   }
 
-  /** The row of an object; -1 when the pack does not hold it. Do not mix with `add` in a loop: see {@link order}. */
+  /** The row of an object; -1 when the pack does not hold it. Do not mix with `addRaw` in a loop: see {@link order}. */
   find(oid: Oid): number {
     const order = this.order()
     const ordinal = order.find(encodeOid(oid))
@@ -203,19 +218,12 @@ export class PackTable {
     return encodeIndexOf(this)
   }
 
-  /** Git's index of the pack, version 2, the same bytes as `git index-pack` makes. `trailer` is the pack's SHA-1. */
-  encodeIdx(trailer: Uint8Array, runtime: Runtime): Uint8Array<ArrayBuffer> {
-    return encodeStockIdx(this, trailer, runtime)
+  #word(i: number, column: number): number {
+    return this.#words[i * WORDS + column] as number
   }
 
-  #setLinks(i: number, links: PackedLinks | undefined): void {
-    if (links === undefined) return
-    this.#kinds[i] = kinds.indexOf(links.kind) + 1 + (links.against ? AGAINST : 0)
-    this.#times[i] = links.time
-    this.#generations[i] = links.generation
-    this.#removed[i] = links.removed
-    this.#linkStarts[i] = this.#keep(links.oids)
-    this.#linkEnds[i] = this.#pooled
+  #pooledOids(start: number, end: number): Uint8Array {
+    return this.#pool.subarray(start * OID_BYTES, end * OID_BYTES)
   }
 
   /** Puts oids into the pool; tells the number of the first. */
@@ -223,9 +231,8 @@ export class PackTable {
     const start = this.#pooled
     const end = start * OID_BYTES + oids.length
     if (end > this.#pool.length) {
-      const larger = new Uint8Array(Math.max(end, this.#pool.length * 2, 1024))
-      larger.set(this.#pool.subarray(0, start * OID_BYTES))
-      this.#pool = larger
+      const larger = Math.max(end, this.#pool.length * 2, 1024)
+      this.#pool = enlarge(this.#pool, new Uint8Array(larger))
     }
     this.#pool.set(oids, start * OID_BYTES)
     this.#pooled += oids.length / OID_BYTES
@@ -235,18 +242,8 @@ export class PackTable {
   #grow(): void {
     const capacity = Math.max(16, this.#capacity * 2)
     this.#oids = enlarge(this.#oids, new Uint8Array(capacity * OID_BYTES))
-    this.#types = enlarge(this.#types, new Uint8Array(capacity))
-    this.#kinds = enlarge(this.#kinds, new Uint8Array(capacity))
-    this.#offsets = enlarge(this.#offsets, new Float64Array(capacity))
-    this.#times = enlarge(this.#times, new Float64Array(capacity))
-    this.#lengths = enlarge(this.#lengths, new Uint32Array(capacity))
-    this.#sizes = enlarge(this.#sizes, new Uint32Array(capacity))
-    this.#crcs = enlarge(this.#crcs, new Uint32Array(capacity))
-    this.#bases = enlarge(this.#bases, new Uint32Array(capacity))
-    this.#removed = enlarge(this.#removed, new Uint32Array(capacity))
-    this.#generations = enlarge(this.#generations, new Uint32Array(capacity))
-    this.#linkStarts = enlarge(this.#linkStarts, new Uint32Array(capacity))
-    this.#linkEnds = enlarge(this.#linkEnds, new Uint32Array(capacity))
+    this.#words = enlarge(this.#words, new Uint32Array(capacity * WORDS))
+    this.#wide = enlarge(this.#wide, new Float64Array(capacity * 2))
     this.#capacity = capacity
   }
 }

@@ -12,6 +12,8 @@ import { nodeRuntime } from '../runtime/node.ts'
 import { portableRuntime } from '../runtime/portable.ts'
 import { encodeTree } from '../tree.ts'
 import { makeDelta } from './delta.ts'
+import { encodeStockIdx } from './idx.ts'
+import { unpackRow } from './pack-table.ts'
 import { encodePack, type PackObject } from './write-pack.ts'
 
 let git: RealRepository
@@ -67,7 +69,7 @@ it.each([
       })
       const { bytes, table } = await encodePack(runtime, objects)
       const { lines, idx } = verify(bytes)
-      expect(Buffer.compare(table.encodeIdx(bytes.subarray(-20), runtime), idx)).toBe(0)
+      expect(Buffer.compare(encodeStockIdx(table, bytes.subarray(-20), runtime), idx)).toBe(0)
       for (const { oid, body } of blobs) {
         expect(lines.some((line) => line.startsWith(`${oid} blob`))).toBe(true)
         expect(
@@ -111,7 +113,7 @@ it('reads the links of what it writes from the bodies', async () => {
     body: encodeTree([{ mode: 0o100644, name: 'a', oid: blob.oid }]),
   })
   const { table } = await encodePack(nodeRuntime, [blob, tree])
-  expect(table.links(1)).toEqual({
+  expect(unpackRow(table.rawRow(1)).links).toEqual({
     kind: 'tree',
     against: undefined,
     removed: [],

@@ -6,6 +6,7 @@
 import { RefusedError } from '../error.ts'
 import type { Objects } from '../objects.ts'
 import type { Oid } from '../oid.ts'
+import { unpackLinks } from '../pack/links.ts'
 import type { PackTable } from '../pack/pack-table.ts'
 import { CommitQueue } from './commit-queue.ts'
 
@@ -75,7 +76,8 @@ async function factsOf(
   table: PackTable | undefined,
 ): Promise<CommitFacts | undefined> {
   const row = table === undefined ? -1 : table.find(oid)
-  const links = row >= 0 ? table?.links(row) : await linksOf(objects, oid)
+  const packed = row < 0 ? undefined : table?.packedLinks(row)
+  const links = row < 0 ? await linksOf(objects, oid) : packed && unpackLinks(packed)
   if (links?.kind !== 'commit') return undefined
   return objects.state.shallow.has(oid) ? { ...links, parents: [] } : links
 }

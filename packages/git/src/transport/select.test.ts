@@ -10,6 +10,7 @@ import { random, seed } from '../../test/seed.ts'
 import { load } from '../../test/support/load.ts'
 import { collect } from '../../test/support/hostile.ts'
 import { Objects } from '../objects.ts'
+import { encodeStockIdx } from '../pack/idx.ts'
 import { PackTable } from '../pack/pack-table.ts'
 import { parseOid, type Oid } from '../oid.ts'
 import { nodeRuntime } from '../runtime/node.ts'
@@ -160,7 +161,7 @@ describe('selecting', () => {
     const path = join(git.folder, 'served.pack')
     writeFileSync(path, pack)
     git.run(['index-pack', path])
-    const own = table.encodeIdx(trailer, nodeRuntime)
+    const own = encodeStockIdx(table, trailer, nodeRuntime)
     expect(Buffer.compare(own, readFileSync(path.replace('.pack', '.idx')))).toBe(0)
     // The links are right when a walk over them finds what Git finds.
     const place = memoryPlace()

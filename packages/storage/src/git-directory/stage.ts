@@ -19,6 +19,7 @@ import { MalformedError } from '@datakit/git/error'
 import type { GitObject } from '@datakit/git/object'
 import type { Oid } from '@datakit/git/oid'
 import { completePack } from '@datakit/git/pack/complete-pack'
+import { encodeStockIdx } from '@datakit/git/pack/idx'
 import type { PackTable } from '@datakit/git/pack/pack-table'
 import type { PackId, PackSummary, PackWriter, StagedPack } from '@datakit/git/place'
 import { nodeRuntime } from '@datakit/git/runtime/node'
@@ -146,7 +147,7 @@ class StagedWriter implements PackWriter {
     await file.close()
     const id = `pack-${toHex(trailer)}`
     await rename(`${path}/pack/new`, `${path}/pack/${id}.pack`)
-    await writeSynced(`${path}/pack/${id}.idx`, table.encodeIdx(trailer, nodeRuntime))
+    await writeSynced(`${path}/pack/${id}.idx`, encodeStockIdx(table, trailer, nodeRuntime))
     await writeSynced(`${path}/index`, table.encodeIndex())
     // Read-only, as Git's are.
     await chmod(`${path}/pack/${id}.pack`, 0o444)

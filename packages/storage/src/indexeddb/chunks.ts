@@ -181,9 +181,9 @@ async function indexInside(host: Uint8Array, { shift, size }: AliasRow): Promise
   const all = await tableOfIndex(await openPackIndexBytes(host))
   const table = new PackTable()
   for (let i = 0; i < all.count; i++) {
-    const row = all.row(i)
+    const row = all.rawRow(i)
     const offset = row.offset - shift
-    if (offset >= HEADER && offset < size - TRAILER) table.add({ ...row, offset })
+    if (offset >= HEADER && offset < size - TRAILER) table.addRaw({ ...row, offset })
   }
   return table.encodeIndex()
 }

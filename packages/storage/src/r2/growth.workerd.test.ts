@@ -2,7 +2,7 @@
 import { env } from 'cloudflare:workers'
 import { equal } from '@datakit/git/bytes'
 import { Objects } from '@datakit/git/objects'
-import { PackTable } from '@datakit/git/pack/pack-table'
+import { packRow, PackTable } from '@datakit/git/pack/pack-table'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 import { expect, it } from 'vitest'
 import {
@@ -175,7 +175,7 @@ it('keeps a pack whose index is larger than a part', async () => {
       type: 'blob' as const,
       size: 1,
     }
-    table.add({ ...row, base: undefined, links: undefined })
+    table.addRaw(packRow({ ...row, base: undefined, links: undefined }))
   }
   const writer = await place.writePack()
   const piece = noise(PART - 1000, 3).body
