@@ -14,9 +14,9 @@ import { nameObject, type GitObject } from '@datakit/git/object'
 import { EMPTY_TREE, type Oid } from '@datakit/git/oid'
 import { applyDelta } from '@datakit/git/pack/delta'
 import { readEntryHeader } from '@datakit/git/pack/entry'
-import { tableOfIndex } from '@datakit/git/pack/index-table'
+import { openReceivedIndex } from '@datakit/git/pack/index-table'
 import { readLinks, unpackLinks } from '@datakit/git/pack/links'
-import { openPackIndexBytes, type PackIndex } from '@datakit/git/pack/pack-index'
+import type { PackIndex } from '@datakit/git/pack/pack-index'
 import type { PackId, PackWriter, StagedPack } from '@datakit/git/place'
 import { entriesOf, isTreeMode } from '@datakit/git/tree'
 import type { ObjectSource } from './object-source.ts'
@@ -33,8 +33,10 @@ export interface ReceivedPack {
 
 /** Packs up to this many bytes are hashed in one go, which is the fastest way where the runtime has one. */
 const HELD = 32 * 1024 * 1024
-/** The longest index that is taken, in bytes: a million objects. */
+/** The longest index that is taken, in bytes: more than any that was made as docs/storage-format.md says. */
 const MAX_INDEX = 256 * 1024 * 1024
+const INDEX_FLOOR = 64 * 1024
+const INDEX_BYTES = 1024
 /** Bytes that are read at once from a pack that is not held. */
 const WINDOW = 1024 * 1024
 /** Bytes of objects that are kept for the deltas on them. */
@@ -60,12 +62,16 @@ export async function receivePack(
   const writer = await store.place.writePack()
   try {
     const { size, read } = await writeChecked(store, writer, answer.pack, options.onBytes)
-    const index = await openPackIndexBytes(await collect(answer.index, MAX_INDEX))
-    await checkBounds(index, read, size)
+    const count = await readCount(read)
+    const limit = Math.min(MAX_INDEX, INDEX_FLOOR + INDEX_BYTES * count)
+    const table = await openReceivedIndex(await collect(answer.index, limit))
+    const { index } = table
+    if (index.count !== count) throw misfit('they do not have the same number of objects')
+    checkBounds(index, size)
     const incoming = new IncomingPack(store, read, index)
     for (const [name, oid] of options.refs) await incoming.checkHead(oid, name.startsWith(HEADS))
     const needs = await incoming.findNeeds()
-    const staged = await writer.finish({ table: await tableOfIndex(index), needs, verified: false })
+    const staged = await writer.finish({ table, needs, verified: false })
     return { staged, needs }
   } catch (error) {
     await writer.abort()
@@ -142,13 +148,17 @@ async function collect(
   return concat(parts)
 }
 
-/** Makes sure that the index is about as many objects as the pack has, all of them inside of it. */
-async function checkBounds(index: PackIndex, read: ReadSpan, size: number): Promise<void> {
+/** How many objects the pack says that it has. */
+async function readCount(read: ReadSpan): Promise<number> {
   const header = await read(0, 12)
   const view = new DataView(header.buffer, header.byteOffset, 12)
   if (view.getUint32(0) !== 0x5041434b || view.getUint32(4) !== 2)
     throw misfit('the pack is none of version 2')
-  if (view.getUint32(8) !== index.count) throw misfit('they do not have the same number of objects')
+  return view.getUint32(8)
+}
+
+/** Makes sure that all objects are inside of the pack. */
+function checkBounds(index: PackIndex, size: number): void {
   for (let i = 0; i < index.count; i++) {
     const [start, length] = [index.offset(i), index.length(i)]
     if (start < 12 || length < 2 || start + length > size - 20)

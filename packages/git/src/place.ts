@@ -135,10 +135,20 @@ export interface StagedPack {
   readonly verified: boolean
 }
 
+/** The objects of a pack, as whoever wrote it knows them: a table, or an index that came along. */
+export interface PackContents {
+  /** How many objects there are. */
+  readonly count: number
+  /** Our index of the pack (`docs/storage-format.md`). */
+  encodeIndex(): Uint8Array<ArrayBuffer>
+  /** The objects as a table, to be merged with others. */
+  toTable(): Promise<PackTable>
+}
+
 /** What is said of a pack once all its bytes are written. */
 export interface PackSummary {
   /** Every object of the pack; its bytes are copied or encoded before `finish` returns. */
-  readonly table: PackTable
+  readonly table: PackContents
   /** Packs that hold the bases of its deltas; the place decides whether it keeps the pack thin, see {@link Traits}. */
   readonly needs: readonly PackId[]
   readonly verified: boolean

@@ -4,13 +4,13 @@
  * @module
  */
 import { concat, utf8 } from '../bytes.ts'
-import type { PackId } from '../place.ts'
+import type { PackContents, PackId } from '../place.ts'
 import { encodeIndexOf } from './encode-index.ts'
-import { bytesOf, NO_LINK, type Link } from './index-format.ts'
+import { bytesOf, malformedIndex, NO_LINK, type Link } from './index-format.ts'
 import type { CommitRows, EdgeRows, TagRows } from './index-rows.ts'
 import type { PackedLinks } from './links.ts'
 import { compareAt, sortRows } from './oid-order.ts'
-import type { PackIndex } from './pack-index.ts'
+import { openPackIndexBytes, type PackIndex } from './pack-index.ts'
 import { PackTable, type RawRow } from './pack-table.ts'
 
 /** An index with everything in it read. */
@@ -42,6 +42,29 @@ export async function tableOfIndex(index: PackIndex, shift = 0): Promise<PackTab
     table.addRaw({ ...row, offset: row.offset + shift })
   }
   return table
+}
+
+/** An index that came along with its pack. */
+export interface ReceivedIndex extends PackContents {
+  readonly index: PackIndex
+}
+
+/**
+ * Opens the index of a pack that somebody else made, and reads all of it, so that it can be stored as it is.
+ *
+ * @param bytes kept, not copied
+ * @throws MalformedError when any part of it is cut short or leads out of bounds
+ */
+export async function openReceivedIndex(bytes: Uint8Array<ArrayBuffer>): Promise<ReceivedIndex> {
+  const index = await openPackIndexBytes(bytes)
+  if (index.packs.length > 0) throw malformedIndex('it is of several packs')
+  await readWhole(index)
+  return {
+    index,
+    count: index.count,
+    encodeIndex: () => bytes,
+    toTable: () => tableOfIndex(index),
+  }
 }
 
 /**

@@ -10,6 +10,7 @@
  */
 import { TYPE_NUMBERS, typeOfNumber, type ObjectType } from '../object.ts'
 import { encodeOid, OID_BYTES, readOid, type Oid } from '../oid.ts'
+import type { PackContents } from '../place.ts'
 import { encodeIndexOf } from './encode-index.ts'
 import { packLinks, unpackLinks, type Links, type PackedLinks } from './links.ts'
 import { OidOrder } from './oid-order.ts'
@@ -84,7 +85,7 @@ const AGAINST = 16
 const NOWHERE = 0xffffffff
 
 /** The objects of one pack, in the order in which they were added. */
-export class PackTable {
+export class PackTable implements PackContents {
   #count = 0
   #capacity = 0
   #oids = new Uint8Array(0)
@@ -216,6 +217,10 @@ export class PackTable {
   /** Our index of the pack: docs/storage-format.md, "Pack index". */
   encodeIndex(): Uint8Array<ArrayBuffer> {
     return encodeIndexOf(this)
+  }
+
+  async toTable(): Promise<PackTable> {
+    return this
   }
 
   #word(i: number, column: number): number {

@@ -138,7 +138,8 @@ class StagedWriter implements PackWriter {
   }
 
   async finish(summary: PackSummary): Promise<StagedPack> {
-    const { table, verified } = summary
+    const { verified } = summary
+    const table = await summary.table.toTable()
     if (this.#size < 32) throw new MalformedError('a pack', `it has ${this.#size} bytes`)
     const trailer = await this.#complete(table)
     this.#ended = true

@@ -93,7 +93,8 @@ class StageWriter implements PackWriter {
     const staged = { id, size, objects, verified }
     const holding = [...held.values()].reduce((sum, { bytes }) => sum + bytes.length, 0)
     if (size < SMALL && holding + size <= HELD) {
-      held.set(id, { id, bytes: this.#whole(), table, needs, verified, at: clock() })
+      const rows = await table.toTable()
+      held.set(id, { id, bytes: this.#whole(), table: rows, needs, verified, at: clock() })
     } else {
       const index = table.encodeIndex()
       await this.#flush(this.#pending, (transaction) => {
