@@ -150,8 +150,10 @@ export class Objects {
     const kept = this.#bodies.get(oid)
     if (kept?.isNamed === true) return kept.object
     return this.#withPacks(oid, async () => {
-      await this.#first(oid)
+      const copies = await this.#lookup.find(oid)
       try {
+        if (copies.length > 0) return await this.#readCopies(oid, copies)
+        await this.#first(oid)
         return await this.#readCopies(oid, await this.#lookup.find(oid))
       } catch (error) {
         if (!(error instanceof MalformedError)) throw error
@@ -169,9 +171,9 @@ export class Objects {
     const wanted = await this.#inStoredOrder(new Set(oids))
     for (let i = 0; i < wanted.length; i++) {
       if (i % AHEAD === 0)
-        this.#windows.prefetch(wanted.slice(i, i + 2 * AHEAD).flatMap(({ span }) => span ?? []))
-      const oid = wanted[i]?.oid
-      if (oid !== undefined) yield { oid, ...(await this.read(oid)) }
+        this.prefetch(wanted.slice(i, i + 2 * AHEAD).flatMap(({ copy }) => copy ?? []))
+      const next = wanted[i]
+      if (next !== undefined) yield { oid: next.oid, ...(await this.#readFrom(next)) }
     }
   }
 
@@ -248,9 +250,22 @@ export class Objects {
     }
   }
 
+  /** Reads an object from where it was found before; looks for it again if that is no good any more. */
+  async #readFrom({ oid, copy }: Wanted): Promise<GitObject> {
+    const kept = this.#bodies.get(oid)
+    if (kept?.isNamed === true) return kept.object
+    if (copy === undefined) return this.read(oid)
+    try {
+      return await this.#readCopy(oid, copy)
+    } catch (error) {
+      if (error instanceof GitError) return this.read(oid)
+      throw error
+    }
+  }
+
   /** Tries the copies, one after the other, until one has the right name. */
   async #readCopies(oid: Oid, copies: readonly Located[]): Promise<GitObject> {
-    let failure: GitError = new MissingError('an object', oid)
+    let failure: GitError | undefined
     for (const [i, copy] of copies.entries()) {
       try {
         return await this.#readCopy(oid, copy)
@@ -259,12 +274,13 @@ export class Objects {
         if (i === 0 || !(error instanceof MissingError)) failure = error
       }
     }
-    throw failure
+    throw failure ?? new MissingError('an object', oid)
   }
 
   async #readCopy(oid: Oid, copy: Located): Promise<GitObject> {
     const object = await this.#resolve(copy)
-    const found = readOid(await objectNameBytes(this.runtime, object))
+    const name = objectNameBytes(this.runtime, object)
+    const found = readOid(name instanceof Uint8Array ? name : await name)
     if (found !== oid) {
       // One of the bases that were kept on the way may be to blame.
       this.#bodies.clear()
@@ -334,19 +350,22 @@ export class Objects {
     return { header, data: this.runtime.inflate(bytes, header.length, bytes.length, header.size) }
   }
 
-  async #inStoredOrder(
-    oids: ReadonlySet<Oid>,
-  ): Promise<{ oid: Oid; span: PackSpan | undefined }[]> {
-    const wanted: { oid: Oid; span: PackSpan | undefined }[] = []
-    for (const oid of oids) {
-      const [found] = this.#bodies.get(oid)?.isNamed === true ? [] : await this.locate(oid)
-      wanted.push({ oid, span: found === undefined ? undefined : spanOf(found) })
-    }
+  async #inStoredOrder(oids: ReadonlySet<Oid>): Promise<Wanted[]> {
+    const wanted: (Wanted & { readonly rank: number; readonly start: number })[] = []
     const ranks = new Map(this.#state.packs.map(({ id }, rank) => [id, rank]))
-    const rank = ({ span }: (typeof wanted)[number]) =>
-      span === undefined ? -1 : (ranks.get(span.pack.id) ?? 0)
-    return wanted.sort((a, b) => rank(a) - rank(b) || (a.span?.start ?? 0) - (b.span?.start ?? 0))
+    for (const oid of oids) {
+      const [copy] = this.#bodies.get(oid)?.isNamed === true ? [] : await this.locate(oid)
+      const rank = copy === undefined ? -1 : (ranks.get(copy.pack.id) ?? 0)
+      wanted.push({ oid, copy, rank, start: copy?.index.offset(copy.ordinal) ?? 0 })
+    }
+    return wanted.sort((a, b) => a.rank - b.rank || a.start - b.start)
   }
+}
+
+/** An object and where it is, as far as somebody looked. */
+interface Wanted {
+  readonly oid: Oid
+  readonly copy: Located | undefined
 }
 
 /** Objects whose windows are fetched ahead of the one that is read. */
