@@ -16,7 +16,7 @@ import { corpusFile, corpusPath, makeCorpus, type CorpusOptions } from '../suppo
 import { httpBackend } from '../support/http-backend.ts'
 import { temporaryFolder } from '../support/servers.ts'
 import { git } from '../support/stock-git.ts'
-import type { Bench, Change } from './bench-page.ts'
+import type { Bench, Change, SyncTimes } from './bench-page.ts'
 
 /** What is timed, in the order in which it is done. */
 export const BROWSER_WORK = [
@@ -26,7 +26,9 @@ export const BROWSER_WORK = [
   'commit',
   'merge',
   'sync',
+  'push alone',
   'sync again',
+  'push alone again',
 ] as const
 
 /** What is timed. */
@@ -61,9 +63,7 @@ export async function benchBrowser(corpus: CorpusOptions): Promise<BrowserResult
   await buildPage(web)
   const ourRoot = join(folder.path, 'ours')
   const peerRoot = join(folder.path, 'peer')
-  for (const root of [ourRoot, peerRoot]) {
-    execFileSync('git', ['clone', '--quiet', '--bare', source, join(root, 'config.git')])
-  }
+  execFileSync('git', ['init', '--quiet', '--bare', '-b', 'main', join(peerRoot, 'config.git')])
   const server = await startServer({
     root: ourRoot,
     host: '127.0.0.1',
@@ -72,6 +72,9 @@ export async function benchBrowser(corpus: CorpusOptions): Promise<BrowserResult
     web,
   })
   const backend = await httpBackend(peerRoot)
+  // Both get it as a repository gets to a server.
+  for (const { url } of [server, backend])
+    await git(source, 'push', '--quiet', `${url}/config.git`, 'main')
   const expected = await digests(source, corpus)
   const run = (side: Side, root: string, remote: string): Promise<BrowserTimings> =>
     runSide({ side, corpus, page: server.url, remote, expected, kept: join(root, 'config.git') })
@@ -158,7 +161,17 @@ async function timeSide(context: BrowserContext, options: SideOptions): Promise<
   const fresh = await openPage(context, options)
   const sync = await timeSync(fresh, options, 9998)
   const again = await timeSync(fresh, options, 9999)
-  return { clone, read, log: log.took, commit, merge, sync, 'sync again': again }
+  return {
+    clone,
+    read,
+    log: log.took,
+    commit,
+    merge,
+    sync: sync.both,
+    'push alone': sync.push,
+    'sync again': again.both,
+    'push alone again': again.push,
+  }
 }
 
 async function openPage(context: BrowserContext, { page: url }: SideOptions): Promise<Page> {
@@ -205,15 +218,13 @@ async function timeCommits(page: Page, { side, corpus }: SideOptions): Promise<n
 }
 
 /** Commits once more and times the way of what the server has not got yet. */
-async function timeSync(page: Page, options: SideOptions, revision: number): Promise<number> {
+async function timeSync(page: Page, options: SideOptions, revision: number): Promise<SyncTimes> {
   const { side, corpus, remote, kept } = options
   const { took, head } = await page.evaluate(
     async ({ side, remote, change }) => {
       const bench = await openBench(side)
       await bench.commit(change[0], change[1])
-      const started = performance.now()
-      await bench.push(remote)
-      return { took: performance.now() - started, head: await bench.head() }
+      return { took: await bench.sync(remote), head: await bench.head() }
     },
     { side, remote, change: change(corpus, 5, revision) },
   )

@@ -10,6 +10,12 @@ export type FileList = readonly string[]
 /** A path and its new content. */
 export type Change = readonly [path: string, content: string]
 
+/** Milliseconds of a sync. */
+export interface SyncTimes {
+  readonly both: number
+  readonly push: number
+}
+
 /** One side: a repository in this page's IndexedDB. */
 export interface Bench {
   /** Clones `url` until any file can be used; see each side for what that takes. */
@@ -24,8 +30,11 @@ export interface Bench {
   log(): Promise<number>
   /** Commits each list on a branch of its own and merges them; the milliseconds of the merge alone. */
   merge(ours: readonly Change[], theirs: readonly Change[]): Promise<number>
-  /** Brings HEAD's branch to `url`. */
-  push(url: string): Promise<void>
+  /**
+   * Takes what is new at `url` and brings HEAD's branch there; the milliseconds of all of it, and of what is left of it
+   * when nobody asks what is new.
+   */
+  sync(url: string): Promise<SyncTimes>
   /** The oid of HEAD. */
   head(): Promise<string>
 }

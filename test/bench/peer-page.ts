@@ -68,8 +68,14 @@ export function peerBench(name: string): Bench {
       await files.flush()
       return took
     },
-    async push(url) {
+    async sync(url) {
+      const started = performance.now()
+      await git.pull({ ...base, http, url, ref: 'main', singleBranch: true, author })
+      const pulled = performance.now()
       await git.push({ ...base, http, url, ref: 'main', remoteRef: 'main' })
+      const ended = performance.now()
+      await files.flush()
+      return { both: ended - started, push: ended - pulled }
     },
     async head() {
       return git.resolveRef({ ...base, ref: 'HEAD' })
