@@ -75,7 +75,6 @@ it.each(['InvalidStateError', 'UnknownError'])(
 it('opens a database once for all who were using it when its connection died', async () => {
   const place = await openPlace()
   await done(place, request([move(MAIN, undefined, oid(1))]))
-  const state = await place.read()
   const open = vi.spyOn(IDBFactory.prototype, 'open')
   const transact = vi.spyOn(IDBDatabase.prototype, 'transaction')
   for (let i = 0; i < 5; i++) {
@@ -83,7 +82,9 @@ it('opens a database once for all who were using it when its connection died', a
       throw new DOMException('The connection was lost', 'InvalidStateError')
     })
   }
-  const found = await Promise.all(Array.from({ length: 5 }, () => state.ref(MAIN)))
+  const found = await Promise.all(
+    Array.from({ length: 5 }, async () => (await place.read()).ref(MAIN)),
+  )
   expect(found).toEqual(Array(5).fill(oid(1)))
   expect(open).toHaveBeenCalledTimes(1)
 })
@@ -221,7 +222,11 @@ it('reads as a repository that does not exist when its data was cleared', async 
 
 it('takes no ref for absent because the data was cleared', async () => {
   const place = await openPlace()
-  await done(place, request([move(MAIN, undefined, oid(1))]))
+  // As many as a state does not read along.
+  const many = Array.from({ length: 300 }, (_, i) =>
+    move(`refs/heads/b${i}`, undefined, oid(i + 1)),
+  )
+  await done(place, request([move(MAIN, undefined, oid(1)), ...many]))
   const state = await place.read()
   await deleteDB(place.name)
   const gone = { code: 'unavailable', message: expect.stringContaining('deleted') }

@@ -1,8 +1,9 @@
 /**
  * States of an IndexedDB place: what was true at one update, however late it is asked.
  *
- * Reading a state reads one small row, and the rows of packs that changed since the last time. Refs are read when asked
- * for: a row that is younger than the state, or gone, is undone by the first line of the log behind it.
+ * Reading a state reads one small row and, when that changed, the rows of packs that changed with it and the refs where
+ * they are few. Many refs are read when asked for: a row that is younger than the state, or gone, is undone by the first
+ * line of the log behind it.
  *
  * @module
  */
@@ -16,6 +17,8 @@ import type { Header, Home, LogRow, PackRow, StoreName, Transaction } from './sc
 
 /** Rows that a listing reads at once. */
 const BATCH = 1000
+/** Refs up to this number are read along with the state. */
+const FEW = 256
 
 /** The header of a repository that does not exist yet. */
 export const NO_HEADER: Header = {
@@ -38,11 +41,12 @@ interface Packs {
   readonly infos: readonly PackInfo[]
 }
 
-/** Reads states, and keeps the rows of the live packs from one to the next. */
+/** Reads states, and keeps what the last one holds for the next. */
 export class StateReader {
   readonly #connection: Connection
   readonly #chunks: ChunkReader
   #last: Packs | undefined
+  #state: State | undefined
 
   constructor(connection: Connection, chunks: ChunkReader) {
     this.#connection = connection
@@ -51,18 +55,23 @@ export class StateReader {
 
   async read(): Promise<State> {
     const last = this.#last
-    const { header, changed, isAll } = await this.#connection.read(
-      ['state', 'packs'],
+    const { header, changed, isAll, few } = await this.#connection.read(
+      ['state', 'packs', 'refs'],
       (transaction) => readHeader(transaction, last),
     )
+    if (this.#state?.version === versionOf(header)) return this.#state
     const packs = isAll || !last ? freshPacks(header, changed) : laterPacks(last, header, changed)
     // A read that began earlier may end later; the newest is kept.
-    if (!this.#last || isAll || this.#last.header.number <= header.number) this.#last = packs
+    const state = stateAt(this.#connection, packs, few)
+    if (!this.#last || isAll || this.#last.header.number <= header.number) {
+      this.#last = packs
+      this.#state = state
+    }
     if (packs.rows !== last?.rows) {
       this.#chunks.homes.clear()
       for (const { home, id } of packs.rows.values()) this.#chunks.homes.set(id, home)
     }
-    return stateAt(this.#connection, packs)
+    return state
   }
 }
 
@@ -75,8 +84,22 @@ async function readHeader(transaction: Transaction, last: Packs | undefined) {
     last.header.number < header.swept
   const since = isAll ? -1 : last.header.number
   const isSame = !isAll && since === header.number
-  const changed = isSame ? [] : await index.getAll(IDBKeyRange.lowerBound(since, true))
-  return { header, changed, isAll }
+  const [changed, few] = await Promise.all([
+    isSame ? [] : index.getAll(IDBKeyRange.lowerBound(since, true)),
+    isSame ? undefined : readFew(transaction),
+  ])
+  return { header, changed, isAll, few }
+}
+
+/** All refs in the order of their names; `undefined` when they are many. */
+async function readFew(transaction: Transaction): Promise<readonly Ref[] | undefined> {
+  const store = transaction.objectStore('refs')
+  const [keys, rows] = await Promise.all([
+    store.getAllKeys(undefined, FEW + 1),
+    store.getAll(undefined, FEW + 1),
+  ])
+  if (keys.length > FEW) return undefined
+  return rows.map(({ oid, peeled }, i) => ({ name: decodeName(bytesOf(keys[i])), oid, peeled }))
 }
 
 function freshPacks(header: Header, rows: readonly PackRow[]): Packs {
@@ -110,8 +133,13 @@ function packsOf(header: Header, rows: ReadonlyMap<Home, PackRow>): Packs {
   return { header, rows, infos }
 }
 
-function stateAt(connection: Connection, { header, infos }: Packs): State {
+function stateAt(
+  connection: Connection,
+  { header, infos }: Packs,
+  few: readonly Ref[] | undefined,
+): State {
   const { number, repository } = header
+  const byName = few && new Map(few.map((ref) => [ref.name, ref.oid]))
   /** Reads rows of this repository, not of one that was put in its place. */
   const read: ReadRows = (store, work) =>
     connection.read(['state', store, 'log'], async (transaction) => {
@@ -130,9 +158,14 @@ function stateAt(connection: Connection, { header, infos }: Packs): State {
     packs: infos,
     catalogs: [],
     shallow: new Set(header.shallow),
-    ref: async (name) =>
-      (await read('refs', (transaction) => refAt(transaction, name, number)))?.oid,
-    refs: (prefix = '') => refsAt(read, prefix, number),
+    async ref(name) {
+      if (byName !== undefined) return byName.get(name)
+      return (await read('refs', (transaction) => refAt(transaction, name, number)))?.oid
+    },
+    async *refs(prefix = '') {
+      if (few === undefined) yield* refsAt(read, prefix, number)
+      else yield* few.filter(({ name }) => name.startsWith(prefix))
+    },
     async promised(oid) {
       const row = await read('promised', (transaction) =>
         transaction.objectStore('promised').get(oid),
