@@ -124,6 +124,24 @@ export function refContract(test: Test): void {
     ])
   })
 
+  test('keeps the moment of a state with many refs', async ({ place }) => {
+    const names = Array.from({ length: 400 }, (_, i) => `refs/heads/n${String(i).padStart(3, '0')}`)
+    await done(place, request(names.map((name) => move(name, undefined, oid(1)))))
+    const before = await place.read()
+    const [first = '', second = ''] = names
+    const added = move('refs/heads/n0000', undefined, oid(3))
+    await done(
+      place,
+      request([move(first, oid(1), oid(2)), move(second, oid(1), undefined), added]),
+    )
+    const refs = await collect(before.refs())
+    expect(refs.map(({ name }) => name)).toEqual(names)
+    expect(new Set(refs.map((ref) => ref.oid))).toEqual(new Set([oid(1)]))
+    expect(await before.ref(first)).toBe(oid(1))
+    expect(await before.ref(second)).toBe(oid(1))
+    expect(await before.ref(added.name)).toBeUndefined()
+  })
+
   test('lets exactly one of 32 writers win each round', async ({ place, reopen }) => {
     const other = await reopen()
     await done(place, request([move(MAIN, undefined, oid(1))]))
