@@ -5,7 +5,7 @@ import { ByteReader } from '@datakit/git/byte-reader'
 import { concat } from '@datakit/git/bytes'
 import { mergeIndexes, tableOfIndex } from '@datakit/git/pack/index-table'
 import { openPackIndexBytes } from '@datakit/git/pack/pack-index'
-import { PackTable, type PackRow } from '@datakit/git/pack/pack-table'
+import { packRow, PackTable, unpackRow, type PackRow } from '@datakit/git/pack/pack-table'
 import {
   encodeSection,
   encodeSyncResponse,
@@ -89,8 +89,8 @@ async function claim(
   const table = await tableOfIndex(await openPackIndexBytes(sent.index.slice()))
   const claimed = new PackTable()
   for (let i = 0; i < table.count; i++) {
-    const row = change(table.row(i), i)
-    if (row !== undefined) claimed.add(row)
+    const row = change(unpackRow(table.rawRow(i)), i)
+    if (row !== undefined) claimed.addRaw(packRow(row))
   }
   return claimed.encodeIndex()
 }
@@ -125,7 +125,7 @@ it('refuses an index that puts an object outside of the pack', async () => {
 it('refuses an index that gives the head the place of another object', async () => {
   const rows = await tableOfIndex(await openPackIndexBytes(sent.index.slice()))
   const head = sent.header.refs?.[0]?.oid ?? ''
-  const other = rows.row(rows.oid(0) === head ? 1 : 0)
+  const other = unpackRow(rows.rawRow(rows.oid(0) === head ? 1 : 0))
   const index = await claim((row) =>
     row.oid === head
       ? { ...row, offset: other.offset, length: other.length, size: other.size, type: other.type }
