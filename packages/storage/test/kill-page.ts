@@ -26,7 +26,7 @@ function sample(number: number) {
 }
 
 async function main(): Promise<void> {
-  const place = await openIndexedDbPlace('kill')
+  const place = await openIndexedDbPlace(`kill${location.pathname}`)
   const state = await place.read()
   const log = await collect(place.log('refs/heads/a'))
   const commits = log.length

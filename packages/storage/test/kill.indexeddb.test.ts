@@ -1,73 +1,58 @@
 /**
- * IndexedDB under SIGKILL: the browser is killed at random moments while a page commits, and opened again on the same
- * profile. Every round must find exactly what was acknowledged, or that and the one commit that was under way.
+ * IndexedDB under SIGKILL: the browser, or the page alone, is killed at random moments while the page commits, and opened
+ * again on the same profile. Every round must find exactly what was acknowledged, or that and the one commit that was
+ * under way.
  *
  * Seen to fail when chunks were written in a transaction behind the one with the refs.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { build } from 'esbuild'
+import { cases, random } from '../../git/test/seed.ts'
 import { chromium } from 'playwright'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { executable, flags, serveSite, type TestSite } from './indexeddb-browser.ts'
 import type { KillReport } from './kill-page.ts'
 
-const ROUNDS = 10
-const seed = Number(process.env['SEED'] ?? Date.now())
-
-let server: Server
-let origin: string
-let profile: string
+let site: TestSite
 let acknowledged = 0
 let onReport: (report: KillReport) => void = () => {}
+let onAcknowledged: () => void = () => {}
 
 beforeAll(async () => {
-  profile = await mkdtemp(join(tmpdir(), 'kill-indexeddb-'))
-  const { outputFiles } = await build({
-    entryPoints: [join(import.meta.dirname, 'kill-page.ts')],
-    bundle: true,
-    write: false,
-    format: 'esm',
-    target: 'es2022',
-  })
-  const script = outputFiles[0]?.text ?? ''
-  server = createServer((request, response) => {
-    if (request.method === 'POST') {
-      let body = ''
-      request.on('data', (piece) => (body += piece))
-      request.on('end', () => {
-        const report: KillReport = JSON.parse(body)
-        if (request.url === '/report') onReport(report)
-        else acknowledged = Math.max(acknowledged, report.commits)
-        response.end()
-      })
-      return
+  site = await serveSite({ page: 'kill-page.ts' }, (path, body) => {
+    const report: KillReport = JSON.parse(body)
+    if (path === '/report') onReport(report)
+    else {
+      acknowledged = Math.max(acknowledged, report.commits)
+      onAcknowledged()
     }
-    const isScript = request.url === '/page.js'
-    response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html')
-    response.end(isScript ? script : '<script type="module" src="/page.js"></script>')
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  origin = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}/`
 })
 
-afterAll(async () => {
-  server.closeAllConnections()
-  server.close()
-  await rm(profile, { recursive: true, force: true, maxRetries: 5 })
+afterAll(() => site.close())
+
+beforeEach(() => {
+  acknowledged = 0
 })
+
+/** What the next page finds. */
+function nextReport(): Promise<KillReport> {
+  return new Promise((resolve) => (onReport = resolve))
+}
+
+/** Checks a round; tells how many commits there are. */
+function check(report: KillReport, before: number): number {
+  expect(report.problem).toBe('')
+  expect(report.commits).toBeGreaterThanOrEqual(before)
+  return report.commits
+}
 
 /** Starts a browser on the profile; gives what its page found. */
 async function start(): Promise<{ browser: ChildProcess; report: KillReport }> {
-  const reported = new Promise<KillReport>((resolve) => (onReport = resolve))
-  const flags = ['--headless=new', '--no-sandbox', '--no-zygote', '--disable-gpu', '--no-first-run']
-  flags.push('--disable-background-networking', `--user-data-dir=${profile}`, origin)
-  const executable = process.env['CHROMIUM'] ?? chromium.executablePath()
+  const reported = nextReport()
+  const all = [...flags, '--headless=new', '--disable-background-networking']
+  all.push(`--user-data-dir=${site.profile}`, `${site.origin}browser`)
   // A process group of its own, so that the kill reaches every process of the browser at once.
-  const browser = spawn(executable, flags, { detached: true, stdio: 'ignore' })
+  const browser = spawn(executable, all, { detached: true, stdio: 'ignore' })
   const died = new Promise<never>((_, reject) => {
     browser.once('error', reject)
     browser.once('exit', (code) => reject(new Error(`The browser ended by itself: ${code}`)))
@@ -82,34 +67,55 @@ async function kill(browser: ChildProcess): Promise<void> {
   await exited
 }
 
-/** Numbers from 0 up to 1 (mulberry32). */
-function randomFrom(start: number): () => number {
-  let a = start >>> 0
-  return () => {
-    a = (a + 0x6d2b79f5) >>> 0
-    let t = Math.imul(a ^ (a >>> 15), a | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
+/** Lets the page commit some times, and then a little more: the moment of the kill is the input of these tests. */
+async function letCommit(next: () => number): Promise<void> {
+  const enough = acknowledged + Math.floor(next() * 8)
+  while (acknowledged < enough) await new Promise<void>((resolve) => (onAcknowledged = resolve))
+  await new Promise((resolve) => setTimeout(resolve, next() * 50))
 }
 
 it('loses nothing that was acknowledged when the browser is killed', async () => {
-  console.log(`${ROUNDS} kills, SEED=${seed}`)
-  const random = randomFrom(seed)
+  const rounds = cases(10).numRuns
+  const next = random()
   let commits = 0
-  for (let round = 0; round <= ROUNDS; round++) {
+  for (let round = 0; round <= rounds; round++) {
     const before = acknowledged
     const { browser, report } = await start()
     try {
-      expect(report.problem).toBe('')
-      expect(report.commits).toBeGreaterThanOrEqual(before)
-      commits = report.commits
-      if (round === ROUNDS) break
-      // The moment of the kill is the input of this test.
-      await new Promise((resolve) => setTimeout(resolve, random() * 700))
+      commits = check(report, before)
+      if (round < rounds) await letCommit(next)
     } finally {
       await kill(browser)
     }
   }
-  expect(commits).toBeGreaterThan(ROUNDS)
+  expect(commits).toBeGreaterThan(rounds)
 }, 180_000)
+
+it('loses nothing that was acknowledged when a page crashes', async () => {
+  const rounds = cases(30).numRuns
+  const next = random()
+  const context = await chromium.launchPersistentContext(site.profile, {
+    executablePath: executable,
+    args: flags,
+  })
+  try {
+    let commits = 0
+    for (let round = 0; round <= rounds; round++) {
+      const before = acknowledged
+      const reported = nextReport()
+      const page = await context.newPage()
+      await page.goto(`${site.origin}crash`)
+      commits = check(await reported, before)
+      await letCommit(next)
+      const crashed = page.waitForEvent('crash')
+      const session = await context.newCDPSession(page)
+      // Never answered: the process that would is gone.
+      session.send('Page.crash').catch(() => undefined)
+      await crashed
+      await page.close()
+    }
+    expect(commits).toBeGreaterThan(rounds)
+  } finally {
+    await context.close()
+  }
+}, 300_000)

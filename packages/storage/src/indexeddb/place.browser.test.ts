@@ -5,9 +5,8 @@ import type { Place } from '@datakit/git/place'
 import { portableRuntime } from '@datakit/git/runtime/portable'
 import { afterEach, expect, it } from 'vitest'
 import { deletePlaces, openPlace } from '../../test/indexeddb-places.ts'
-import { blob, collect, done, move, noise, oid, request, stage } from '../../test/samples.ts'
+import { blob, done, move, noise, oid, request, stage } from '../../test/samples.ts'
 import type { ChunkRow } from './schema.ts'
-import type { WriterOrder } from './writer.worker.ts'
 
 const MAIN = 'refs/heads/main'
 afterEach(deletePlaces)
@@ -78,36 +77,6 @@ it('appends to what another tab appended', async () => {
   expect((await two.read()).packs.map(({ objects }) => objects)).toEqual([20])
 })
 
-it('lets exactly one of 32 workers win each round', async () => {
-  const place = await openPlace()
-  await done(place, request([move(MAIN, undefined, oid(1))]))
-  const workers = Array.from(
-    { length: 32 },
-    () => new Worker(new URL('./writer.worker.ts', import.meta.url), { type: 'module' }),
-  )
-  const ask = (worker: Worker, order: WriterOrder) =>
-    new Promise<string>((resolve, reject) => {
-      worker.onmessage = ({ data }) => resolve(data)
-      worker.onerror = ({ message }) => reject(new Error(message))
-      worker.postMessage(order)
-    })
-  await Promise.all(workers.map((worker) => ask(worker, { open: place.name })))
-  let current = oid(1)
-  for (let round = 1; round <= 5; round++) {
-    const states = await Promise.all(
-      workers.map((worker, i) =>
-        ask(worker, { update: request([move(MAIN, current, oid(round * 100 + i))]) }),
-      ),
-    )
-    const winner = states.indexOf('done')
-    expect(states.filter((state) => state === 'done')).toHaveLength(1)
-    current = oid(round * 100 + winner)
-    expect(await (await place.read()).ref(MAIN)).toBe(current)
-  }
-  expect(await collect(place.log(MAIN))).toHaveLength(6)
-  for (const worker of workers) worker.terminate()
-})
-
 it('tells other tabs that something changed', async () => {
   const one = await openPlace()
   const two = await openPlace(one.name)
@@ -116,22 +85,48 @@ it('tells other tabs that something changed', async () => {
   await heard
 })
 
+/** Flips a bit of a stored chunk. */
+async function damage(name: string, key: [string, number, number], at: number): Promise<void> {
+  const database = await openDB(name)
+  const chunk: ChunkRow = await database.get('chunks', key)
+  chunk.bytes[at] = (chunk.bytes[at] ?? 0) ^ 1
+  await database.put('chunks', chunk, key)
+  database.close()
+}
+
 it('names the pack whose stored bytes are damaged or gone', async () => {
   const place = await openPlace()
   await keep(place, noise(600_000, 1))
   const [pack] = (await place.read()).packs
   if (!pack) throw new Error('Expected a pack')
-  const database = await openDB(place.name)
-  const chunk: ChunkRow = await database.get('chunks', [pack.id, 0, 1])
-  chunk.bytes[1000] = (chunk.bytes[1000] ?? 0) ^ 1
-  await database.put('chunks', chunk, [pack.id, 0, 1])
+  await damage(place.name, [pack.id, 0, 1], 1000)
   const damaged = { code: 'malformed', message: expect.stringContaining(pack.id) }
   await expect(place.readPack(pack.id, 300_000, 300_010)).rejects.toMatchObject(damaged)
   expect(await place.readPack(pack.id, 0, 4)).toEqual(Uint8Array.of(0x50, 0x41, 0x43, 0x4b))
+  await damage(place.name, [pack.id, 1, 0], 100)
+  await expect(place.readIndex(pack.id, 0, 8)).rejects.toMatchObject(damaged)
+  const database = await openDB(place.name)
   await database.delete('chunks', [pack.id, 0, 1])
   await expect(place.readPack(pack.id, 0, pack.size)).rejects.toMatchObject(damaged)
   await expect(place.readPack(pack.id, 300_000, 300_010)).rejects.toMatchObject(damaged)
   database.close()
+})
+
+it.each([0, 1])('puts nothing behind a damaged pack, and goes on (kind %i)', async (kind) => {
+  const place = await openPlace()
+  await keep(place, blob('one'))
+  const [pack] = (await place.read()).packs
+  if (!pack) throw new Error('Expected a pack')
+  await damage(place.name, [pack.id, kind, 0], 30)
+  const other = await openPlace(place.name)
+  await keep(other, blob('two'))
+  const { packs } = await other.read()
+  expect(packs.map(({ objects }) => objects)).toEqual([1, 1])
+  const read = kind === 0 ? other.readPack : other.readIndex
+  const damaged = { code: 'malformed', message: expect.stringContaining(pack.id) }
+  await expect(read(pack.id, 0, 40)).rejects.toMatchObject(damaged)
+  const objects = await Objects.open(other, portableRuntime)
+  if (kind === 0) expect((await objects.read(blob('two').oid)).body).toEqual(blob('two').body)
 })
 
 it('drops what a writer left behind after a day', async () => {
