@@ -77,6 +77,19 @@ function findNode() {
   )
 }
 
+/**
+ * npm passes SIGTERM on to the shell that it runs scripts in and ends; the shell dies without a word to us. That its end is
+ * meant for us is seen by the parent that is gone.
+ */
+function endWithParent(child) {
+  const parent = process.ppid
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(watch)
+    child.kill('SIGTERM')
+  }, 200)
+}
+
 if (!versionAtLeast(20, 0))
   fail(
     `DataKit needs Node 20 or newer; this is ${process.version}. Install one from nodejs.org and run the same command again.`,
@@ -99,5 +112,8 @@ const child = spawn(
     env: { ...process.env, PATH: path },
   },
 )
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+// Passed on as SIGTERM: a terminal has sent its Ctrl-C to the child too, and a second one means "at once".
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+  process.on(signal, () => child.kill('SIGTERM'))
+if (process.env.npm_lifecycle_event !== undefined) endWithParent(child)
 child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 143)))

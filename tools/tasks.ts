@@ -10,6 +10,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
+/** Where the person is: npm runs scripts in the folder of the package, wherever it was called. */
+const caller = process.env['INIT_CWD'] ?? process.cwd()
 const quiet = '--disable-warning=ExperimentalWarning'
 
 type Task = (options: readonly string[]) => Promise<number> | number
@@ -18,13 +20,20 @@ const tasks: Readonly<Record<string, Task>> = {
   start: async (options) => {
     const { ensureWeb } = await import('./web-build.ts')
     await ensureWeb()
-    return cli(['serve', '--root', './data', '--web', join(root, 'web', 'dist'), ...options])
+    return cli([
+      'serve',
+      '--root',
+      join(root, 'data'),
+      '--web',
+      join(root, 'web', 'dist'),
+      ...options,
+    ])
   },
   serve: (options) => cli(['serve', ...options]),
   worker: async (options) => {
     const { ensureWeb } = await import('./web-build.ts')
     await ensureWeb()
-    return run(process.execPath, [quiet, join(root, 'tools', 'worker.ts'), ...options])
+    return run(process.execPath, [quiet, join(root, 'tools', 'worker.ts'), ...options], caller)
   },
   build: async () => {
     const { ensureWeb } = await import('./web-build.ts')
@@ -112,7 +121,7 @@ function cli(options: readonly string[]): Promise<number> {
   return run(
     process.execPath,
     [quiet, join(root, 'packages', 'cli', 'src', 'main.ts'), ...options],
-    process.cwd(),
+    caller,
   )
 }
 
@@ -120,7 +129,8 @@ function cli(options: readonly string[]): Promise<number> {
 function run(program: string, options: readonly string[], folder = root): Promise<number> {
   const windows = process.platform === 'win32' && program !== process.execPath
   const child = spawn(program, options, { cwd: folder, stdio: 'inherit', shell: windows })
-  const forward = (signal: NodeJS.Signals): void => void child.kill(signal)
+  // A terminal has sent its Ctrl-C to the child too; a second one would mean "at once" there.
+  const forward = (): void => void child.kill('SIGTERM')
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
   for (const signal of signals) process.on(signal, forward)
   return new Promise((resolve, reject) => {

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { onStopSignal } from '@datakit/cli/stop-signals'
 import { build } from 'esbuild'
 import type { Bucket } from '@datakit/storage/r2'
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
@@ -23,7 +24,7 @@ const help = `Usage: npm run worker -- [--port N] [--data DIR] [--token TOKEN]
 Runs the Worker in workerd on 127.0.0.1, with a local R2 bucket that is kept in DIR.
 
   --port N       port to listen on (8788)
-  --data DIR     folder of the bucket (./data-worker)
+  --data DIR     folder of the bucket (data-worker, beside package.json)
   --token TOKEN  want this token for all data (or DATAKIT_TOKEN); without one only this machine's own pages are served
   --help         this text`
 
@@ -68,7 +69,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
         ...options.variables,
       },
       r2Buckets: { BUCKET: 'datakit' },
-      r2Persist: data,
+      resourcePersistencePath: data,
       assets: {
         directory: join(root, 'web', 'dist'),
         binding: 'ASSETS',
@@ -132,11 +133,23 @@ function checkPort(port: number): Promise<void> {
   })
 }
 
+/** Wrong arguments. */
+class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+function isUsageError(error: unknown): boolean {
+  if (error instanceof UsageError) return true
+  return (
+    error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
+  )
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       port: { type: 'string', default: '8788' },
-      data: { type: 'string', default: './data-worker' },
+      data: { type: 'string', default: join(root, 'data-worker') },
       token: { type: 'string', default: process.env['DATAKIT_TOKEN'] ?? '' },
       help: { type: 'boolean', default: false },
     },
@@ -144,7 +157,7 @@ async function main(): Promise<void> {
   if (values.help) return console.log(help)
   const port = Number(values.port)
   if (!Number.isInteger(port) || port < 0 || port > 65535)
-    throw new Error(`Not a port: "${values.port}"`)
+    throw new UsageError(`Not a port: "${values.port}" (expected 0 to 65535)`)
   const worker = await startWorker({
     port,
     data: values.data,
@@ -153,14 +166,12 @@ async function main(): Promise<void> {
   console.log(
     `DataKit's Worker runs in workerd on ${worker.url} (bucket in ${resolve(values.data)})\n\n  git clone ${worker.url}/NAME.git`,
   )
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => void worker.stop().then(() => process.exit(0)))
-  }
+  onStopSignal(() => void worker.stop().then(() => process.exit(0)))
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await main().catch((error: unknown) => {
     console.error(error instanceof Error ? error.message : error)
-    process.exitCode = 1
+    process.exitCode = isUsageError(error) ? 2 : 1
   })
 }

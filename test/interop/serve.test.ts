@@ -40,8 +40,8 @@ function start(args: readonly string[], token = ''): ChildProcess {
 }
 
 /** Starts a server on a free port and waits until it listens. */
-async function serve(root: string, token = ''): Promise<Served> {
-  const child = start(['--root', root, '--port', '0', '--json'], token)
+async function serve(root: string, token = '', more: readonly string[] = []): Promise<Served> {
+  const child = start(['--root', root, '--port', '0', '--json', ...more], token)
   const [line] = (await once(child.stdout ?? child, 'data')) as [Buffer]
   return { child, url: (JSON.parse(line.toString()) as { url: string }).url }
 }
@@ -71,6 +71,26 @@ it('refuses to start beyond loopback without a token', async () => {
   const { code, err } = await failing(['--root', folder.path, '--host', '0.0.0.0', '--port', '0'])
   expect(code).toBe(1)
   expect(err).toContain('Refused to listen on 0.0.0.0 without a token')
+})
+
+it.each([
+  ['/etc/passwd', 'Cannot keep repositories in "/etc/passwd": it is a file'],
+  ['/etc/passwd/x', 'Cannot keep repositories in "/etc/passwd": it is a file'],
+  ['/proc/x', 'Cannot make the folder "/proc/x": '],
+])('says plainly that repositories cannot be kept in %s', async (root, said) => {
+  const { code, err } = await failing(['--root', root, '--port', '0'])
+  expect(code).toBe(1)
+  expect(err).toContain(`datakit serve: ${said}`)
+})
+
+it('answers under the loopback address that it was told to listen on', async () => {
+  const { url } = await serve(join(folder.path, 'loopback'), '', ['--host', '127.0.0.2'])
+  expect(url).toMatch(/^http:\/\/127\.0\.0\.2:\d+$/)
+  const answer = await fetch(`${url}/repositories`)
+  expect({ status: answer.status, body: await answer.json() }).toEqual({
+    status: 200,
+    body: { repositories: [] },
+  })
 })
 
 it.each([['--port', 'many'], ['--port', '70000'], ['--bogus']])(

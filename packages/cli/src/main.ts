@@ -5,6 +5,7 @@
  * @module
  */
 import { CommandError, EXIT, type Command, type Terminal } from './command.ts'
+import { onStopSignal } from './stop-signals.ts'
 
 /** What there is, and how it is loaded: a command that is not run costs nothing. */
 const commands: readonly {
@@ -84,9 +85,7 @@ async function run(command: Command, args: readonly string[]): Promise<number> {
 
 function terminal(): Terminal {
   const controller = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => controller.abort())
-  }
+  onStopSignal(() => controller.abort())
   return {
     say: (line) => console.log(line),
     write: (bytes) => void process.stdout.write(bytes),

@@ -9,9 +9,9 @@ import { LOOPBACK_HOSTS, type Access } from '@datakit/server/access'
 import { createApp } from '@datakit/server/app'
 import { gitDirectoryDepot } from '@datakit/storage/git-directory'
 import { UpkeepSchedule } from '@datakit/storage/upkeep'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, stat } from 'node:fs/promises'
 import type { AddressInfo, Socket } from 'node:net'
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { directoryPolicy, isKeptUp } from './directory-policy.ts'
 import { webFile } from './web-files.ts'
 
@@ -47,7 +47,7 @@ export class ServerError extends Error {
 /** Starts the server; it answers when the promise resolves. @throws ServerError when it may not or cannot listen */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const access = accessOf(options)
-  await mkdir(options.root, { recursive: true })
+  await makeFolder(resolve(options.root))
   const depot = gitDirectoryDepot(resolve(options.root), { create: true })
   const upkeep = new UpkeepSchedule(nodeRuntime, { log: (problem) => console.error(problem) })
   const app = createApp({
@@ -63,9 +63,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const server = await listen(app.fetch, options)
   const sockets = trackSockets(server)
   const { port } = server.address() as AddressInfo
-  const host = options.host.includes(':') ? `[${options.host}]` : options.host
   return {
-    url: `http://${host}:${port}`,
+    url: `http://${hostInUrl(options.host)}:${port}`,
     stop: async (patience = 10_000) => {
       await close(server, sockets, patience)
       await upkeep.close()
@@ -74,12 +73,34 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 }
 
+/**
+ * Makes a folder and those above it. Not with `recursive`: under /proc, which answers ENOENT to every new folder, Node
+ * makes the parent and tries again for ever.
+ */
+async function makeFolder(path: string): Promise<void> {
+  const there = await stat(path).catch(() => undefined)
+  if (there?.isDirectory() === true) return
+  if (there !== undefined)
+    throw new ServerError(`Cannot keep repositories in "${path}": it is a file`)
+  if (dirname(path) !== path) await makeFolder(dirname(path))
+  await mkdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EEXIST') return
+    throw new ServerError(`Cannot make the folder "${path}": ${error.message}`, { cause: error })
+  })
+}
+
 function accessOf({ host, token }: ServerOptions): Access {
   if (token !== undefined) return { kind: 'token', token }
-  if (isLoopback(host)) return { kind: 'loopback', hosts: LOOPBACK_HOSTS }
+  if (isLoopback(host))
+    return { kind: 'loopback', hosts: [...new Set([...LOOPBACK_HOSTS, hostInUrl(host)])] }
   throw new ServerError(
     `Refused to listen on ${host} without a token: anyone who reaches this machine could read and change everything. Set DATAKIT_TOKEN, or leave --host at 127.0.0.1`,
   )
+}
+
+/** The host as it stands in URLs and in the Host header. */
+function hostInUrl(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
 }
 
 function isLoopback(host: string): boolean {
@@ -125,10 +146,16 @@ function close(server: ServerType, sockets: ReadonlySet<Socket>, patience: numbe
     const cut = setTimeout(() => {
       for (const socket of sockets) socket.destroy()
     }, patience)
+    const hangUp = (): void => {
+      if ('closeIdleConnections' in server) server.closeIdleConnections()
+    }
+    // A connection whose last request was answered meanwhile is kept for another one, unless it is looked for.
+    const looking = setInterval(hangUp, 100)
     server.close(() => {
       clearTimeout(cut)
+      clearInterval(looking)
       resolveClose()
     })
-    if ('closeIdleConnections' in server) server.closeIdleConnections()
+    hangUp()
   })
 }
