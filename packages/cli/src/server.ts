@@ -44,6 +44,9 @@ export class ServerError extends Error {
   override readonly name = 'ServerError'
 }
 
+/** Memory of packs that are read at the same time, in bytes: a process has more than a Worker. */
+const RECEIVING = 512 * 1024 * 1024
+
 /** Starts the server; it answers when the promise resolves. @throws ServerError when it may not or cannot listen */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const access = accessOf(options)
@@ -55,6 +58,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     runtime: nodeRuntime,
     access,
     policyOf: directoryPolicy,
+    limits: { receivingBytes: RECEIVING },
     assets: (request) => webFile(request, options.web),
     afterChange: ({ name, place }) => {
       if (isKeptUp(place)) void upkeep.changed(name, place)

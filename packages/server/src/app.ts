@@ -16,6 +16,7 @@ import { Hono, type Context } from 'hono'
 import type { Depot, Place } from '@datakit/git/place'
 import type { Runtime } from '@datakit/git/runtime'
 import { checkAccess, type Access } from './access.ts'
+import { Admission } from './admission.ts'
 import { advertiseRefs, receivePackRoute, uploadPackRoute } from './git-routes.ts'
 import { DEFAULT_LIMITS, type Limits } from './limits.ts'
 import { OpenRepositories } from './open-repositories.ts'
@@ -56,6 +57,8 @@ export interface RouteContext {
   readonly runtime: Runtime
   readonly limits: Limits
   readonly policyOf: PolicyOf
+  /** Who receives a pack asks here first. */
+  readonly admission: Admission
   /** To be called when the repository may have changed. */
   readonly changed: (place: Place) => void
 }
@@ -69,6 +72,7 @@ export function createApp(options: AppOptions): Hono {
   const app = new Hono()
   const repositories = new OpenRepositories(options.depot, options.runtime)
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
+  const admission = new Admission(limits.receivingBytes, limits.receivingPatience)
   const policyOf = options.policyOf ?? (() => OPEN_POLICY)
   const log = options.log ?? ((error: unknown) => console.error(error))
 
@@ -88,6 +92,7 @@ export function createApp(options: AppOptions): Hono {
           limits,
           policyOf,
           changed,
+          admission,
         })
       } catch (error) {
         return answer(expected(error, log))

@@ -10,6 +10,7 @@ import { ALL_REFS } from '@datakit/git/transport/reach'
 import { advertiseReceivePack, receivePack } from '@datakit/git/transport/receive-pack'
 import { advertiseUploadPack, protocolVersion } from '@datakit/git/transport/refs'
 import { uploadPack } from '@datakit/git/transport/upload-pack'
+import { chargeOf } from './admission.ts'
 import type { RouteContext } from './app.ts'
 import { readBody, startedStreamOf } from './body.ts'
 import { checkRefusal } from './policy.ts'
@@ -83,14 +84,22 @@ export async function receivePackRoute(context: RouteContext): Promise<Response>
   checkType(request, RECEIVE)
   const { objects, policy } = await repositories.openWith(context.policyOf, name)
   checkRefusal(name, policy.push.refusal)
-  const report = await receivePack(objects, readBody(request, limits.packBytes), {
-    who: SOMEBODY,
-    policy: policy.push.receive,
-    limits: receiveLimits(limits, policy),
-    signal: request.signal,
-  })
+  const report = await context.admission.run(chargeOf(lengthOf(request)), request.signal, () =>
+    receivePack(objects, readBody(request, limits.packBytes), {
+      who: SOMEBODY,
+      policy: policy.push.receive,
+      limits: receiveLimits(limits, policy),
+      signal: request.signal,
+    }),
+  )
   context.changed(objects.place)
   return new Response(report, { headers: headersOf(RECEIVE) })
+}
+
+/** Bytes of a body, where that was announced and is what will come out of it. */
+function lengthOf({ headers }: Request): number | undefined {
+  const length = headers.get('content-length')
+  return length === null || headers.has('content-encoding') ? undefined : Number(length)
 }
 
 function mustExist(objects: Objects, { request, name }: RouteContext): void {

@@ -14,6 +14,10 @@ export interface Limits {
   readonly objects: number
   /** Body of a request that carries no pack: wants and haves. */
   readonly requestBytes: number
+  /** Memory of all packs together that are read at the same time; more wait. */
+  readonly receivingBytes: number
+  /** How long a pack waits for its turn before the client is told to come again, in milliseconds. */
+  readonly receivingPatience: number
 }
 
 const MiB = 1024 * 1024
@@ -24,4 +28,6 @@ export const DEFAULT_LIMITS: Limits = {
   objectBytes: 24 * MiB,
   objects: 300_000,
   requestBytes: 16 * MiB,
+  receivingBytes: 64 * MiB,
+  receivingPatience: 20_000,
 }

@@ -13,7 +13,7 @@ import type { Policy, PolicyOf } from './policy.ts'
 import { ProblemError } from './problem.ts'
 import { checkRepositoryName } from './repository-name.ts'
 
-/** How much is kept. The defaults fit the 64 MB that one isolate of a Worker may spend on it. */
+/** How much is kept. The defaults fit into a Worker beside what `Admission` lets in and the caches of R2. */
 export interface CacheOptions {
   /** How many repositories. */
   readonly repositories: number
@@ -22,7 +22,7 @@ export interface CacheOptions {
 }
 
 /** What holds where nobody said otherwise. */
-export const DEFAULT_CACHE: CacheOptions = { repositories: 4, bytes: 14_000_000 }
+export const DEFAULT_CACHE: CacheOptions = { repositories: 4, bytes: 8_000_000 }
 
 /** Bytes of a pack that are asked for at once: a request to a bucket costs more than the bytes. */
 const WINDOW = 1024 * 1024

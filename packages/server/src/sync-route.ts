@@ -26,6 +26,7 @@ import { ALL_REFS, type Readable } from '@datakit/git/transport/reach'
 import { receiveUpdate, type RefOutcome } from '@datakit/git/transport/receive'
 import { selectObjects, type Selection } from '@datakit/git/transport/select'
 import { streamPack } from '@datakit/git/transport/serve'
+import { chargeOf } from './admission.ts'
 import type { RouteContext } from './app.ts'
 import { readBody, streamOf } from './body.ts'
 import { checkRefusal, type Policy } from './policy.ts'
@@ -43,7 +44,10 @@ export async function syncRoute(context: RouteContext): Promise<Response> {
   const { objects, policy } = await repositories.openWith(context.policyOf, name)
   checkRefusal(name, policy.fetch.refusal)
   checkRepository(objects, message)
-  const outcomes = await receive(context, { objects, message, reader, policy })
+  const length = message.pack === 'chunked' ? undefined : message.pack
+  const outcomes = await context.admission.run(chargeOf(length), request.signal, () =>
+    receive(context, { objects, message, reader, policy }),
+  )
   if (outcomes.some(({ outcome }) => outcome === 'done')) context.changed(objects.place)
   // What nobody asked for is read all the same: an answer in mid-request confuses proxies.
   for await (const _ of reader.rest());
