@@ -7,7 +7,7 @@
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
-import { build } from 'vite'
+import { build, type Plugin } from 'vite'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
@@ -22,7 +22,7 @@ export interface ClientSize {
   readonly largest: readonly (readonly [path: string, bytes: number])[]
 }
 
-/** Bundles `web/size/store-and-sync.ts` as a page would, and weighs it. */
+/** Bundles `web/size/store-and-sync.ts` as a page would, and weighs it with all that it needs before it can begin. */
 export async function measureClient(): Promise<ClientSize> {
   const input = join(root, 'web', 'size', 'store-and-sync.ts')
   const result = await build({
@@ -30,22 +30,47 @@ export async function measureClient(): Promise<ClientSize> {
     configFile: false,
     logLevel: 'warn',
     publicDir: false,
+    plugins: [plainImports],
     build: {
       target: 'es2022',
       write: false,
       modulePreload: { polyfill: false },
-      rolldownOptions: { input, preserveEntrySignatures: 'strict' },
+      // What is loaded later may share code with the entry, as in the app.
+      rolldownOptions: { input, preserveEntrySignatures: 'allow-extension' },
     },
   })
   const outputs = Array.isArray(result) ? result : [result]
-  const chunks = outputs.flatMap((output) => ('output' in output ? output.output : []))
-  const chunk = chunks.find((output) => output.type === 'chunk')
-  if (chunk?.type !== 'chunk') throw new Error('Cannot weigh the client: nothing was built')
-  const largest = Object.entries(chunk.modules)
+  const files = outputs.flatMap((output) => ('output' in output ? output.output : []))
+  const all = files.filter((file) => file.type === 'chunk')
+  const chunks = new Set(all.filter(({ isEntry }) => isEntry))
+  if (chunks.size === 0) throw new Error('Cannot weigh the client: nothing was built')
+  // A set also yields what is added on the way.
+  for (const { imports } of chunks)
+    for (const chunk of all) if (imports.includes(chunk.fileName)) chunks.add(chunk)
+  const largest = [...chunks]
+    .flatMap((chunk) => Object.entries(chunk.modules))
     .map(([path, { renderedLength }]) => [relative(root, path), renderedLength] as const)
     .toSorted(([, a], [, b]) => b - a)
-  const body = new TextEncoder().encode(chunk.code)
-  return { minified: body.length, gzipped: gzipSync(body, { level: 9 }).length, largest }
+  const bodies = [...chunks].map(({ code }) => new TextEncoder().encode(code))
+  const sum = (sizes: readonly number[]): number => sizes.reduce((a, b) => a + b, 0)
+  return {
+    minified: sum(bodies.map((body) => body.length)),
+    gzipped: sum(bodies.map((body) => gzipSync(body, { level: 9 }).length)),
+    largest,
+  }
+}
+
+/**
+ * Vite's helper for the stylesheets of what is loaded later, replaced by nothing: the app has it anyway, for its editor,
+ * and whoever bundles with something else does not have it at all.
+ */
+const plainImports: Plugin = {
+  name: 'plain-imports',
+  enforce: 'pre',
+  load: {
+    filter: { id: /vite\/preload-helper/ },
+    handler: () => 'export const __vitePreload = (load) => load()',
+  },
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -11,7 +11,7 @@
 import { MalformedError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
 import type { Links } from '@datakit/git/pack/links'
-import { Heap } from './heap.ts'
+import { PriorityQueue } from './priority-queue.ts'
 
 /** Tells what a commit hangs on. */
 export interface LinkSource {
@@ -98,7 +98,9 @@ export class History {
   /** Marks what each side reaches, and what common ancestors reach (stale), from the newest on. */
   async #paint(ours: readonly Oid[], theirs: readonly Oid[]): Promise<Map<Oid, number>> {
     const flags = new Map<Oid, number>()
-    const queue = new Heap<CommitNode>((a, b) => compareGenerations(a, b) || b.time - a.time)
+    const queue = new PriorityQueue<CommitNode>(
+      (a, b) => compareGenerations(a, b) || b.time - a.time,
+    )
     // How many commits in the queue are not stale: when there are none, every best ancestor is found.
     let fresh = 0
     const waiting = new Map<Oid, number>()

@@ -11,7 +11,7 @@
  */
 import type { Commit } from '@datakit/git/commit'
 import type { Oid } from '@datakit/git/oid'
-import { Heap } from './heap.ts'
+import { PriorityQueue } from './priority-queue.ts'
 import { History, type CommitNode, type LinkSource } from './history.ts'
 import { readCommit, type ObjectSource } from './object-source.ts'
 import { findPath } from './tree-reader.ts'
@@ -70,7 +70,7 @@ interface Walk {
 
 class DateWalk implements Walk {
   readonly #seen = new Set<Oid>()
-  readonly #queue = new Heap<CommitNode>(newestFirst)
+  readonly #queue = new PriorityQueue<CommitNode>(newestFirst)
 
   async next(): Promise<CommitNode | undefined> {
     return this.#queue.pop()
@@ -90,10 +90,10 @@ class TopologicalWalk implements Walk {
   readonly #history: History
   readonly #wanted = new Set<Oid>()
   readonly #children = new Map<Oid, number>()
-  readonly #ahead = new Heap<CommitNode>((a, b) =>
+  readonly #ahead = new PriorityQueue<CommitNode>((a, b) =>
     a.generation === b.generation ? 0 : b.generation - a.generation,
   )
-  readonly #ready = new Heap<CommitNode>(newestFirst)
+  readonly #ready = new PriorityQueue<CommitNode>(newestFirst)
 
   constructor(history: History) {
     this.#history = history

@@ -7,12 +7,12 @@ import type { Oid } from '@datakit/git/oid'
 import type { Head, Place } from '@datakit/git/place'
 import { Branch } from './branch.ts'
 import type { Resolution } from './conflict.ts'
-import { diffTrees, type Change } from './diff.ts'
+import type { Change } from './diff.ts'
 import { Draft } from './draft.ts'
 import { TransactionError } from './error.ts'
 import { History } from './history.ts'
 import type { CommitOutcome, ConflictOutcome } from './land.ts'
-import { walkLog, type LoggedCommit, type LogOptions } from './log.ts'
+import type { LoggedCommit, LogOptions } from './log.ts'
 import { mergeTrees, type MergeContent, type MergedTrees, type Trees } from './merge.ts'
 import { readBody } from './object-source.ts'
 import { Snapshot } from './snapshot.ts'
@@ -83,12 +83,15 @@ export class Repository {
   }
 
   /** Commits that `from` reaches, newest first. */
-  log(from: Oid, options: LogOptions = {}): AsyncIterable<LoggedCommit> {
-    return walkLog(this.store, from, options)
+  async *log(from: Oid, options: LogOptions = {}): AsyncGenerator<LoggedCommit, void, undefined> {
+    // Loaded when it is first wanted: what only stores and syncs never shows a history.
+    const { walkLog } = await import('./log.ts')
+    yield* walkLog(this.store, from, options)
   }
 
   /** Files that differ between two commits; `undefined` for nothing, so that a first commit shows all that it adds. */
   async *diff(before: Oid | undefined, after: Oid): AsyncGenerator<Change, void, undefined> {
+    const { diffTrees } = await import('./diff.ts')
     const history = new History(this.store)
     const from = before === undefined ? undefined : (await history.node(before)).tree
     yield* diffTrees(this.store, from, (await history.node(after)).tree)

@@ -26,7 +26,9 @@ describe('a byte reader', () => {
 
   it('fails by name when the stream ends early', async () => {
     const reader = new ByteReader(streamOf(bytesOf('abc')), 'a push')
-    await expect(reader.read(4)).rejects.toThrow('Cannot read a push: it ends 1 bytes early')
+    await expect(reader.read(4)).rejects.toThrow(
+      'Cannot read a push: it ends where 1 more bytes were expected',
+    )
     const other = new ByteReader(streamOf(bytesOf('abc')), 'a push')
     await expect(collect(other.take(5))).rejects.toThrow('it ends where 2 more bytes were expected')
   })

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { concat } from './bytes.ts'
 import { MalformedError } from './error.ts'
 
 /** Reads a stream of bytes front to back. One reader at a time: calls do not overlap. */
@@ -38,7 +39,7 @@ export class ByteReader {
   async read(length: number): Promise<Uint8Array> {
     const bytes = await this.readOrEnd(length)
     if (bytes !== undefined || length === 0) return bytes ?? new Uint8Array()
-    throw new MalformedError(this.#what, `it ends where ${length} more bytes were expected`)
+    throw this.#early(length)
   }
 
   /**
@@ -47,10 +48,12 @@ export class ByteReader {
    * @throws MalformedError when the stream ends in the middle
    */
   async readOrEnd(length: number): Promise<Uint8Array | undefined> {
-    if (!(await this.#fill())) return undefined
-    const first = this.#takeUpTo(length)
-    if (first.length === length) return first
-    return this.#gather(first, length)
+    const first = await this.readSome(length)
+    if (first === undefined || first.length === length) return first
+    // Pieces are gathered as they arrive, so that a length that is a lie allocates nothing.
+    const parts = [first]
+    for await (const part of this.take(length - first.length)) parts.push(part)
+    return concat(parts)
   }
 
   /** Whatever the stream has ready, at most `most` bytes; `undefined` at its end. */
@@ -66,9 +69,7 @@ export class ByteReader {
   async *take(length: number): AsyncGenerator<Uint8Array, void, undefined> {
     for (let left = length; left > 0;) {
       const piece = await this.readSome(left)
-      if (piece === undefined) {
-        throw new MalformedError(this.#what, `it ends where ${left} more bytes were expected`)
-      }
+      if (piece === undefined) throw this.#early(left)
       left -= piece.length
       yield piece
     }
@@ -91,25 +92,8 @@ export class ByteReader {
     await this.#source.return?.()
   }
 
-  // Pieces are gathered as they arrive, so that a length that is a lie allocates nothing.
-  async #gather(first: Uint8Array, length: number): Promise<Uint8Array> {
-    const parts = [first]
-    let got = first.length
-    while (got < length) {
-      if (!(await this.#fill())) {
-        throw new MalformedError(this.#what, `it ends ${length - got} bytes early`)
-      }
-      const part = this.#takeUpTo(length - got)
-      parts.push(part)
-      got += part.length
-    }
-    const whole = new Uint8Array(length)
-    let offset = 0
-    for (const part of parts) {
-      whole.set(part, offset)
-      offset += part.length
-    }
-    return whole
+  #early(missing: number): MalformedError {
+    return new MalformedError(this.#what, `it ends where ${missing} more bytes were expected`)
   }
 
   #takeUpTo(most: number): Uint8Array {

@@ -74,26 +74,23 @@ export function encodeName(name: string): Uint8Array<ArrayBuffer> {
 function decodeOddName(bytes: Uint8Array): string {
   let name = ''
   for (let i = 0; i < bytes.length;) {
-    const length = validLength(bytes, i)
-    if (length > 0) name += strictDecoder.decode(bytes.subarray(i, i + length))
-    else name += String.fromCharCode(0xdc00 + (bytes[i] ?? 0))
-    i += Math.max(length, 1)
+    const character = characterAt(bytes, i)
+    name += character ?? String.fromCharCode(0xdc00 + (bytes[i] ?? 0))
+    i += character === undefined ? 1 : utf8(character).length
   }
   return name
 }
 
-/** Length of the UTF-8 character at `i`, 0 when there is none. */
-function validLength(bytes: Uint8Array, i: number): number {
-  const first = bytes[i] ?? 0
-  if (first < 0x80) return 1
-  const length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc2 ? 2 : 0
-  if (length === 0 || i + length > bytes.length) return 0
-  try {
-    strictDecoder.decode(bytes.subarray(i, i + length))
-    return length
-  } catch {
-    return 0
+/** The UTF-8 character that begins at `i`, `undefined` when there is none. */
+function characterAt(bytes: Uint8Array, i: number): string | undefined {
+  for (let end = i + 1; end <= Math.min(i + 4, bytes.length); end++) {
+    try {
+      return strictDecoder.decode(bytes.subarray(i, end))
+    } catch {
+      // Not a whole one yet, if it is one at all.
+    }
   }
+  return undefined
 }
 
 const hexDigits = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))

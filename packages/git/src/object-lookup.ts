@@ -8,8 +8,8 @@
  * @module
  */
 import { encodeOid, OID_BYTES, type Oid } from './oid.ts'
-import { openPackIndex, type PackIndex } from './pack/pack-index.ts'
 import { compareAt } from './pack/oid-order.ts'
+import { openPackIndex, type PackIndex, type ReadIndex } from './pack/pack-index.ts'
 import { NO_LINK } from './pack/index-format.ts'
 import type { PackId, PackInfo, Place, State } from './place.ts'
 
@@ -31,8 +31,8 @@ export class ObjectLookup {
   readonly #place: Place
   #state: State
   #live = new Map<PackId, { readonly pack: PackInfo; readonly rank: number }>()
-  #indexes = new Map<PackId, Promise<PackIndex>>()
-  #catalogs = new Map<string, Promise<PackIndex>>()
+  /** By the id of the pack, or {@link keyOf} the catalog. */
+  #indexes = new Map<string, Promise<PackIndex>>()
   #large: { readonly pack: PackId; readonly index: PackIndex }[] = []
   #small = new SmallPacks()
   /** Packs that are in the table or among the large ones. */
@@ -50,14 +50,8 @@ export class ObjectLookup {
     this.#state = state
     this.#live = new Map(state.packs.map((pack, rank) => [pack.id, { pack, rank }]))
     this.#opening = undefined
-    const catalogs = new Map<string, Promise<PackIndex>>()
-    for (const { covers } of state.catalogs) {
-      const key = covers.join()
-      const open = this.#catalogs.get(key)
-      if (open !== undefined) catalogs.set(key, open)
-    }
-    this.#catalogs = catalogs
-    for (const id of this.#indexes.keys()) if (!this.#live.has(id)) this.#indexes.delete(id)
+    const kept = new Set([...this.#live.keys(), ...state.catalogs.map(keyOf)])
+    for (const key of this.#indexes.keys()) if (!kept.has(key)) this.#indexes.delete(key)
     const hasLost = [...this.#searched].some((id) => !this.#live.has(id))
     if (!hasLost) return
     this.#searched = new Set()
@@ -66,15 +60,16 @@ export class ObjectLookup {
   }
 
   /** The index of a live pack. */
-  indexOf(pack: PackInfo): Promise<PackIndex> {
-    const known = this.#indexes.get(pack.id)
+  indexOf({ id, indexSize }: PackInfo): Promise<PackIndex> {
+    return this.#open(id, (start, end) => this.#place.readIndex(id, start, end), indexSize)
+  }
+
+  #open(key: string, read: ReadIndex, size: number): Promise<PackIndex> {
+    const known = this.#indexes.get(key)
     if (known !== undefined) return known
-    const opening = openPackIndex(
-      (start, end) => this.#place.readIndex(pack.id, start, end),
-      pack.indexSize,
-    )
-    this.#indexes.set(pack.id, opening)
-    opening.catch(() => this.#indexes.delete(pack.id))
+    const opening = openPackIndex(read, size)
+    this.#indexes.set(key, opening)
+    opening.catch(() => this.#indexes.delete(key))
     return opening
   }
 
@@ -118,7 +113,8 @@ export class ObjectLookup {
     const found: Located[] = []
     let isStale = false
     for (const catalog of this.#state.catalogs) {
-      const index = await this.#openCatalog(catalog)
+      const read: ReadIndex = (start, end) => catalog.read(start, end)
+      const index = await this.#open(keyOf(catalog), read, catalog.size)
       const ordinal = index.findBytes(bytes)
       if (ordinal < 0) continue
       // The copy that the catalog knows of is gone; it may have left out another one for it.
@@ -126,16 +122,6 @@ export class ObjectLookup {
         isStale = true
     }
     return { found: this.#sorted(found), isStale: isStale && found.length === 0 }
-  }
-
-  #openCatalog(catalog: State['catalogs'][number]): Promise<PackIndex> {
-    const key = catalog.covers.join()
-    const known = this.#catalogs.get(key)
-    if (known !== undefined) return known
-    const opening = openPackIndex((start, end) => catalog.read(start, end), catalog.size)
-    this.#catalogs.set(key, opening)
-    opening.catch(() => this.#catalogs.delete(key))
-    return opening
   }
 
   async #findInEach(bytes: Uint8Array): Promise<Located[]> {
@@ -183,6 +169,10 @@ export class ObjectLookup {
       (this.#live.get(pack.id)?.rank ?? 0) + (pack.verified ? 0 : 2 ** 32)
     return found.sort((a, b) => rank(a) - rank(b))
   }
+}
+
+function keyOf({ covers }: State['catalogs'][number]): string {
+  return `catalog of ${covers.join()}`
 }
 
 /** Objects of many small packs in one hash table with open addressing. The first pack that brings an object keeps it. */

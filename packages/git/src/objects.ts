@@ -225,10 +225,14 @@ export class Objects {
     if (found !== undefined) return found
     await this.refresh()
     const [later] = await this.locate(oid)
-    if (later !== undefined) return later
+    return later ?? this.#lacks('an object', oid)
+  }
+
+  /** @throws NotHereError when the object was left with a remote, MissingError otherwise */
+  async #lacks(what: string, oid: Oid): Promise<never> {
     const remote = await this.#state.promised(oid)
     if (remote !== undefined) throw new NotHereError(oid, remote)
-    throw new MissingError('an object', oid)
+    throw new MissingError(what, oid)
   }
 
   /** Runs `attempt` again as long as packs vanish because the state has moved on. */
@@ -313,9 +317,7 @@ export class Objects {
     const oid = at.index.linkOid(at.index.base(at.ordinal))
     if (oid === undefined)
       throw new MalformedError(`pack ${at.pack.id}`, 'its index knows no base of a delta')
-    const remote = await this.#state.promised(oid)
-    if (remote !== undefined) throw new NotHereError(oid, remote)
-    throw new MissingError('the base of a delta', oid)
+    return this.#lacks('the base of a delta', oid)
   }
 
   #applySteps(base: GitObject, steps: readonly Step[]): GitObject {

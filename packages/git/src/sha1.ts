@@ -83,10 +83,8 @@ function fillSchedule(w: Int32Array, bytes: Uint8Array, offset: number): void {
 
 /**
  * One block into the state. The casts hold because every index is below the length of its array: `compress` is only
- * called with a whole block. Five rounds a turn, so that the five variables take each other's places without moving.
+ * called with a whole block. Four loops, so that no round asks which function it takes.
  */
-// The hot loop: its rounds are written out.
-// oxlint-disable-next-line max-lines-per-function
 function compress(state: Int32Array, bytes: Uint8Array, offset: number): void {
   const w = schedule
   fillSchedule(w, bytes, offset)
@@ -95,82 +93,44 @@ function compress(state: Int32Array, bytes: Uint8Array, offset: number): void {
   let c = state[2] as number
   let d = state[3] as number
   let e = state[4] as number
-  for (let i = 0; i < 20; i += 5) {
-    e = (((a << 5) | (a >>> 27)) + (d ^ (b & (c ^ d))) + e + (w[i] as number) + 0x5a827999) | 0
-    b = (b << 30) | (b >>> 2)
-    d = (((e << 5) | (e >>> 27)) + (c ^ (a & (b ^ c))) + d + (w[i + 1] as number) + 0x5a827999) | 0
-    a = (a << 30) | (a >>> 2)
-    c = (((d << 5) | (d >>> 27)) + (b ^ (e & (a ^ b))) + c + (w[i + 2] as number) + 0x5a827999) | 0
-    e = (e << 30) | (e >>> 2)
-    b = (((c << 5) | (c >>> 27)) + (a ^ (d & (e ^ a))) + b + (w[i + 3] as number) + 0x5a827999) | 0
-    d = (d << 30) | (d >>> 2)
-    a = (((b << 5) | (b >>> 27)) + (e ^ (c & (d ^ e))) + a + (w[i + 4] as number) + 0x5a827999) | 0
-    c = (c << 30) | (c >>> 2)
+  let i = 0
+  let next = 0
+  for (; i < 20; i++) {
+    next = (((a << 5) | (a >>> 27)) + (d ^ (b & (c ^ d))) + e + (w[i] as number) + 0x5a827999) | 0
+    e = d
+    d = c
+    c = (b << 30) | (b >>> 2)
+    b = a
+    a = next
   }
-  for (let i = 20; i < 40; i += 5) {
-    e = (((a << 5) | (a >>> 27)) + (b ^ c ^ d) + e + (w[i] as number) + 0x6ed9eba1) | 0
-    b = (b << 30) | (b >>> 2)
-    d = (((e << 5) | (e >>> 27)) + (a ^ b ^ c) + d + (w[i + 1] as number) + 0x6ed9eba1) | 0
-    a = (a << 30) | (a >>> 2)
-    c = (((d << 5) | (d >>> 27)) + (e ^ a ^ b) + c + (w[i + 2] as number) + 0x6ed9eba1) | 0
-    e = (e << 30) | (e >>> 2)
-    b = (((c << 5) | (c >>> 27)) + (d ^ e ^ a) + b + (w[i + 3] as number) + 0x6ed9eba1) | 0
-    d = (d << 30) | (d >>> 2)
-    a = (((b << 5) | (b >>> 27)) + (c ^ d ^ e) + a + (w[i + 4] as number) + 0x6ed9eba1) | 0
-    c = (c << 30) | (c >>> 2)
+  for (; i < 40; i++) {
+    next = (((a << 5) | (a >>> 27)) + (b ^ c ^ d) + e + (w[i] as number) + 0x6ed9eba1) | 0
+    e = d
+    d = c
+    c = (b << 30) | (b >>> 2)
+    b = a
+    a = next
   }
-  for (let i = 40; i < 60; i += 5) {
-    e =
+  for (; i < 60; i++) {
+    next =
       (((a << 5) | (a >>> 27)) + ((b & c) | (d & (b | c))) + e + (w[i] as number) + 0x8f1bbcdc) | 0
-    b = (b << 30) | (b >>> 2)
-    d =
-      (((e << 5) | (e >>> 27)) +
-        ((a & b) | (c & (a | b))) +
-        d +
-        (w[i + 1] as number) +
-        0x8f1bbcdc) |
-      0
-    a = (a << 30) | (a >>> 2)
-    c =
-      (((d << 5) | (d >>> 27)) +
-        ((e & a) | (b & (e | a))) +
-        c +
-        (w[i + 2] as number) +
-        0x8f1bbcdc) |
-      0
-    e = (e << 30) | (e >>> 2)
-    b =
-      (((c << 5) | (c >>> 27)) +
-        ((d & e) | (a & (d | e))) +
-        b +
-        (w[i + 3] as number) +
-        0x8f1bbcdc) |
-      0
-    d = (d << 30) | (d >>> 2)
-    a =
-      (((b << 5) | (b >>> 27)) +
-        ((c & d) | (e & (c | d))) +
-        a +
-        (w[i + 4] as number) +
-        0x8f1bbcdc) |
-      0
-    c = (c << 30) | (c >>> 2)
+    e = d
+    d = c
+    c = (b << 30) | (b >>> 2)
+    b = a
+    a = next
   }
-  for (let i = 60; i < 80; i += 5) {
-    e = (((a << 5) | (a >>> 27)) + (b ^ c ^ d) + e + (w[i] as number) + 0xca62c1d6) | 0
-    b = (b << 30) | (b >>> 2)
-    d = (((e << 5) | (e >>> 27)) + (a ^ b ^ c) + d + (w[i + 1] as number) + 0xca62c1d6) | 0
-    a = (a << 30) | (a >>> 2)
-    c = (((d << 5) | (d >>> 27)) + (e ^ a ^ b) + c + (w[i + 2] as number) + 0xca62c1d6) | 0
-    e = (e << 30) | (e >>> 2)
-    b = (((c << 5) | (c >>> 27)) + (d ^ e ^ a) + b + (w[i + 3] as number) + 0xca62c1d6) | 0
-    d = (d << 30) | (d >>> 2)
-    a = (((b << 5) | (b >>> 27)) + (c ^ d ^ e) + a + (w[i + 4] as number) + 0xca62c1d6) | 0
-    c = (c << 30) | (c >>> 2)
+  for (; i < 80; i++) {
+    next = (((a << 5) | (a >>> 27)) + (b ^ c ^ d) + e + (w[i] as number) + 0xca62c1d6) | 0
+    e = d
+    d = c
+    c = (b << 30) | (b >>> 2)
+    b = a
+    a = next
   }
-  state[0] = ((state[0] as number) + a) | 0
-  state[1] = ((state[1] as number) + b) | 0
-  state[2] = ((state[2] as number) + c) | 0
-  state[3] = ((state[3] as number) + d) | 0
-  state[4] = ((state[4] as number) + e) | 0
+  state[0] = (state[0] as number) + a
+  state[1] = (state[1] as number) + b
+  state[2] = (state[2] as number) + c
+  state[3] = (state[3] as number) + d
+  state[4] = (state[4] as number) + e
 }
