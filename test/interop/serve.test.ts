@@ -8,6 +8,7 @@ import { request } from 'node:http'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { startWorker, type RunningWorker } from '../../tools/worker.ts'
 import { makeCorpus } from '../support/corpus.ts'
 import {
   SERVER_KINDS,
@@ -127,6 +128,37 @@ it('loses nothing when it is told to end in the middle of a push, and takes the 
     await git(corpus, 'rev-parse', 'main'),
   )
   expect(await objectsOf(join(root, 'corpus.git'))).toBe(await objectsOf(corpus))
+})
+
+describe('a Worker that has no token and was not opened', () => {
+  let worker: RunningWorker
+  beforeAll(async () => {
+    const data = join(folder.path, 'closed')
+    worker = await startWorker({ port: 0, data, variables: { DATAKIT_OPEN: '' } })
+  })
+  afterAll(() => worker.stop())
+
+  it.each([
+    ['GET', '/repositories'],
+    ['GET', '/a.git/info/refs?service=git-upload-pack'],
+    ['GET', '/a.git/info/refs?service=git-receive-pack'],
+    ['POST', '/a.git/git-upload-pack'],
+    ['POST', '/a.git/git-receive-pack'],
+    ['POST', '/a.git/sync'],
+    ['GET', '/a/b.git/HEAD'],
+  ])('says how to set it up, and nothing else, to %s %s', async (method, path) => {
+    for (const headers of [{}, { authorization: 'Bearer guess' }, { authorization: 'Bearer ' }]) {
+      const answer = await fetch(worker.url + path, { method, headers })
+      expect(answer.status).toBe(503)
+      expect(await answer.text()).toContain('wrangler secret put DATAKIT_TOKEN')
+    }
+  })
+
+  it('tells Git so', async () => {
+    const { code, err } = await tryGit(folder.path, 'ls-remote', `${worker.url}/a.git`)
+    expect(code).not.toBe(0)
+    expect(err).toContain('This Worker has no token yet, so it serves no data')
+  })
 })
 
 describe.each(SERVER_KINDS)('the %s server with a token', (kind) => {

@@ -188,6 +188,22 @@ describe.each(SERVER_KINDS)('the %s server', (kind) => {
     expect(repositories.map(({ name }) => name)).toContain('team/corpus')
   })
 
+  it('takes a repository of 13,000 objects, and gives back the same', async () => {
+    const [url, large] = [`${server.url}/large.git`, fresh()]
+    await makeCorpus(large, { files: 4000, commits: 1600, layout: 'directories', seed: 13 })
+    await git(large, 'tag', '-a', 'v1', 'main~800', '-m', 'One')
+    await git(large, 'branch', 'old', 'main~1000')
+    expect((await objectsOf(large)).split('\n').length).toBeGreaterThan(13_000)
+    await git(large, 'push', '--quiet', '--mirror', url)
+    const mirror = fresh()
+    await git(folder.path, 'clone', '--quiet', '--mirror', url, mirror)
+    await git(mirror, 'fsck', '--strict')
+    expect(await refsOf(mirror)).toBe(await refsOf(large))
+    expect(await objectsOf(mirror)).toBe(await objectsOf(large))
+    const trees = ['log', '--all', '--format=%H %T']
+    expect(await git(mirror, ...trees)).toBe(await git(large, ...trees))
+  })
+
   it('has the same refs as were pushed', async () => {
     const mirror = fresh()
     await git(folder.path, 'clone', '--quiet', '--mirror', `${server.url}/team/corpus.git`, mirror)
