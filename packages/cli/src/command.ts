@@ -19,15 +19,33 @@ export interface Terminal {
 /** Exit codes. 2 is for wrong arguments, as in most tools. */
 export const EXIT = { done: 0, failed: 1, usage: 2, notFound: 3, conflict: 4, refused: 5 } as const
 
+/** What programs are told of a failure besides its message. */
+export interface CommandErrorOptions extends ErrorOptions {
+  /** The kind of failure; that of the exit code when left out. */
+  readonly code?: string
+  /** Fields that `--json` prints beside code and message. */
+  readonly facts?: Readonly<Record<string, string>>
+}
+
 /** A failure with its own exit code, whose message is all that the person needs. */
 export class CommandError extends Error {
   override readonly name = 'CommandError'
   readonly exit: number
+  readonly code: string
+  readonly facts: Readonly<Record<string, string>>
 
-  constructor(message: string, exit: number = EXIT.failed, options?: ErrorOptions) {
+  constructor(message: string, exit: number = EXIT.failed, options: CommandErrorOptions = {}) {
     super(message, options)
     this.exit = exit
+    this.code = options.code ?? nameOfExit(exit)
+    this.facts = options.facts ?? {}
   }
+}
+
+/** `notFound` as the rest of the code names errors: `not-found`. */
+function nameOfExit(exit: number): string {
+  const [name = 'failed'] = Object.entries(EXIT).find(([, code]) => code === exit) ?? []
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 }
 
 /** One command: `datakit NAME …`. */

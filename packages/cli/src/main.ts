@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { PathError } from '@datakit/datakit/error'
 import { CommandError, EXIT, type Command, type Terminal } from './command.ts'
 import { onStopSignal } from './stop-signals.ts'
 
@@ -100,11 +101,14 @@ function report(command: Command, error: unknown, json: boolean): number {
     error instanceof Error && 'code' in error && typeof error.code === 'string'
       ? error.code
       : 'failed'
-  if (json) console.log(JSON.stringify({ error: { code, message } }))
+  const facts = error instanceof CommandError ? error.facts : {}
+  if (json) console.log(JSON.stringify({ error: { code, message, ...facts } }))
   console.error(`datakit ${command.name}: ${message}`)
   if (code.startsWith('ERR_PARSE_ARGS')) {
     console.error(`"datakit ${command.name} --help" says what it takes`)
     return EXIT.usage
   }
+  // A path that cannot be one, or that leads to something else than was meant, is a wrong argument.
+  if (error instanceof PathError) return EXIT.usage
   return error instanceof CommandError ? error.exit : EXIT.failed
 }

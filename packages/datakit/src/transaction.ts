@@ -106,7 +106,7 @@ export class Transaction {
     const tree = this.#open()
     const before = options.mode === undefined ? await tree.find(path) : undefined
     if (before && isDirectory(before.mode))
-      throw new PathError('is-a-directory', path, 'remove it first')
+      throw new PathError('is-a-directory', path, 'it is a directory; remove it first')
     const mode = options.mode === undefined ? (before?.mode ?? 0o100644) : fileMode(options.mode)
     const oid = await this.#draft.writeBlob(typeof body === 'string' ? utf8(body) : body)
     await tree.set(path, { mode, oid })
@@ -134,7 +134,7 @@ export class Transaction {
       throw new PathError('bad-path', to, `it is inside of "${from}"`)
     const there = await tree.find(to)
     if (there && isDirectory(there.mode))
-      throw new PathError('is-a-directory', to, 'remove it first')
+      throw new PathError('is-a-directory', to, 'it is a directory; remove it first')
     if (there && isDirectory(found.mode))
       throw new PathError('exists', to, 'a file is where the directory should go')
     await tree.set(to, found)

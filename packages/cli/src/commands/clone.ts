@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { existsSync, readdirSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -33,9 +33,7 @@ export const cloneCommand: Command = {
     if (url === undefined || positionals.length > 2) {
       throw new CommandError('Expected URL and, if you like, DIR', EXIT.usage)
     }
-    if (existsSync(folder) && readdirSync(folder).length > 0) {
-      throw new CommandError(`"${folder}" is there already and not empty`, EXIT.usage)
-    }
+    checkFree(folder)
     const head = await cloneInto(url, folder, terminal.signal).catch(async (error: unknown) => {
       await rm(folder, { recursive: true, force: true })
       throw error
@@ -45,6 +43,15 @@ export const cloneCommand: Command = {
     )
     return EXIT.done
   },
+}
+
+/** @throws CommandError when something is there that a clone would have to make room for */
+function checkFree(folder: string): void {
+  const there = statSync(folder, { throwIfNoEntry: false })
+  if (there === undefined) return
+  if (!there.isDirectory()) throw new CommandError(`"${folder}" is a file`, EXIT.usage)
+  if (readdirSync(folder).length > 0)
+    throw new CommandError(`"${folder}" is there already and not empty`, EXIT.usage)
 }
 
 /** Clones, and gives the oid of the head. */

@@ -20,7 +20,7 @@ The commit is kept when the server cannot be reached; the next sync brings it th
   --json       print { "commit", "how" }
   --help       this text
 
-VALUE gets a line end if it has none; standard input is taken as it is.
+VALUE gets a line end if it has none; standard input is taken as it is. A symbolic link gets what is written as its target.
 Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 nothing is there, 4 conflict, 5 refused.`
 
 export const setCommand: Command = {
@@ -61,7 +61,11 @@ export const setCommand: Command = {
           EXIT.conflict,
         )
       }
-      if (!values.offline) await syncClone(clone, terminal)
+      if (!values.offline) {
+        await syncClone(clone, terminal).catch((error: unknown) => {
+          throw outcome.state === 'committed' ? keptHere(outcome.oid, error) : error
+        })
+      }
       const how = outcome.state === 'unchanged' ? 'unchanged' : 'committed'
       terminal.say(
         values.json ? JSON.stringify({ commit: outcome.oid, how }) : `${how} ${outcome.oid}`,
@@ -71,6 +75,19 @@ export const setCommand: Command = {
       await clone.repository.close()
     }
   },
+}
+
+/** What became of the commit, before why it is not on the server. */
+function keptHere(commit: string, cause: unknown): CommandError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  const facts = { commit }
+  if (cause instanceof CommandError) {
+    const message = `Committed ${commit} here, and not on the server: ${reason}`
+    return new CommandError(message, cause.exit, { cause, facts, code: cause.code })
+  }
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'failed'
+  const message = `Committed ${commit} here, and not on the server yet: ${reason}. The next sync sends it`
+  return new CommandError(message, EXIT.failed, { cause, facts, code })
 }
 
 async function bodyOf(value: string | undefined): Promise<Uint8Array> {
