@@ -176,19 +176,14 @@ async function checkNames(
   const deleted = request.refs.filter(({ to }) => to === undefined).length
   const created = request.refs.filter(({ from, to }) => from === undefined && to !== undefined)
   const parents = new Set(created.flatMap(({ name }) => parentNames(name)))
-  await Promise.all([
-    ...[...parents].map(async (name) => {
-      if ((await store.getKey(encodeName(name))) !== undefined) known.add(name)
-    }),
-    ...created.map(async ({ name }) => {
-      // One more than may be deleted by this very request is enough to find one that stays.
-      const keys = await store.getAllKeys(
-        rangeBehind(encodeName(`${name}/`), undefined),
-        deleted + 1,
-      )
-      for (const key of keys) known.add(decodeName(bytesOf(key)))
-    }),
+  const found = await Promise.all([
+    ...[...parents].map((name) => store.getAllKeys(encodeName(name))),
+    // One more than may be deleted by this very request is enough to find one that stays.
+    ...created.map(({ name }) =>
+      store.getAllKeys(rangeBehind(encodeName(`${name}/`)), deleted + 1),
+    ),
   ])
+  for (const key of found.flat()) known.add(decodeName(bytesOf(key)))
   const names = [...known]
   checkRefConflicts(request.refs, {
     has: (name) => known.has(name),

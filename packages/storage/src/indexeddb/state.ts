@@ -13,7 +13,7 @@ import type { PackInfo, Ref, State } from '@datakit/git/place'
 import { FIRST_HEAD } from '../update.ts'
 import type { ChunkReader } from './chunks.ts'
 import type { Connection } from './connection.ts'
-import type { Header, Home, LogRow, PackRow, StoreName, Transaction } from './schema.ts'
+import type { Header, Home, PackRow, StoreName, Transaction } from './schema.ts'
 
 /** Rows that a listing reads at once. */
 const BATCH = 1000
@@ -93,13 +93,8 @@ async function readHeader(transaction: Transaction, last: Packs | undefined) {
 
 /** All refs in the order of their names; `undefined` when they are many. */
 async function readFew(transaction: Transaction): Promise<readonly Ref[] | undefined> {
-  const store = transaction.objectStore('refs')
-  const [keys, rows] = await Promise.all([
-    store.getAllKeys(undefined, FEW + 1),
-    store.getAll(undefined, FEW + 1),
-  ])
-  if (keys.length > FEW) return undefined
-  return rows.map(({ oid, peeled }, i) => ({ name: decodeName(bytesOf(keys[i])), oid, peeled }))
+  const { refs } = await readRows(transaction, undefined, FEW + 1)
+  return refs.length > FEW ? undefined : refs
 }
 
 function freshPacks(header: Header, rows: readonly PackRow[]): Packs {
@@ -199,9 +194,8 @@ async function* refsAt(read: ReadRows, prefix: string, number: number): AsyncGen
   let after: Uint8Array<ArrayBuffer> | undefined
   for (;;) {
     const range = rangeBehind(first, after)
-    if (range === undefined) return
     const batch = await read('refs', (transaction) => readBatch(transaction, range, number))
-    yield* batch.refs.map(({ name, ref }) => ({ name, ...ref }))
+    yield* batch.refs
     if (batch.last === undefined) return
     after = batch.last
   }
@@ -210,8 +204,8 @@ async function* refsAt(read: ReadRows, prefix: string, number: number): AsyncGen
 /** The keys that begin with `prefix` and come behind `after`. */
 export function rangeBehind(
   prefix: Uint8Array<ArrayBuffer>,
-  after: Uint8Array<ArrayBuffer> | undefined,
-): IDBKeyRange | undefined {
+  after?: Uint8Array<ArrayBuffer>,
+): IDBKeyRange {
   const end = successor(prefix)
   const start = after ?? prefix
   if (end === undefined) return IDBKeyRange.lowerBound(start, after !== undefined)
@@ -228,54 +222,49 @@ function successor(prefix: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | u
   return end
 }
 
-interface NamedValue {
-  readonly name: string
-  readonly ref: Pick<Ref, 'oid' | 'peeled'>
-}
-
 /** Some refs of a range as they were at an update, and the key of the last one; none when the range ends here. */
 async function readBatch(
   transaction: Transaction,
   range: IDBKeyRange,
   number: number,
-): Promise<{ refs: NamedValue[]; last: Uint8Array<ArrayBuffer> | undefined }> {
-  const store = transaction.objectStore('refs')
-  const [keys, rows, lines] = await Promise.all([
-    store.getAllKeys(range, BATCH),
-    store.getAll(range, BATCH),
+): Promise<{ refs: Iterable<Ref>; last: Uint8Array<ArrayBuffer> | undefined }> {
+  const [{ refs, keys }, lines] = await Promise.all([
+    readRows(transaction, range, BATCH),
     transaction.objectStore('log').getAll(IDBKeyRange.lowerBound([number + 1])),
   ])
   const last = keys.length === BATCH ? bytesOf(keys.at(-1)) : undefined
-  const refs = new Map<string, NamedValue['ref'] | undefined>()
-  for (const [i, key] of keys.entries()) {
-    const row = rows[i]
-    if (row) refs.set(decodeName(bytesOf(key)), { oid: row.oid, peeled: row.peeled })
+  if (lines.length === 0) return { refs, last }
+  const byName = new Map(refs.map((ref) => [ref.name, ref]))
+  // From the newest to the oldest: the first line behind the state says what a ref was.
+  for (const { ref, from, fromPeeled } of lines.toReversed()) {
+    const name = decodeName(ref)
+    const isInside = range.includes(ref) && (last === undefined || indexedDB.cmp(ref, last) <= 0)
+    if (!isInside || name === 'HEAD') continue
+    if (from === undefined) byName.delete(name)
+    else byName.set(name, { name, oid: from, peeled: fromPeeled })
   }
-  undo(
-    refs,
-    lines,
-    (key) => range.includes(key) && (last === undefined || indexedDB.cmp(key, last) <= 0),
-  )
-  const named = [...refs].flatMap(([name, ref]) =>
-    ref ? [{ name, ref, key: encodeName(name) }] : [],
-  )
-  if (lines.length > 0) named.sort((a, b) => indexedDB.cmp(a.key, b.key))
-  return { refs: named, last }
+  const keyed = [...byName.values()].map((ref) => ({ ref, key: encodeName(ref.name) }))
+  keyed.sort((a, b) => indexedDB.cmp(a.key, b.key))
+  return { refs: keyed.map(({ ref }) => ref), last }
 }
 
-/** Takes back what later updates did: the first line of each ref says what it was. */
-function undo(
-  refs: Map<string, NamedValue['ref'] | undefined>,
-  lines: readonly LogRow[],
-  isInside: (key: Uint8Array<ArrayBuffer>) => boolean,
-): void {
-  const done = new Set<string>()
-  for (const { ref, from, fromPeeled } of lines) {
-    const name = decodeName(ref)
-    if (done.has(name) || name === 'HEAD' || !isInside(ref)) continue
-    done.add(name)
-    refs.set(name, from && { oid: from, peeled: fromPeeled })
-  }
+/** Some refs as they are, in the order of their names, with their keys. */
+async function readRows(
+  transaction: Transaction,
+  range: IDBKeyRange | undefined,
+  limit: number,
+): Promise<{ refs: Ref[]; keys: unknown[] }> {
+  const store = transaction.objectStore('refs')
+  const [keys, rows] = await Promise.all([
+    store.getAllKeys(range, limit),
+    store.getAll(range, limit),
+  ])
+  const refs = rows.map(({ oid, peeled }, i) => ({
+    name: decodeName(bytesOf(keys[i])),
+    oid,
+    peeled,
+  }))
+  return { refs, keys }
 }
 
 /** A binary key, which browsers give as an `ArrayBuffer`. */

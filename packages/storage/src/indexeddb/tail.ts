@@ -112,17 +112,9 @@ class BundleBuilder {
     const { bytes, table } = part
     const shift = this.#end - HEADER
     for (let i = 0; i < table.count; i++) {
+      const row = table.rawRow(i)
       this.#oids.add(table.oid(i))
-      this.#table.addRaw({
-        oid: table.oidBytes(i),
-        offset: table.offset(i) + shift,
-        length: table.length(i),
-        crc: table.crc(i),
-        type: table.type(i),
-        size: table.size(i),
-        base: table.baseBytes(i),
-        links: table.packedLinks(i),
-      })
+      this.#table.addRaw({ ...row, offset: row.offset + shift })
     }
     this.#parts.push({ part, shift })
     this.#end += bytes.length - HEADER - TRAILER
