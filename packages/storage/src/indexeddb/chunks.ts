@@ -1,8 +1,8 @@
 /**
  * Chunks: the bytes of packs and of their indexes, in rows of 256 kB.
  *
- * That is as much as `Objects` asks for at once, so that a window is one row. Each chunk says of which pack it is and
- * has a CRC-32, so that a reader notices both a pack that was replaced and bytes that rotted.
+ * That is as much as `Objects` asks for at once, so that a window is one row. Each chunk has a CRC-32, so that a reader
+ * notices bytes that rotted; it finds the pack and its chunks in one transaction, so that they belong together.
  *
  * @module
  */
@@ -35,7 +35,6 @@ const TRAILER = 20
 /** Which bytes are written, and where they belong. */
 export interface ChunkTarget {
   readonly home: Home
-  readonly of: PackId
   readonly kind: ChunkKind
   /** Number of the first chunk. */
   readonly first: number
@@ -50,7 +49,7 @@ export function putChunks(
   for (let i = 0; i * CHUNK < bytes.length; i++) {
     // A copy: structured cloning stores the whole buffer under a view.
     const piece = bytes.slice(i * CHUNK, (i + 1) * CHUNK)
-    const row = { of: target.of, bytes: piece, crc: crc32(piece) }
+    const row = { bytes: piece, crc: crc32(piece) }
     putRow(transaction, 'chunks', row, [target.home, target.kind, target.first + i])
   }
 }
@@ -60,71 +59,48 @@ export function chunksOf(home: Home): IDBKeyRange {
   return IDBKeyRange.bound([home], [home, []])
 }
 
-/** Reads packs and indexes by ranges. */
-export class ChunkReader {
-  readonly #connection: Connection
-  /** Homes of packs by id, as far as somebody knew. */
-  readonly homes = new Map<PackId, Home>()
+/**
+ * Bytes of a pack or of its index, fewer when they end before `span` does.
+ *
+ * @throws MissingError when the pack is gone
+ * @throws MalformedError when a chunk is missing or is not what was written
+ */
+export async function readChunks(
+  connection: Connection,
+  { id, kind }: { readonly id: PackId; readonly kind: ChunkKind },
+  span: readonly [number, number],
+): Promise<Uint8Array> {
+  const found = await connection.read(['packs', 'aliases', 'chunks'], async (transaction) => {
+    // Nothing was appended to most packs: their homes are their ids.
+    const [row, own] = await Promise.all([
+      transaction.objectStore('packs').index('id').get(id),
+      getRows(transaction, id, { kind, span }),
+    ])
+    if (row?.home === id) return { row, rows: own }
+    if (row) return { row, rows: await getRows(transaction, row.home, { kind, span }) }
+    const alias = await transaction.objectStore('aliases').get(id)
+    if (!alias) throw new MissingError('a pack', id)
+    const whole = { kind, span: [0, Infinity] } as const
+    return { alias, rows: await getRows(transaction, alias.home, whole) }
+  })
+  if (found.alias) return readAlias(id, kind, { ...found, span })
+  const { row, rows } = found
+  const [start, end] = [span[0], Math.min(span[1], kind === PACK_BYTES ? row.size : row.indexSize)]
+  const bytes = cut(id, rows, [start, end])
+  if (bytes.length === Math.max(0, end - start)) return bytes
+  throw new MalformedError(`pack ${id}`, 'a stored chunk of it is missing')
+}
 
-  constructor(connection: Connection) {
-    this.#connection = connection
-  }
-
-  /**
-   * Bytes of a pack or of its index.
-   *
-   * @throws MissingError when the pack is gone
-   * @throws MalformedError when a chunk is missing or is not what was written
-   */
-  async read(
-    id: PackId,
-    kind: ChunkKind,
-    [start, end]: readonly [number, number],
-  ): Promise<Uint8Array> {
-    if (end <= start) return new Uint8Array(0)
-    const known = this.homes.get(id)
-    if (known !== undefined) {
-      const rows = await this.#rows(known, kind, [start, end])
-      const bytes = cut(id, rows, [start, end])
-      if (bytes.length === end - start && rows.every(({ of }) => of === id)) return bytes
-    }
-    return this.#find(id, kind, [start, end])
-  }
-
-  /** Bytes of full chunks of a pack that is being written. */
-  async readStaged(home: Home, span: readonly [number, number]): Promise<Uint8Array> {
-    return cut(home, await this.#rows(home, PACK_BYTES, span), span)
-  }
-
-  #rows(home: Home, kind: ChunkKind, span: readonly [number, number]): Promise<ChunkRow[]> {
-    return this.#connection.read(['chunks'], (transaction) =>
-      getRows(transaction, home, { kind, span }),
-    )
-  }
-
-  /** Looks the pack up and reads in one transaction. */
-  async #find(id: PackId, kind: ChunkKind, span: readonly [number, number]): Promise<Uint8Array> {
-    const found = await this.#connection.read(
-      ['packs', 'aliases', 'chunks'],
-      async (transaction) => {
-        const row = await transaction.objectStore('packs').index('id').get(id)
-        if (row) {
-          const limit = Math.min(span[1], kind === PACK_BYTES ? row.size : row.indexSize)
-          const rows = await getRows(transaction, row.home, { kind, span: [span[0], limit] })
-          return { home: row.home, rows, limit }
-        }
-        const alias = await transaction.objectStore('aliases').get(id)
-        if (!alias) throw new MissingError('a pack', id)
-        const rows = await getRows(transaction, alias.home, { kind, span: [0, Infinity] })
-        return { alias, rows }
-      },
-    )
-    if (found.alias !== undefined) return readAlias(id, kind, { ...found, span })
-    this.homes.set(id, found.home)
-    const bytes = cut(id, found.rows, [span[0], found.limit])
-    if (bytes.length === Math.max(0, found.limit - span[0])) return bytes
-    throw new MalformedError(`pack ${id}`, 'a stored chunk of it is missing')
-  }
+/** Bytes of full chunks of a pack that is being written. */
+export async function readStaged(
+  connection: Connection,
+  home: Home,
+  span: readonly [number, number],
+): Promise<Uint8Array> {
+  const rows = await connection.read(['chunks'], (transaction) =>
+    getRows(transaction, home, { kind: PACK_BYTES, span }),
+  )
+  return cut(home, rows, span)
 }
 
 async function getRows(

@@ -285,10 +285,10 @@ function writeRefs(
 }
 
 function writeBundle(transaction: Transaction<'readwrite'>, bundle: Bundle, at: number): void {
-  const { home, id: of, bytes, index, aliases } = bundle
+  const { home, bytes, index, aliases } = bundle
   deleteRows(transaction, 'chunks', chunksOf(home))
-  putChunks(transaction, { home, of, kind: PACK_BYTES, first: 0 }, bytes)
-  putChunks(transaction, { home, of, kind: INDEX_BYTES, first: 0 }, index)
+  putChunks(transaction, { home, kind: PACK_BYTES, first: 0 }, bytes)
+  putChunks(transaction, { home, kind: INDEX_BYTES, first: 0 }, index)
   for (const [id, where] of aliases) putRow(transaction, 'aliases', { ...where, at }, id)
 }
 

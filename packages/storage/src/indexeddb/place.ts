@@ -18,7 +18,7 @@ import type {
   UpdateRequest,
 } from '@datakit/git/place'
 import { checkRequest, digestUpdate } from '../update.ts'
-import { ChunkReader } from './chunks.ts'
+import { readChunks } from './chunks.ts'
 import { Connection, LostAnswerError } from './connection.ts'
 import { makeUpdate } from './make-update.ts'
 import { ALL_STORES, INDEX_BYTES, PACK_BYTES, type LogRow } from './schema.ts'
@@ -90,10 +90,9 @@ async function hasRepository(name: string): Promise<boolean> {
 }
 
 function placeOver(connection: Connection, clock: () => number): Place {
-  const chunks = new ChunkReader(connection)
-  const states = new StateReader(connection, chunks)
+  const states = new StateReader(connection)
   const news = new News(connection.name)
-  const stages: Stages = { connection, chunks, clock, held: new Map<PackId, HeldPack>() }
+  const stages: Stages = { connection, clock, held: new Map<PackId, HeldPack>() }
   const updater = new Updater(stages)
   return {
     traits: { kind: 'indexeddb', keepsThinPacks: true },
@@ -109,8 +108,8 @@ function placeOver(connection: Connection, clock: () => number): Place {
     async writePack() {
       return packWriter(stages)
     },
-    readPack: (id, start, end) => chunks.read(id, PACK_BYTES, [start, end]),
-    readIndex: (id, start, end) => chunks.read(id, INDEX_BYTES, [start, end]),
+    readPack: (id, start, end) => readChunks(connection, { id, kind: PACK_BYTES }, [start, end]),
+    readIndex: (id, start, end) => readChunks(connection, { id, kind: INDEX_BYTES }, [start, end]),
     async markVerified(ids) {
       if (await markVerified(connection, ids)) news.tell()
     },

@@ -77,8 +77,6 @@ export interface AliasRow {
 }
 
 export interface ChunkRow {
-  /** The pack as it was when the chunk was written. */
-  readonly of: PackId
   readonly bytes: Uint8Array<ArrayBuffer>
   readonly crc: number
 }

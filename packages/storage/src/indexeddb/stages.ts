@@ -11,7 +11,7 @@ import { MissingError } from '@datakit/git/error'
 import type { PackTable } from '@datakit/git/pack/pack-table'
 import type { PackId, PackSummary, PackWriter, StagedPack } from '@datakit/git/place'
 import { randomId, STAGE_LIFETIME } from '../update.ts'
-import { CHUNK, chunksOf, putChunks, type ChunkReader } from './chunks.ts'
+import { CHUNK, chunksOf, putChunks, readStaged } from './chunks.ts'
 import type { Connection } from './connection.ts'
 import {
   deleteRows,
@@ -42,7 +42,6 @@ const FLUSH = 8 * CHUNK
 /** What the writers of one place share. */
 export interface Stages {
   readonly connection: Connection
-  readonly chunks: ChunkReader
   readonly clock: () => number
   readonly held: Map<PackId, HeldPack>
 }
@@ -83,8 +82,8 @@ class StageWriter implements PackWriter {
     const flushed = this.#flushed
     const own = this.#whole().slice(Math.max(0, start - flushed), Math.max(0, end - flushed))
     if (start >= flushed) return own
-    const { chunks } = this.#stages
-    return concat([await chunks.readStaged(this.#id, [start, Math.min(end, flushed)]), own])
+    const { connection } = this.#stages
+    return concat([await readStaged(connection, this.#id, [start, Math.min(end, flushed)]), own])
   }
 
   async finish({ table, needs, verified }: PackSummary): Promise<StagedPack> {
@@ -98,7 +97,7 @@ class StageWriter implements PackWriter {
     } else {
       const index = table.encodeIndex()
       await this.#flush(this.#pending, (transaction) => {
-        putChunks(transaction, { home: id, of: id, kind: INDEX_BYTES, first: 0 }, index)
+        putChunks(transaction, { home: id, kind: INDEX_BYTES, first: 0 }, index)
         return { size, indexSize: index.length, objects, needs, verified }
       })
     }
@@ -131,7 +130,7 @@ class StageWriter implements PackWriter {
       if (first > 0 && (await transaction.objectStore('packs').getKey(id)) === undefined)
         throw new MissingError('a stage', id)
       const piece = bytes.subarray(0, length)
-      putChunks(transaction, { home: id, of: id, kind: PACK_BYTES, first }, piece)
+      putChunks(transaction, { home: id, kind: PACK_BYTES, first }, piece)
       putRow(transaction, 'packs', { ...this.#row(), ...describe?.(transaction) })
     })
     this.#flushed += length

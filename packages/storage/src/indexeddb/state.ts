@@ -11,7 +11,6 @@ import { decodeName, encodeName } from '@datakit/git/bytes'
 import { UnavailableError } from '@datakit/git/error'
 import type { PackInfo, Ref, State } from '@datakit/git/place'
 import { FIRST_HEAD } from '../update.ts'
-import type { ChunkReader } from './chunks.ts'
 import type { Connection } from './connection.ts'
 import type { Header, Home, PackRow, StoreName, Transaction } from './schema.ts'
 
@@ -44,13 +43,11 @@ interface Packs {
 /** Reads states, and keeps what the last one holds for the next. */
 export class StateReader {
   readonly #connection: Connection
-  readonly #chunks: ChunkReader
   #last: Packs | undefined
   #state: State | undefined
 
-  constructor(connection: Connection, chunks: ChunkReader) {
+  constructor(connection: Connection) {
     this.#connection = connection
-    this.#chunks = chunks
   }
 
   async read(): Promise<State> {
@@ -66,10 +63,6 @@ export class StateReader {
     if (!this.#last || isAll || this.#last.header.number <= header.number) {
       this.#last = packs
       this.#state = state
-    }
-    if (packs.rows !== last?.rows) {
-      this.#chunks.homes.clear()
-      for (const { home, id } of packs.rows.values()) this.#chunks.homes.set(id, home)
     }
     return state
   }

@@ -19,7 +19,7 @@ import type { PackId, UpdateRequest } from '@datakit/git/place'
 import { sha1 } from '@datakit/git/sha1'
 import { randomId } from '../update.ts'
 import type { Connection } from './connection.ts'
-import { ChunkReader } from './chunks.ts'
+import { readChunks } from './chunks.ts'
 import { INDEX_BYTES, PACK_BYTES, type AliasRow, type Home } from './schema.ts'
 import { SMALL, type HeldPack } from './stages.ts'
 
@@ -162,10 +162,12 @@ export async function readTail(connection: Connection): Promise<Tail | undefined
   })
   if (row?.state !== 'live' || row.size >= SMALL) return undefined
   const { home, id, size, indexSize, verified } = row
-  const chunks = new ChunkReader(connection)
   try {
-    const bytes = await chunks.read(id, PACK_BYTES, [0, size])
-    const index = await openPackIndexBytes(await chunks.read(id, INDEX_BYTES, [0, indexSize]))
+    const bytes = await readChunks(connection, { id, kind: PACK_BYTES }, [0, size])
+    const kind = INDEX_BYTES
+    const index = await openPackIndexBytes(
+      await readChunks(connection, { id, kind }, [0, indexSize]),
+    )
     return { home, id, bytes, table: await tableOfIndex(index), verified }
   } catch (error) {
     // Replaced meanwhile, or broken: nothing is put behind it then. Whoever reads its objects is told.
