@@ -271,6 +271,47 @@ export function receiptContract(test: Test): void {
     expect(await collect(other.log(MAIN))).toHaveLength(3)
   })
 
+  test('answers a repeated update that was lost as lost, whatever it would find by then', async ({
+    place,
+    reopen,
+  }) => {
+    await done(
+      place,
+      request([move(MAIN, undefined, oid(1)), move('refs/heads/x', undefined, oid(9))]),
+    )
+    await done(place, request([move(MAIN, oid(1), oid(2))]))
+    const removal = request([move(MAIN, oid(1), undefined)])
+    const creation = request([move('refs/heads/x', undefined, oid(3))])
+    const trunk = { ref: 'refs/heads/trunk' }
+    const switching = request([], { head: { from: trunk, to: { ref: 'refs/heads/x' } } })
+    const late = [removal, creation, switching]
+    for (const wish of late) expect((await settle(place, wish)).state).toBe('lost')
+    // Somebody brings everything to where the late ones expect it.
+    const back = [move(MAIN, oid(2), oid(1)), move('refs/heads/x', oid(9), undefined)]
+    await done(place, request(back, { head: { from: { ref: MAIN }, to: trunk } }))
+    for (const each of [place, await reopen()]) {
+      for (const wish of late) expect((await settle(each, wish)).state).toBe('lost')
+      const state = await each.read()
+      expect(await state.ref(MAIN)).toBe(oid(1))
+      expect(await state.ref('refs/heads/x')).toBeUndefined()
+      expect(state.head).toEqual(trunk)
+    }
+  })
+
+  test('keeps a receipt of what was lost', async ({ place, reopen }) => {
+    await done(place, request([move(MAIN, undefined, oid(1))]))
+    const wish = request([move(MAIN, undefined, oid(2))])
+    await settle(place, wish)
+    const { id } = wish
+    expect(await (await (await reopen()).read()).receipt(id)).toMatchObject({
+      id,
+      digest: digestUpdate(wish),
+      outcome: 'lost',
+    })
+    const other = { ...wish, refs: [move(MAIN, oid(1), oid(2))] }
+    await expect(place.update(other)).rejects.toMatchObject({ code: 'receipt-mismatch' })
+  })
+
   test('settles two of the same update at once as one', async ({ place, reopen }) => {
     const other = await reopen()
     const wish = request([move(MAIN, undefined, oid(1))])

@@ -15,6 +15,8 @@ export interface BucketObject {
   readonly size: number
   /** MD5 of the content: equal content brings an old etag back. */
   readonly etag: string
+  /** When it was put, by the clock of the bucket. */
+  readonly uploaded: Date
 }
 
 /** An object and its bytes, or those of the range that was asked for. */

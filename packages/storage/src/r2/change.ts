@@ -19,6 +19,7 @@ import {
   type KeptReceipt,
 } from '../update.ts'
 import { packKey } from './keys.ts'
+import { findLoss } from './losses.ts'
 import { versionOf, type CatalogRow, type RefValue, type Root } from './root.ts'
 import type { Store } from './store.ts'
 import { findReceipt, findRef, scanRefs } from './tables.ts'
@@ -36,8 +37,14 @@ export interface Wish {
   findStaged(id: PackId): Promise<Unit | undefined>
 }
 
-/** The next root, or the answer without one. */
-export type Decision = { readonly next: Root } | { readonly answer: UpdateOutcome }
+/** What to do about a wish. */
+export type Decision =
+  /** Put this root; when it is stored, `answer` is the answer, or else that it is done. */
+  | { readonly next: Root; readonly answer?: UpdateOutcome }
+  /** Nothing. */
+  | { readonly answer: UpdateOutcome }
+  /** Keep beside the root that the update is lost, then decide again. */
+  | { readonly loss: KeptReceipt }
 
 /**
  * Decides about a wish on what one root says.
@@ -47,10 +54,9 @@ export type Decision = { readonly next: Root } | { readonly answer: UpdateOutcom
 export async function decide(store: Store, root: Root, wish: Wish): Promise<Decision> {
   const { request } = wish
   const receipt = await findReceipt(store, root, request.id)
-  if (receipt) {
-    checkReceipt(receipt, wish.digest)
-    if (receipt.outcome === 'done') return { answer: { state: 'done', version: receipt.version } }
-  }
+  const loss = receipt ?? (await findLoss(store, root, request.id))
+  if (loss) checkReceipt(loss, wish.digest)
+  if (receipt?.outcome === 'done') return { answer: { state: 'done', version: receipt.version } }
   const before = await readRefs(store, root, request)
   const units = await readUnits(root, wish)
   const live = new Set(root.packs.map(({ id }) => id))
@@ -60,12 +66,41 @@ export async function decide(store: Store, root: Root, wish: Wish): Promise<Deci
     isLive: (id) => live.has(id),
     isStaged: (id) => units.has(id),
   })
-  if (lost) return { answer: lost }
+  if (receipt) return { answer: lost ?? lostFor([]) }
+  if (loss || lost) return lose(root, wish, { loss, lost: lost ?? lostFor([]) })
   await checkConflicts(store, root, request)
   const next = await applied(store, root, { ...wish, units })
   const dangling = findDangling(next.packs)
   if (dangling.length === 0) return { next }
-  return { answer: { state: 'lost', refs: new Map(), head: undefined, packs: dangling } }
+  return lose(root, wish, { loss, lost: lostFor(dangling) })
+}
+
+type Lost = Extract<UpdateOutcome, { state: 'lost' }>
+
+function lostFor(packs: readonly PackId[]): Lost {
+  return { state: 'lost', refs: new Map(), head: undefined, packs }
+}
+
+interface Losing {
+  /** What was kept beside the root before. */
+  readonly loss: KeptReceipt | undefined
+  readonly lost: Lost
+}
+
+/**
+ * How an update of refs or HEAD is lost so that it stays lost (`losses.ts`). One of packs alone needs nothing for that: packs
+ * that are gone never come back. Nor is there anything to keep for a repository that is not there.
+ */
+function lose(root: Root, { request, digest, at }: Wish, { loss, lost }: Losing): Decision {
+  const mayBeRepeated = request.refs.length > 0 || request.head !== undefined
+  if (!mayBeRepeated || root.repository === '') return { answer: lost }
+  const version = versionOf(root.repository, root.epoch)
+  const receipt: KeptReceipt = { id: request.id, digest, at, outcome: 'lost', version }
+  const differs = lost.refs.size > 0 || lost.head !== undefined
+  if (differs) return loss ? { answer: lost } : { loss: receipt }
+  // Another attempt may be about to be put over this very root.
+  const receipts = { ...root.receipts, tail: [...root.receipts.tail, receipt] }
+  return { next: { ...root, epoch: root.epoch + 1, receipts }, answer: lost }
 }
 
 /** Where the refs of the request are. */

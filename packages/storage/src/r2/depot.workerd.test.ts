@@ -122,6 +122,84 @@ it('says that an outcome is unknown when every answer fails, and tells it later'
   expect(await other.update(wish)).toMatchObject({ state: 'done' })
 })
 
+it('keeps what was lost beside the root, which it does not write', async () => {
+  const name = uniqueName()
+  await (await r2Depot(bucket).open(name)).update(request([create('refs/heads/main', 1)]))
+  const counted = faultyBucket(bucket)
+  const place = await r2Depot(counted).open(name)
+  const wish = request([create('refs/heads/main', 2)])
+  expect(await place.update(wish)).toMatchObject({ state: 'lost' })
+  const { repository } = await place.read()
+  const steps = counted.calls.map((call) => call.replace(/(?<=r\/[0-9a-f]{32}\/).*/, 'DIGEST'))
+  const [root, loss] = [`root/${name}`, `r/${repository}/DIGEST`]
+  const ask = [`get ${root}`, `get ${loss}`]
+  expect(steps.slice(0, -1)).toEqual([...ask, `put ${loss}`, ...ask])
+  expect(await (await place.read()).receipt(wish.id)).toMatchObject({ outcome: 'lost' })
+})
+
+it('does not say that an update is lost when that cannot be kept', async () => {
+  const name = uniqueName()
+  await (await r2Depot(bucket).open(name)).update(request([create('refs/heads/main', 1)]))
+  const fault = (method: string, key: string) =>
+    method === 'put' && key.startsWith('r/') ? 'fail' : 'none'
+  const place = await r2Depot(faultyBucket(bucket, { fault })).open(name)
+  const wish = request([create('refs/heads/main', 2)])
+  await expect(place.update(wish)).rejects.toThrow(UnavailableError)
+  expect(await (await place.read()).receipt(wish.id)).toBeUndefined()
+})
+
+/** A bucket whose first put of a key with this beginning waits; `asked` is when it was asked, `release` lets it go on. */
+function gatedBucket(prefix: string) {
+  const [asked, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const plain = faultyBucket(bucket)
+  const put: Bucket['put'] = async (key, ...rest) => {
+    if (key.startsWith(prefix)) {
+      asked.resolve()
+      await released.promise
+    }
+    return plain.put(key, ...rest)
+  }
+  return { bucket: { ...plain, put }, asked: asked.promise, release: released.resolve }
+}
+
+it.each(['first', 'second'])(
+  'gives one answer to two attempts of which one finds a difference: the %s goes on before',
+  async (order) => {
+    const name = uniqueName()
+    const [one, two] = [oidOf(1), oidOf(2)]
+    const main = (from: Oid | undefined, to: Oid | undefined) => [
+      { name: 'refs/heads/main', from, to },
+    ]
+    const other = await r2Depot(bucket).open(name)
+    await other.update(request(main(undefined, one)))
+    await other.update(request(main(one, two)))
+    const wish = request(main(one, undefined))
+    const gates = [gatedBucket('r/'), gatedBucket('root/')] as const
+    const [early, late] = await Promise.all(gates.map((gate) => r2Depot(gate.bucket).open(name)))
+    if (!early || !late) throw new Error('Expected two places')
+    // The early one finds main at two; before it keeps that, main comes back, and the late one finds it as expected.
+    const first = early.update(wish)
+    await gates[0].asked
+    await other.update(request(main(two, one)))
+    const second = late.update(wish)
+    await gates[1].asked
+    const attempts = [
+      { gate: gates[0], outcome: first },
+      { gate: gates[1], outcome: second },
+    ]
+    const states: string[] = []
+    for (const { gate, outcome } of order === 'first' ? attempts : attempts.toReversed()) {
+      gate.release()
+      states.push((await outcome).state)
+    }
+    const state = order === 'first' ? 'lost' : 'done'
+    expect(states).toEqual([state, state])
+    expect(await (await other.read()).ref('refs/heads/main')).toBe(
+      state === 'done' ? undefined : one,
+    )
+  },
+)
+
 it('answers busy when the bucket takes no second write within a second', async () => {
   const slow = faultyBucket(bucket, { writeInterval: 1000 })
   const place = await r2Depot(slow, { patience: 0 }).open(uniqueName())

@@ -234,6 +234,20 @@ it('sweeps what the root does not need any more, and nothing else, however many 
   expect(await collect(again.log(MAIN))).toHaveLength(40)
 })
 
+it('forgets what was lost a month ago', async () => {
+  const { clock, advance } = handClock()
+  const place = await r2Depot(bucket, { clock }).open(uniqueName())
+  await done(place, request([move(MAIN, undefined, oid(1))]))
+  await settle(place, request([move(MAIN, undefined, oid(2))]))
+  const { repository } = await place.read()
+  advance(29 * 24 * HOUR)
+  expect(await place.sweep({ grace: 0 })).toEqual({ deleted: 0 })
+  expect(await keysUnder(`r/${repository}/`)).toHaveLength(1)
+  advance(2 * 24 * HOUR)
+  expect(await place.sweep({ grace: 0 })).toEqual({ deleted: 1 })
+  expect(await keysUnder(`r/${repository}/`)).toEqual([])
+})
+
 it('adopts no pack that is a day old, of another repository, or made up', async () => {
   const { clock, advance } = handClock()
   const depot = r2Depot(bucket, { clock })

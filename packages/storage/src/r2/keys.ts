@@ -7,10 +7,11 @@
  * | `p/REPOSITORY/ID` | a pack with its index |
  * | `t/REPOSITORY/ID` | a table that was moved out of the root |
  * | `l/REPOSITORY/ID` | a piece of the log |
- * | `x/REPOSITORY/ID` | a catalog |
+ * | `r/REPOSITORY/DIGEST` | that an update was lost |
  * | `tmp/REPOSITORY/ID/N` | a piece of a pack that is still coming |
  *
- * An id is the time at which it was made and ten random bytes, so the age of whatever it names is known from its key.
+ * An id is the time at which it was made and ten random bytes, so the age of whatever it names is known from its key. The
+ * digest is of the id of an update.
  *
  * @module
  */
@@ -22,10 +23,10 @@ import type { PackId } from '@datakit/git/place'
 export const ROOT_PREFIX = 'root/'
 
 /** What kinds of immutable objects a repository has; the first step of their keys. */
-export type ObjectKind = 'p' | 't' | 'l' | 'x' | 'tmp'
+export type ObjectKind = 'p' | 't' | 'l' | 'r' | 'tmp'
 
 /** Every kind, for a sweep. */
-export const OBJECT_KINDS: readonly ObjectKind[] = ['p', 't', 'l', 'x', 'tmp']
+export const OBJECT_KINDS: readonly ObjectKind[] = ['p', 't', 'l', 'r', 'tmp']
 
 // R2 takes 1,024 bytes; the rest is left to whoever puts a bucket behind a prefix.
 const MAX_KEY = 900
@@ -76,6 +77,11 @@ export function timeOfKey(key: string): number | undefined {
 /** The key of something immutable that belongs to a repository. */
 export function objectKey(kind: ObjectKind, repository: string, id: string): string {
   return `${kind}/${repository}/${id}`
+}
+
+/** Whether a key is of what remembers that an update was lost; the only kind without its time in the key. */
+export function isLoss(key: string): boolean {
+  return key.startsWith('r/')
 }
 
 /** Where the keys of one kind begin in a repository. */

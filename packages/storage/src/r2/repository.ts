@@ -18,6 +18,7 @@ import type { State, UpdateOutcome } from '@datakit/git/place'
 import { deleteAll, isThrottled } from './bucket.ts'
 import type { Decision } from './change.ts'
 import { objectKey, rootKey } from './keys.ts'
+import { keepLoss } from './losses.ts'
 import { Overflow } from './overflow.ts'
 import { decodeRoot, encodeRoot, NO_ROOT, versionOf, type Root } from './root.ts'
 import { stateOf } from './state.ts'
@@ -119,9 +120,15 @@ export class Repository {
     try {
       const found = known ?? (await this.load())
       const decision = await decide(found.root)
-      if ('next' in decision) return await this.#publish(found, decision.next)
+      if ('next' in decision) {
+        const outcome = await this.#publish(found, decision.next)
+        return outcome.state === 'done' ? (decision.answer ?? outcome) : outcome
+      }
       // A root from before is good enough to write on condition, but not to say no.
-      return known ? { state: 'stale' } : decision.answer
+      if (known) return { state: 'stale' }
+      if ('answer' in decision) return decision.answer
+      await keepLoss(this.store, found.root, decision.loss)
+      return { state: 'stale' }
     } catch (error) {
       if (known) return { state: 'stale' }
       if (doubt && error instanceof UnavailableError) return doubt

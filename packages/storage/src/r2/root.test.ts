@@ -45,7 +45,7 @@ const root: Root = {
   condemned: [{ key: `p/${repository}/${id('4')}`, at: 6 }],
   ledger: undefined,
   catalogs: [
-    { key: `x/${repository}/${id('5')}`, start: 0, size: 9, covers: [packId(repository, id('2'))] },
+    { key: `p/${repository}/${id('2')}`, start: 0, size: 9, covers: [packId(repository, id('2'))] },
   ],
   shallow: new Set([oid]),
   promised: { table: undefined, added: new Map([[other, 'origin']]) },

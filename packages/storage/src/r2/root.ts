@@ -42,7 +42,7 @@ export interface Condemned {
   readonly at: number
 }
 
-/** A merged index that lies in an object of its own, or behind the index of a pack. */
+/** A merged index: it lies behind the index of a pack. */
 export interface CatalogRow {
   readonly key: string
   readonly start: number

@@ -6,9 +6,10 @@
  * @module
  */
 import type { CatalogInfo, State } from '@datakit/git/place'
+import { findOutcome } from './losses.ts'
 import { versionOf, type CatalogRow, type Root } from './root.ts'
 import type { Store } from './store.ts'
-import { findPromise, findReceipt, findRef, scanRefs } from './tables.ts'
+import { findPromise, findRef, scanRefs } from './tables.ts'
 
 /** The state that a root is. */
 export function stateOf(store: Store, root: Root): State {
@@ -30,7 +31,7 @@ export function stateOf(store: Store, root: Root): State {
       return findPromise(store, root, oid)
     },
     receipt(id) {
-      return findReceipt(store, root, id)
+      return findOutcome(store, root, id)
     },
   }
 }

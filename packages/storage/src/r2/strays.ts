@@ -6,12 +6,11 @@
  *
  * @module
  */
-import { STAGE_LIFETIME } from '../update.ts'
 import { deleteAll, listAll, type Bucket } from './bucket.ts'
-import { nameOfRoot, OBJECT_KINDS, packKey, ROOT_PREFIX, timeOfKey } from './keys.ts'
+import { nameOfRoot, OBJECT_KINDS, packKey, ROOT_PREFIX } from './keys.ts'
 import { Repository } from './repository.ts'
 import { ByteCache, Store } from './store.ts'
-import { SWEEP_MARGIN } from './sweep.ts'
+import { isOld } from './sweep.ts'
 
 /** What a sweep of strays can be told. */
 export interface StrayOptions {
@@ -28,14 +27,14 @@ export interface StrayOptions {
 export async function sweepStrays(bucket: Bucket, options: StrayOptions = {}): Promise<number> {
   const clock = options.clock ?? Date.now
   const known = await readKnown(bucket, clock)
-  const before = clock() - STAGE_LIFETIME - SWEEP_MARGIN
   let deleted = 0
   for (const kind of OBJECT_KINDS) {
     let strays: string[] = []
-    for await (const { key } of listAll(bucket, `${kind}/`)) {
+    for await (const object of listAll(bucket, `${kind}/`)) {
+      const { key } = object
       const repository = key.split('/')[1] ?? ''
       if (known.repositories.has(repository) || known.keys.has(key)) continue
-      if ((timeOfKey(key) ?? Infinity) < before) strays.push(key)
+      if (isOld(object, clock())) strays.push(key)
       if (strays.length < 1000) continue
       await deleteAll(bucket, strays)
       deleted += strays.length

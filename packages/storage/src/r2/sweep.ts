@@ -1,23 +1,29 @@
 /**
  * Sweep: deletes what nobody needs.
  *
- * Three kinds: what was condemned long enough ago; packs that were staged and never named; and what was written along
- * with a root that was not accepted, or for a pack that never ended. The age of the last two is in their keys. Nothing
- * that is younger than a stage lives is touched, and no update names anything that is older, so a sweep and an update
+ * Four kinds: what was condemned long enough ago; packs that were staged and never named; what was written along with a
+ * root that was not accepted, or for a pack that never ended; and losses of updates that nobody repeats any more. The age of
+ * the second and third is in their keys. Nothing that is younger than a stage lives is touched, and no update names anything that is older, so a sweep and an update
  * never disagree.
  *
  * @module
  */
-import { deleteAll, listAll } from './bucket.ts'
-import { OBJECT_KINDS, objectKey, objectPrefix, packKey, timeOfKey } from './keys.ts'
+import { deleteAll, listAll, type BucketObject } from './bucket.ts'
+import { isLoss, OBJECT_KINDS, objectKey, objectPrefix, packKey, timeOfKey } from './keys.ts'
 import { readSegment } from './overflow.ts'
 import type { Repository } from './repository.ts'
 import type { Root } from './root.ts'
 import type { Store } from './store.ts'
-import { STAGE_LIFETIME } from '../update.ts'
+import { RECEIPT_LIFETIME, STAGE_LIFETIME } from '../update.ts'
 
 /** How much older than a stage lives something must be, in milliseconds: clocks differ, and an update takes a while. */
 export const SWEEP_MARGIN = 60 * 60 * 1000
+
+/** Whether something that no root names is older than anybody may need it. */
+export function isOld({ key, uploaded }: BucketObject, now: number): boolean {
+  if (isLoss(key)) return uploaded.getTime() < now - RECEIPT_LIFETIME - SWEEP_MARGIN
+  return (timeOfKey(key) ?? Infinity) < now - STAGE_LIFETIME - SWEEP_MARGIN
+}
 
 /** Deletes and tells how many objects it were. */
 export async function sweep(repository: Repository, grace: number): Promise<number> {
@@ -45,11 +51,10 @@ async function deleteCondemned(repository: Repository, root: Root, grace: number
 
 async function deleteOrphans(repository: Repository, id: string): Promise<number> {
   const { store, settings } = repository
-  const before = settings.clock() - STAGE_LIFETIME - SWEEP_MARGIN
   const old: string[] = []
   for (const kind of OBJECT_KINDS) {
-    for await (const { key } of listAll(store.bucket, objectPrefix(kind, id))) {
-      if ((timeOfKey(key) ?? Infinity) < before) old.push(key)
+    for await (const object of listAll(store.bucket, objectPrefix(kind, id))) {
+      if (isOld(object, settings.clock())) old.push(object.key)
     }
   }
   if (old.length === 0) return 0
