@@ -1,5 +1,5 @@
 /**
- * Builds the web app into `web/dist`, and says how large its parts are.
+ * Builds the web app, and says how large its parts are.
  *
  * @module
  */
@@ -11,10 +11,14 @@ import { build } from 'vite'
 
 const web = join(dirname(dirname(fileURLToPath(import.meta.url))), 'web')
 
-/** Builds the app, its service worker included. @throws Error with what the bundler found */
-export async function buildWeb(): Promise<void> {
-  await build({ root: web, configFile: join(web, 'vite.config.ts') })
-  for (const line of describeFiles(join(web, 'dist', 'assets'))) console.error(line)
+/** Builds the app into a folder, its service worker included. @throws Error with what the bundler found */
+export async function buildWeb(folder: string): Promise<void> {
+  await build({
+    root: web,
+    configFile: join(web, 'vite.config.ts'),
+    build: { outDir: folder, emptyOutDir: true },
+  })
+  for (const line of describeFiles(join(folder, 'assets'))) console.error(line)
 }
 
 function describeFiles(folder: string): string[] {

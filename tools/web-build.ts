@@ -4,13 +4,25 @@
  * @module
  */
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildWeb } from './build-web.ts'
+import { replaceFolder } from './replace-folder.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const stamp = join(root, 'web', 'dist', '.built-from')
+const dist = join(root, 'web', 'dist')
+/** Which sources an app was built from, in its folder. */
+const STAMP = '.built-from'
 const sources = [
   'web/src',
   'web/index.html',
@@ -20,16 +32,31 @@ const sources = [
   'packages/datakit/src',
   'packages/storage/src',
   'package-lock.json',
+  'tools/build-web.ts',
+  'tsconfig.json',
+  'web/tsconfig.json',
+  'web/package.json',
 ]
 
-/** Makes sure that `web/dist` holds the app as the sources say. `force` builds in any case. */
+/**
+ * Makes sure that `web/dist` holds the app as the sources say. `force` builds in any case. It is built elsewhere and put there
+ * whole, so that two that start at once do not build into each other.
+ */
 export async function ensureWeb(options: { readonly force?: boolean } = {}): Promise<void> {
   const wanted = fingerprint()
+  const stamp = join(dist, STAMP)
   const built = existsSync(stamp) ? readFileSync(stamp, 'utf8') : ''
   if (built === wanted && options.force !== true) return
   console.error('Building the web app…')
-  await buildWeb()
-  writeFileSync(stamp, wanted)
+  mkdirSync(join(root, '.cache'), { recursive: true })
+  const fresh = mkdtempSync(join(root, '.cache', 'web-'))
+  try {
+    await buildWeb(fresh)
+    writeFileSync(join(fresh, STAMP), wanted)
+    replaceFolder(fresh, dist)
+  } finally {
+    rmSync(fresh, { recursive: true, force: true })
+  }
 }
 
 function fingerprint(): string {
