@@ -42,10 +42,8 @@ function install() {
   console.error('Installing what DataKit needs (about a minute, this once)…')
   const npm = process.env.npm_execpath
   const [command, first] = npm === undefined ? ['npm', []] : [process.execPath, [npm]]
-  // Not `npm ci`: it refuses a lockfile that lacks packages of other platforms, which npm leaves out where it cannot get them.
   const options = [
-    'install',
-    '--no-save',
+    'ci',
     '--ignore-scripts',
     '--no-audit',
     '--no-fund',
@@ -60,7 +58,7 @@ function install() {
   })
   if (result.status !== 0)
     fail(
-      'Cannot install: npm install failed; its message is above. Check the network and run the same command again.',
+      'Cannot install: npm ci failed; its message is above. Check the network and run the same command again.',
     )
   writeFileSync(stamp, wanted)
 }
