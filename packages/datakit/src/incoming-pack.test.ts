@@ -1,6 +1,7 @@
 /**
  * What a client takes of a server that lies about a pack: nothing.
  */
+import { randomBytes } from 'node:crypto'
 import { ByteReader } from '@datakit/git/byte-reader'
 import { concat } from '@datakit/git/bytes'
 import { mergeIndexes, tableOfIndex } from '@datakit/git/pack/index-table'
@@ -143,6 +144,28 @@ it('refuses an index that is merged from several packs', async () => {
 it('refuses an index that is longer than any of a pack of that size', async () => {
   const index = concat([sent.index, new Uint8Array(200_000)])
   expect(await receive(sent.pack, index)).toContain('it has more than')
+})
+
+it('takes a pack that is too large to be held, and none with a byte changed', async () => {
+  const large = new Network()
+  const ada = await large.client()
+  for (const name of ['a', 'b']) {
+    const body = randomBytes(17 * 1024 * 1024)
+    await ada
+      .branch('main')
+      .commit((transaction) => transaction.write(name, body), { message: name })
+  }
+  await sync(ada, large.options)
+  large.onAnswer = async (answer) => {
+    const body = new Uint8Array(await answer.arrayBuffer())
+    body[20_000_000] = (body[20_000_000] ?? 0) ^ 1
+    return new Response(body, answer)
+  }
+  const grace = await large.client('Grace')
+  await expect(sync(grace, large.options)).rejects.toThrow('its trailer is not the SHA-1')
+  large.onAnswer = (answer) => answer
+  await sync(grace, large.options)
+  expect(await grace.branch('main').oid()).toBe(await ada.branch('main').oid())
 })
 
 it('stores the index as it came', async () => {

@@ -92,25 +92,24 @@ async function writeChecked(
   let size = 0
   let held: Uint8Array[] = []
   const hasher = store.runtime.hasher()
-  // The last 20 bytes are the trailer and not hashed: they wait until more comes.
-  let tail: Uint8Array = new Uint8Array(0)
-  let isHeld = true
   for await (const piece of pack) {
     await writer.write(piece)
     size += piece.length
     onBytes?.(size)
-    const bytes = concat([tail, piece])
-    const end = Math.max(0, bytes.length - 20)
-    tail = bytes.slice(end)
-    held.push(bytes.subarray(0, end))
-    isHeld &&= size <= HELD
-    if (isHeld) continue
-    for (const part of held) hasher.update(part)
-    held = []
+    held.push(piece)
+    if (size <= HELD) continue
+    // The last 20 bytes may be the trailer, which is not hashed.
+    const bytes = concat(held)
+    hasher.update(bytes.subarray(0, -20))
+    held = [bytes.slice(-20)]
   }
-  const whole = isHeld ? concat(held) : undefined
-  const found = whole === undefined ? hasher.digest() : await store.runtime.digest(whole)
-  if (size >= 32 && equal(found, tail)) return { size, read: spanReader(writer, whole) }
+  const rest = concat(held)
+  const body = rest.subarray(0, -20)
+  if (size > HELD) hasher.update(body)
+  const found = size > HELD ? hasher.digest() : await store.runtime.digest(body)
+  const whole = size > HELD ? undefined : rest
+  if (size >= 32 && equal(found, rest.subarray(-20)))
+    return { size, read: spanReader(writer, whole) }
   throw new MalformedError(
     'the pack of an answer',
     'its trailer is not the SHA-1 of what is before it',
@@ -143,7 +142,7 @@ async function collect(
     size += part.length
     if (size > limit)
       throw new MalformedError('the index of an answer', `it has more than ${limit} bytes`)
-    parts.push(part.slice())
+    parts.push(part)
   }
   return concat(parts)
 }
