@@ -89,7 +89,7 @@ it('loses nothing that was acknowledged when the browser is killed', async () =>
     }
   }
   expect(commits).toBeGreaterThan(rounds)
-}, 180_000)
+}, 300_000)
 
 it('loses nothing that was acknowledged when a page crashes', async () => {
   const rounds = cases(30).numRuns
