@@ -7,8 +7,11 @@
 import type { Bucket, BucketObject } from '../src/r2/bucket.ts'
 import { pause } from '../src/r2/store.ts'
 
-/** What can happen to one call: nothing, it fails before anything was done, or it is done and its answer is lost. */
-export type Fault = 'none' | 'fail' | 'lose-answer'
+/**
+ * What can happen to one call: nothing, it fails before anything was done, it is done and its answer is lost, or a layer
+ * between us and the bucket loses the answer and does it once more.
+ */
+export type Fault = 'none' | 'fail' | 'lose-answer' | 'repeat'
 
 /** What goes wrong. */
 export interface Faults {
@@ -34,6 +37,7 @@ export function faultyBucket(bucket: Bucket, faults: Faults = {}): FaultyBucket 
     const fault = faults.fault?.(method, key) ?? 'none'
     if (fault === 'fail')
       throw new Error(`${method}: We encountered an internal error. Please try again. (10001)`)
+    if (fault === 'repeat') await perform()
     const result = await perform()
     if (faults.delay !== undefined) await pause(faults.delay)
     if (fault === 'lose-answer') throw new Error(`${method}: Network connection lost.`)

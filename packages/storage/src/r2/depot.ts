@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { ByteCache } from '@datakit/git/byte-cache'
 import { UnavailableError } from '@datakit/git/error'
 import type {
   Depot,
@@ -25,7 +26,7 @@ import { compareNames, nameOfRoot, ROOT_PREFIX } from './keys.ts'
 import { readSegment } from './overflow.ts'
 import { Repository } from './repository.ts'
 import type { Root } from './root.ts'
-import { ByteCache, Store } from './store.ts'
+import { Store } from './store.ts'
 import { sweep } from './sweep.ts'
 import { Units } from './units.ts'
 

@@ -5,12 +5,12 @@ import { UnavailableError } from '@datakit/git/error'
 import { nameObject } from '@datakit/git/object'
 import type { Oid } from '@datakit/git/oid'
 import { encodePack } from '@datakit/git/pack/write-pack'
-import type { Place, RefUpdate, StagedPack, UpdateRequest } from '@datakit/git/place'
+import type { Place, RefUpdate, StagedPack, UpdateOutcome, UpdateRequest } from '@datakit/git/place'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 import { expect, it } from 'vitest'
 import { faultyBucket, type Fault } from '../../test/faulty-bucket.ts'
 import { randomId } from '../update.ts'
-import type { Bucket } from './bucket.ts'
+import { listAll, type Bucket } from './bucket.ts'
 import { r2Depot } from './depot.ts'
 import { pause } from './store.ts'
 
@@ -122,6 +122,51 @@ it('says that an outcome is unknown when every answer fails, and tells it later'
   expect(await other.update(wish)).toMatchObject({ state: 'done' })
 })
 
+it.each([
+  { put: 'was repeated by a layer below', writeInterval: 0 },
+  { put: 'was repeated by a layer below and refused as too often', writeInterval: 100 },
+])('keeps what a root names when its put $put', async ({ writeInterval }) => {
+  const name = uniqueName()
+  const many = (kind: string) =>
+    Array.from({ length: 400 }, (_, i) => create(`refs/heads/${kind}-${i}`, i))
+  await (await r2Depot(bucket).open(name)).update(request(many('a')))
+  const faults: Fault[] = ['repeat']
+  const fault = (method: string, key: string): Fault =>
+    method === 'put' && key.startsWith('root/') ? (faults.shift() ?? 'none') : 'none'
+  const faulty = faultyBucket(bucket, { fault, writeInterval })
+  const place = await r2Depot(faulty, { writeInterval }).open(name)
+  expect(await place.update(request(many('b')))).toMatchObject({ state: 'done' })
+  const refs = []
+  for await (const ref of (await (await r2Depot(bucket).open(name)).read()).refs()) refs.push(ref)
+  expect(refs).toHaveLength(800)
+})
+
+it('leaves nothing behind of a root that another was faster than', async () => {
+  const name = uniqueName()
+  const first = await r2Depot(bucket).open(name)
+  await first.update(request([create('refs/heads/first', 1)]))
+  const { repository } = await first.read()
+  const gate = gatedBucket('root/')
+  const slow = await r2Depot(gate.bucket).open(name)
+  const many = Array.from({ length: 400 }, (_, i) => create(`refs/heads/topic-${i}`, i))
+  const outcome = slow.update(request(many))
+  await gate.asked
+  await first.update(request([create('refs/heads/second', 2)]))
+  gate.release()
+  expect(await outcome).toMatchObject({ state: 'done' })
+  const written = gate.bucket.calls.filter((call) => call.startsWith('put t/'))
+  expect(written).toHaveLength(2)
+  const left = []
+  for await (const { key } of listAll(bucket, `t/${repository}/`)) left.push(`put ${key}`)
+  expect(left).toEqual(written.slice(1))
+})
+
+/** An outcome that is final. */
+async function decided(place: Place, wish: UpdateRequest): Promise<UpdateOutcome | undefined> {
+  const outcome = await place.update(wish)
+  return outcome.state === 'done' || outcome.state === 'lost' ? outcome : undefined
+}
+
 it('keeps what was lost beside the root, which it does not write', async () => {
   const name = uniqueName()
   await (await r2Depot(bucket).open(name)).update(request([create('refs/heads/main', 1)]))
@@ -229,10 +274,7 @@ it('keeps exactly what it acknowledged while one call in ten fails or loses its 
       const from = i === 0 ? undefined : oidOf(i - 1)
       const addPacks = [await persist(() => stage(place, `${writer} ${i}`))]
       const wish = request([{ name: ref, from, to: oidOf(i) }], { addPacks })
-      const outcome = await persist(async () => {
-        const found = await place.update(wish)
-        return found.state === 'done' || found.state === 'lost' ? found : undefined
-      })
+      const outcome = await persist(() => decided(place, wish))
       expect(outcome.state).toBe('done')
     }
   })

@@ -15,9 +15,10 @@
  */
 import { UnavailableError } from '@datakit/git/error'
 import type { State, UpdateOutcome } from '@datakit/git/place'
-import { deleteAll, isThrottled } from './bucket.ts'
+import { isThrottled } from './bucket.ts'
 import type { Decision } from './change.ts'
 import { objectKey, rootKey } from './keys.ts'
+import { Leftovers } from './leftovers.ts'
 import { keepLoss } from './losses.ts'
 import { Overflow } from './overflow.ts'
 import { decodeRoot, encodeRoot, NO_ROOT, versionOf, type Root } from './root.ts'
@@ -40,6 +41,15 @@ export interface Found {
   /** `undefined` when there is no root. */
   readonly etag: string | undefined
   readonly state: State
+}
+
+/** Where an update stands before a try. */
+interface Standing {
+  /** A root to try it on at once; otherwise one is read. */
+  readonly known: Found | undefined
+  readonly leftovers: Leftovers
+  /** The outcome of an earlier try, when its answer was lost. */
+  readonly doubt: UpdateOutcome | undefined
 }
 
 /** How one try ended: as the whole, or so that there should be another. */
@@ -99,8 +109,9 @@ export class Repository {
     const deadline = Date.now() + this.settings.patience
     let known = this.#found
     const doubts: UpdateOutcome[] = []
+    const leftovers = new Leftovers(this.store)
     for (let tries = 1; ; tries++) {
-      const outcome = await this.#try(known, decide, doubts[0])
+      const outcome = await this.#try({ known, leftovers, doubt: doubts[0] }, decide)
       if (outcome.state === 'done' || outcome.state === 'lost') return outcome
       known = undefined
       if (outcome.state === 'stale') continue
@@ -113,15 +124,15 @@ export class Repository {
 
   /** One try, on the root that is known or else on the one that is there. */
   async #try(
-    known: Found | undefined,
+    { known, leftovers, doubt }: Standing,
     decide: (root: Root) => Promise<Decision>,
-    doubt: UpdateOutcome | undefined,
   ): Promise<Try> {
     try {
       const found = known ?? (await this.load())
+      if (!known) await leftovers.settle(found.root)
       const decision = await decide(found.root)
       if ('next' in decision) {
-        const outcome = await this.#publish(found, decision.next)
+        const outcome = await this.#publish(found, decision.next, leftovers)
         return outcome.state === 'done' ? (decision.answer ?? outcome) : outcome
       }
       // A root from before is good enough to write on condition, but not to say no.
@@ -136,13 +147,12 @@ export class Repository {
     }
   }
 
-  async #publish(found: Found, next: Root): Promise<Try> {
+  async #publish(found: Found, next: Root, leftovers: Leftovers): Promise<Try> {
     const overflow = new Overflow(this.store, this.settings.clock())
     const root = await overflow.fit(next)
     const outcome = await this.#put(found, root)
-    // After a lost answer the root may be there and name what was written for it. What stays is for the sweep.
-    const isOut = outcome.state === 'overtaken' || outcome.state === 'busy'
-    if (isOut) await deleteAll(this.store.bucket, overflow.written).catch(() => undefined)
+    if (outcome.state === 'done') await leftovers.settle(root)
+    else leftovers.add(root, overflow.written)
     return outcome
   }
 

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import type { ByteCache } from '@datakit/git/byte-cache'
 import { concat } from '@datakit/git/bytes'
 import { MissingError, UnavailableError } from '@datakit/git/error'
 import type { Bucket, BucketBody, BucketObject, BucketRange } from './bucket.ts'
@@ -19,48 +20,12 @@ const MAX_WINDOWS = 8
 
 const TRIES = 3
 
-/** Keeps the bytes that were used last, up to a budget. */
-export class ByteCache {
-  readonly #budget: number
-  readonly #entries = new Map<string, Uint8Array>()
-  #size = 0
-
-  /** `budget` is in bytes. */
-  constructor(budget: number) {
-    this.#budget = budget
-  }
-
-  get(key: string): Uint8Array | undefined {
-    const bytes = this.#entries.get(key)
-    if (!bytes) return undefined
-    // A map gives its keys in the order in which they were set: the first is the one that was used longest ago.
-    this.#entries.delete(key)
-    this.#entries.set(key, bytes)
-    return bytes
-  }
-
-  set(key: string, bytes: Uint8Array): void {
-    this.delete(key)
-    this.#entries.set(key, bytes)
-    this.#size += bytes.length
-    for (const oldest of this.#entries.keys()) {
-      if (this.#size <= this.#budget) return
-      this.delete(oldest)
-    }
-  }
-
-  delete(key: string): void {
-    this.#size -= this.#entries.get(key)?.length ?? 0
-    this.#entries.delete(key)
-  }
-}
-
 /** Reads and writes what never changes. */
 export class Store {
   readonly bucket: Bucket
-  readonly #cache: ByteCache
+  readonly #cache: ByteCache<string, Uint8Array>
 
-  constructor(bucket: Bucket, cache: ByteCache) {
+  constructor(bucket: Bucket, cache: ByteCache<string, Uint8Array>) {
     this.bucket = bucket
     this.#cache = cache
   }
@@ -130,7 +95,7 @@ export class Store {
 
   /** Keeps bytes of a small object that was just written, for those who read it next. */
   remember(key: string, bytes: Uint8Array): void {
-    if (bytes.length <= WINDOW) this.#cache.set(`${key}@0`, bytes)
+    if (bytes.length <= WINDOW) this.#cache.set(`${key}@0`, bytes, bytes.length)
   }
 
   async #fill(
@@ -144,7 +109,7 @@ export class Store {
       const at = (i - windows.first) * WINDOW
       // A copy where a window is a part of what came, or it would hold on to the whole.
       const window = windows.first === windows.last ? body : body.slice(at, at + WINDOW)
-      if (window.length > 0) this.#cache.set(`${key}@${i}`, window)
+      if (window.length > 0) this.#cache.set(`${key}@${i}`, window, window.length)
     }
     return cut(key, [body], range.start - offset, range.end - offset)
   }

@@ -6,10 +6,11 @@
  *
  * @module
  */
+import { ByteCache } from '@datakit/git/byte-cache'
 import { deleteAll, listAll, type Bucket } from './bucket.ts'
 import { nameOfRoot, OBJECT_KINDS, packKey, ROOT_PREFIX } from './keys.ts'
 import { Repository } from './repository.ts'
-import { ByteCache, Store } from './store.ts'
+import { Store } from './store.ts'
 import { isOld } from './sweep.ts'
 
 /** What a sweep of strays can be told. */

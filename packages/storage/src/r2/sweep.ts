@@ -9,7 +9,8 @@
  * @module
  */
 import { deleteAll, listAll, type BucketObject } from './bucket.ts'
-import { isLoss, OBJECT_KINDS, objectKey, objectPrefix, packKey, timeOfKey } from './keys.ts'
+import { isLoss, OBJECT_KINDS, objectKey, objectPrefix, timeOfKey } from './keys.ts'
+import { namedBy } from './names.ts'
 import { readSegment } from './overflow.ts'
 import type { Repository } from './repository.ts'
 import type { Root } from './root.ts'
@@ -68,19 +69,10 @@ async function deleteOrphans(repository: Repository, id: string): Promise<number
 
 /** Every key that a root names, itself or by what it names. */
 async function namedKeys(store: Store, root: Root): Promise<ReadonlySet<string>> {
-  const { repository, refs, promised, receipts, ledger } = root
-  const tables = [
-    refs.table?.id,
-    promised.table?.id,
-    ledger?.id,
-    ...receipts.tables.map(({ id }) => id),
-  ]
-  const named = new Set<string>()
-  for (const id of tables) if (id !== undefined) named.add(objectKey('t', repository, id))
-  for (const { id } of root.packs) named.add(packKey(id) ?? id)
-  for (const { key } of [...root.condemned, ...root.catalogs]) named.add(key)
+  const { repository, log } = root
+  const named = new Set(namedBy(root))
   for (
-    let id = root.log.older;
+    let id = log.older;
     id !== undefined;
     id = (await readSegment(store, repository, id)).older
   ) {
