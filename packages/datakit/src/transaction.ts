@@ -18,7 +18,7 @@ import { PathError, TransactionError } from './error.ts'
 import { History } from './history.ts'
 import { landCommit, type CommitOptions, type CommitOutcome } from './land.ts'
 import { mergeCommits } from './merge-commits.ts'
-import { mergeTrees, type MergeContent } from './merge.ts'
+import type { MergeContent } from './merge.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { Store } from './store.ts'
 import { isDirectory, kindOf, readSide, statSide, type Entry, type Stat } from './tree-reader.ts'
@@ -167,20 +167,7 @@ export class Transaction {
       mergeContent: this.#start.mergeContent,
     }
     const ours = await this.#commitDraft({ message: 'Merge' })
-    const parents = this.#parents()
-    const theirTree = (await tools.history.node(theirs)).tree
-    const ourTree = (await tools.history.node(ours)).tree
-    const merged =
-      parents.length > 0
-        ? await mergeCommits(tools, ours, theirs)
-        : {
-            ...(await mergeTrees(this.#draft, {
-              base: undefined,
-              ours: ourTree,
-              theirs: theirTree,
-            })),
-            base: undefined,
-          }
+    const merged = await mergeCommits(tools, ours, theirs)
     this.#tree = new WorkingTree(this.#draft, merged.tree)
     for (const conflict of merged.conflicts) {
       this.#conflicts.set(conflict.path, conflict)

@@ -111,19 +111,29 @@ class Sections {
       const { start, length } = this.#place(tag)
       end = Math.max(end, start + length)
     }
-    if (end > this.#head.length) this.#head = await this.#exactly(0, end)
+    if (end > this.#head.length) this.#head = await this.#piece(0, end)
   }
 
   rows(tag: SectionTag): number {
     return this.#place(tag).rows
   }
 
-  /** Bytes of a section, at an address that typed arrays can look at; empty when the index has none. */
-  async bytes(tag: SectionTag): Promise<Uint8Array<ArrayBuffer>> {
+  has(tag: SectionTag): boolean {
+    return this.header.sections.has(tag)
+  }
+
+  /**
+   * Bytes of a section, at an address that typed arrays can look at; empty when the index has none.
+   *
+   * @throws MalformedError when there are not as many as `expected`
+   */
+  async bytes(tag: SectionTag, expected?: number): Promise<Uint8Array<ArrayBuffer>> {
     const { start, length } = this.#place(tag)
     const end = start + length
+    if (length !== (expected ?? length))
+      throw malformedIndex(`its section "${tag}" has ${length} bytes, expected ${expected}`)
     return aligned(
-      end <= this.#head.length ? this.#head.subarray(start, end) : await this.#exactly(start, end),
+      end <= this.#head.length ? this.#head.subarray(start, end) : await this.#piece(start, end),
     )
   }
 
@@ -131,7 +141,7 @@ class Sections {
     return this.header.sections.get(tag) ?? { start: 0, length: 0, rows: 0 }
   }
 
-  async #exactly(start: number, end: number): Promise<Uint8Array> {
+  async #piece(start: number, end: number): Promise<Uint8Array> {
     const bytes = await this.#read(start, end)
     if (bytes.length !== end - start) throw malformedIndex(`it ends before its byte ${end}`)
     return bytes
@@ -165,22 +175,13 @@ interface Columns {
 
 async function readColumns(sections: Sections): Promise<Columns> {
   const { count } = sections.header
-  const oids = await sections.bytes('oids')
-  const look = await sections.bytes('look')
-  const outs = await sections.bytes('outs')
-  const high = await sections.bytes('offh')
-  const packOf = await sections.bytes('pack')
+  const oids = await sections.bytes('oids', 1024 + count * OID_BYTES)
+  const look = await sections.bytes('look', count * 17)
+  const outs = await sections.bytes('outs', sections.rows('outs') * OID_BYTES)
+  const high = await sections.bytes('offh', sections.has('offh') ? count * 4 : 0)
+  const ofSeveral = sections.has('pack') || sections.has('pkid')
+  const packOf = await sections.bytes('pack', ofSeveral ? count * 2 : 0)
   const ids = await sections.bytes('pkid')
-  if (oids.length !== 1024 + count * OID_BYTES)
-    throw malformedIndex(`its oids are not those of ${count} objects`)
-  if (look.length !== count * 17)
-    throw malformedIndex(`its columns are not those of ${count} objects`)
-  if (outs.length !== sections.rows('outs') * OID_BYTES)
-    throw malformedIndex('its outside oids are cut short')
-  if (high.length !== 0 && high.length !== count * 4)
-    throw malformedIndex('its high offsets are cut short')
-  if (packOf.length + ids.length > 0 && packOf.length !== count * 2)
-    throw malformedIndex('it does not say of each object which pack it is in')
   const words = wordsOf(look)
   const column = (i: number): Uint32Array => words.subarray(i * count, (i + 1) * count)
   return {
