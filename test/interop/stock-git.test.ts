@@ -1,7 +1,7 @@
 /**
  * Stock Git against both servers: what a person at a terminal does.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeCorpus } from '../support/corpus.ts'
@@ -15,10 +15,17 @@ import { git, objectsOf, refsOf, tryGit } from '../support/stock-git.ts'
 
 const folder = temporaryFolder('stock-git')
 const corpus = join(folder.path, 'corpus.git')
+const large = join(folder.path, 'large.git')
 let counter = 0
 
 beforeAll(() => makeCorpus(corpus, { files: 300, commits: 200, layout: 'directories', seed: 7 }))
 afterAll(() => folder.remove())
+
+async function makeLarge(): Promise<void> {
+  await makeCorpus(large, { files: 4000, commits: 1600, layout: 'directories', seed: 13 })
+  await git(large, 'tag', '-a', 'v1', 'main~800', '-m', 'One')
+  await git(large, 'branch', 'old', 'main~1000')
+}
 
 /** A path that is not there yet. */
 function fresh(): string {
@@ -189,10 +196,8 @@ describe.each(SERVER_KINDS)('the %s server', (kind) => {
   })
 
   it('takes a repository of 13,000 objects, and gives back the same', async () => {
-    const [url, large] = [`${server.url}/large.git`, fresh()]
-    await makeCorpus(large, { files: 4000, commits: 1600, layout: 'directories', seed: 13 })
-    await git(large, 'tag', '-a', 'v1', 'main~800', '-m', 'One')
-    await git(large, 'branch', 'old', 'main~1000')
+    const url = `${server.url}/large.git`
+    if (!existsSync(large)) await makeLarge()
     expect((await objectsOf(large)).split('\n').length).toBeGreaterThan(13_000)
     await git(large, 'push', '--quiet', '--mirror', url)
     const mirror = fresh()
