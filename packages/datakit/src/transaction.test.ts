@@ -45,6 +45,15 @@ async function files(repository: Repository): Promise<string[]> {
 }
 
 describe('a transaction', () => {
+  it('does not move everything into a directory of itself', async () => {
+    const repository = await open()
+    await commit(repository, { 'a/b': '1', x: '2' })
+    const transaction = await repository.branch('main').transaction()
+    await expect(transaction.move('', 'z')).rejects.toMatchObject({ code: 'bad-path' })
+    await expect(transaction.move('x', '')).rejects.toMatchObject({ code: 'is-a-directory' })
+    expect((await transaction.list()).map(({ name }) => name)).toEqual(['a', 'x'])
+  })
+
   it('makes the commit that git makes of the same files', async () => {
     const place = memoryPlace()
     const repository = await open(place)

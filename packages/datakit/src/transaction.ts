@@ -92,8 +92,9 @@ export class Transaction {
   }
 
   /**
-   * Writes a file, or with mode 0o120000 a link. Directories on the way are made. A file that is there keeps its mode
-   * unless another is given; a new one is 0o100644. The bytes must not change until the commit.
+   * Writes a file, or with mode 0o120000 a link. Directories on the way are made. A file or a link that is there keeps its
+   * mode unless another is given; a new one is 0o100644. A submodule that is there goes. The bytes must not change until
+   * the commit.
    *
    * @throws PathError `is-a-directory` when a directory is there, `not-a-directory` when a step on the way is a file,
    *   `bad-path` when Git cannot keep the path or it would be dangerous in a clone
@@ -107,7 +108,7 @@ export class Transaction {
     const before = options.mode === undefined ? await tree.find(path) : undefined
     if (before && isDirectory(before.mode))
       throw new PathError('is-a-directory', path, 'it is a directory; remove it first')
-    const mode = options.mode === undefined ? (before?.mode ?? 0o100644) : fileMode(options.mode)
+    const mode = options.mode === undefined ? modeFrom(before) : fileMode(options.mode)
     const oid = await this.#draft.writeBlob(typeof body === 'string' ? utf8(body) : body)
     await tree.set(path, { mode, oid })
     this.#decide(path)
@@ -123,14 +124,15 @@ export class Transaction {
   /**
    * Moves a file or a directory. A file that is at `to` is replaced.
    *
-   * @throws PathError `not-found`; `is-a-directory` when a directory is at `to`; `bad-path` when `to` is inside of `from`
+   * @throws PathError `not-found`; `is-a-directory` when a directory is at `to`; `bad-path` when `to` is inside of `from`,
+   *   as everything is inside of the root
    */
   async move(from: string, to: string): Promise<void> {
     const tree = this.#open()
     const found = await tree.find(from)
     if (found === undefined) throw new PathError('not-found', from, 'nothing is there')
     if (from === to) return
-    if (`${to}/`.startsWith(`${from}/`))
+    if (from === '' || `${to}/`.startsWith(`${from}/`))
       throw new PathError('bad-path', to, `it is inside of "${from}"`)
     const there = await tree.find(to)
     if (there && isDirectory(there.mode))
@@ -143,19 +145,24 @@ export class Transaction {
     this.#decide(to)
   }
 
-  /** Makes a file executable (0o100755) or not (0o100644). @throws PathError `not-found`, `is-a-directory` */
+  /**
+   * Makes a file executable (0o100755) or not (0o100644).
+   *
+   * @throws PathError `not-found`; `is-a-directory` when a directory or a submodule is there
+   */
   async setMode(path: string, mode: number): Promise<void> {
     const tree = this.#open()
     const found = await tree.find(path)
     if (found === undefined) throw new PathError('not-found', path, 'nothing is there')
-    if (isDirectory(found.mode))
-      throw new PathError('is-a-directory', path, 'a directory has no mode of its own')
+    if (!isFile(found))
+      throw new PathError('is-a-directory', path, `a ${kindOf(found.mode)} has no mode of its own`)
     await tree.set(path, { mode: fileMode(mode), oid: found.oid })
   }
 
   /**
    * Merges a commit into the transaction: what is clear is taken, for the rest see {@link conflicts}. At a path in
-   * conflict one's own version stays until it is written, removed or {@link resolve}d.
+   * conflict one's own version stays until it is written, removed or {@link resolve}d; but where one side has a directory
+   * and the other a file, the directory stays, whosever it is.
    *
    * @throws TransactionError `conflicts` when an earlier merge left some
    */
@@ -182,8 +189,7 @@ export class Transaction {
     const conflict = this.#conflicts.get(path)
     if (conflict === undefined) throw new PathError('not-found', path, 'it is not in conflict')
     if (typeof resolution === 'object') {
-      const kept = conflict.ours ?? conflict.theirs ?? conflict.base
-      const mode = resolution.mode ?? (kept && !isDirectory(kept.mode) ? kept.mode : 0o100644)
+      const mode = resolution.mode ?? modeFrom(conflict.ours ?? conflict.theirs ?? conflict.base)
       const body = typeof resolution.bytes === 'string' ? utf8(resolution.bytes) : resolution.bytes
       await this.#place(path, { mode: fileMode(mode), oid: await this.#draft.writeBlob(body) })
     } else await this.#place(path, resolution === 'remove' ? undefined : conflict[resolution])
@@ -272,6 +278,17 @@ export class Transaction {
     if (first !== undefined) parents = [first, ...parents.filter((oid) => oid !== first)]
     return this.#draft.writeNewCommit({ ...options, tree: await this.#saveTree(), parents })
   }
+}
+
+/** Whether it is a file or a link. */
+function isFile({ mode }: Side): boolean {
+  const kind = kindOf(mode)
+  return kind !== 'directory' && kind !== 'submodule'
+}
+
+/** The mode of a file that takes the place of what was there. */
+function modeFrom(before: Side | undefined): number {
+  return before !== undefined && isFile(before) ? before.mode : 0o100644
 }
 
 /** A mode that Git writes for a file or a link. @throws RangeError for any other */
