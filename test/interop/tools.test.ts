@@ -1,12 +1,13 @@
 /**
  * Programs that pull: the examples, and the command-line tool.
  */
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeCorpus } from '../support/corpus.ts'
+import { runDatakit, runProgram, type Run } from '../support/programs.ts'
 import {
   SERVER_KINDS,
   startTestServer,
@@ -23,31 +24,9 @@ const path = 'team-001/service-00077.json'
 beforeAll(() => makeCorpus(corpus, { files: 120, commits: 40, layout: 'directories', seed: 5 }))
 afterAll(() => folder.remove())
 
-interface Run {
-  readonly code: number
-  readonly out: string
-  readonly err: string
-}
-
-/** Runs a TypeScript program of ours to its end. */
-function node(script: string, args: readonly string[], cwd = folder.path): Promise<Run> {
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      [join(root, script), ...args],
-      { cwd, env: { ...process.env, DATAKIT_TOKEN: '' } },
-      (error, out, err) => {
-        resolve({
-          code: error === null ? 0 : typeof error.code === 'number' ? error.code : 1,
-          out,
-          err,
-        })
-      },
-    )
-  })
-}
-
-const datakit = (...args: readonly string[]): Promise<Run> => node('packages/cli/src/main.ts', args)
+const node = (script: string, args: readonly string[]): Promise<Run> =>
+  runProgram(script, args, folder.path)
+const datakit = (...args: readonly string[]): Promise<Run> => runDatakit(folder.path, ...args)
 
 describe.each(SERVER_KINDS)('with the %s server', (kind) => {
   let server: TestServer
@@ -128,7 +107,7 @@ describe('datakit', () => {
   it('says what it can do', async () => {
     const { code, out } = await datakit('--help')
     expect(code).toBe(0)
-    for (const command of ['clone', 'get', 'set', 'log', 'watch', 'serve']) {
+    for (const command of ['clone', 'get', 'set', 'sync', 'log', 'watch', 'serve']) {
       expect(out).toContain(command)
       expect((await datakit(command, '--help')).out).toContain(`Usage: datakit ${command}`)
     }
@@ -139,7 +118,10 @@ describe('datakit', () => {
     [['get', 'a', 'b'], 2, 'Expected one PATH'],
     [['get', '--bogus'], 2, '--bogus'],
     [['get', 'a', '-C', 'nowhere'], 3, 'There is no repository at "nowhere"'],
-    [['clone', 'http://127.0.0.1:9/x.git', 'x'], 1, 'datakit clone:'],
+    [['clone', 'http://127.0.0.1:9/x.git', 'x'], 1, 'no answer ('],
+    [['clone', 'notaurl', 'x'], 2, 'Not the URL of a server: "notaurl"'],
+    [['clone', 'ftp://ada:secret@host/x.git', 'x'], 2, 'URL of a server: "ftp://host/x.git"'],
+    [['sync', '--restore', '--keep-mine-as', 'x'], 2, 'or neither'],
   ])('%j ends with %i and says why', async (args, code, message) => {
     const run = await datakit(...args)
     expect(run.code).toBe(code)

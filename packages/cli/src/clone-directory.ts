@@ -6,7 +6,7 @@
  * @module
  */
 import { Repository } from '@datakit/datakit/repository'
-import { sync, type SyncOutcome } from '@datakit/datakit/sync'
+import { sync, type BranchOutcome, type SyncOptions, type SyncOutcome } from '@datakit/datakit/sync'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 import { openGitDirectory } from '@datakit/storage/git-directory'
 import { execFileSync } from 'node:child_process'
@@ -59,41 +59,80 @@ export function rememberUrl(folder: string, url: string): Promise<void> {
   )
 }
 
-/** Syncs with where the clone came from, and says what a person should know. @throws CommandError when it failed */
-export async function syncClone(clone: CloneDirectory, terminal: Terminal): Promise<void> {
+/**
+ * Syncs with where the clone came from, and says what a person should know. With `pull` the server stays as it is.
+ *
+ * @throws CommandError when the branch of HEAD is not on the server as it is here, or a pull cannot bring it here
+ */
+export async function syncClone(
+  clone: CloneDirectory,
+  terminal: Terminal,
+  options: { readonly pull?: boolean } = {},
+): Promise<void> {
   if (clone.url === undefined) return
-  const outcome = await syncWith(clone.repository, clone.url, terminal.signal)
+  const outcome = await syncWith(clone, terminal.signal, options)
   for (const branch of outcome.branches) {
-    if (branch.state === 'conflict') {
-      const paths = branch.conflicts.map(({ path }) => path).join(', ')
-      throw new CommandError(
-        `Branch "${branch.branch}" here and on the server changed the same: ${paths}. Nothing is lost; decide in the web app, or with git`,
-        EXIT.conflict,
-      )
-    }
-    if (branch.state === 'refused') {
-      throw new CommandError(
-        `The server refused "${branch.branch}": ${branch.reason}`,
-        EXIT.refused,
-      )
-    }
-    if (branch.state === 'unrelated') {
-      throw new CommandError(
-        `"${branch.branch}" on the server is another history than the one here; clone it into another folder`,
-        EXIT.conflict,
-      )
-    }
+    const problem = problemOf(branch, clone)
+    if (problem === undefined) continue
+    const isAhead = options.pull === true && branch.state === 'waiting'
+    if (branch.branch === clone.branch && !isAhead) throw problem
+    terminal.warn(`datakit: ${isAhead ? ahead(branch.branch) : problem.message}`)
   }
 }
 
-/** One sync of a repository with a URL, with the token of the environment. */
+/** Why a branch is not on the server as it is here, and the way out; `undefined` when all is well. */
+export function problemOf(outcome: BranchOutcome, clone: CloneDirectory): CommandError | undefined {
+  const { branch, state } = outcome
+  const keep =
+    '"datakit sync --keep-mine-as NAME" keeps yours as another branch and takes the server\'s'
+  if (state === 'conflict') {
+    const paths = outcome.conflicts.map(({ path }) => path).join(', ')
+    return new CommandError(
+      `Branch "${branch}" here and on the server changed the same: ${paths}. Nothing is lost; decide in the web app, or with git`,
+      EXIT.conflict,
+    )
+  }
+  if (state === 'refused') {
+    return new CommandError(`The server refused "${branch}": ${outcome.reason}`, EXIT.refused)
+  }
+  if (state === 'rewritten') {
+    return new CommandError(
+      `Commits were taken off "${branch}" on the server, and here are newer ones made on them. Nothing is lost: ${keep}; "datakit sync --restore" sends all of it`,
+      EXIT.conflict,
+    )
+  }
+  if (state === 'unrelated') {
+    const way = outcome.theirs === undefined ? 'clone it into another folder' : keep
+    return new CommandError(
+      `"${branch}" on the server is another history than the one here: ${way}`,
+      EXIT.conflict,
+    )
+  }
+  // Branches that are done with are deleted all the time; the one that is worked on is not.
+  if (state === 'gone' && branch === clone.branch) {
+    return new CommandError(
+      `The server has no branch "${branch}" any more. It is kept here, and nothing of it is sent: "datakit sync --restore" makes it there again`,
+      EXIT.gone,
+    )
+  }
+  if (state !== 'waiting') return undefined
+  return new CommandError(
+    `"${branch}" kept moving on the server. What is here is kept: "datakit sync" tries again`,
+  )
+}
+
+function ahead(branch: string): string {
+  return `"${branch}" has commits here that the server does not have: "datakit sync" sends them`
+}
+
+/** One sync of a repository with a URL, with the token of the URL or of the environment. */
 export function syncWith(
-  repository: Repository,
-  url: string,
+  { repository, url = '' }: Pick<CloneDirectory, 'repository' | 'url'>,
   signal: AbortSignal,
+  options: Pick<SyncOptions, 'pull' | 'restore'> = {},
 ): Promise<SyncOutcome> {
   const token = process.env['DATAKIT_TOKEN'] ?? ''
-  return sync(repository, { url, signal, ...(token === '' ? {} : { token }) })
+  return sync(repository, { url, signal, ...options, ...(token === '' ? {} : { token }) })
 }
 
 async function urlOf(folder: string): Promise<string | undefined> {

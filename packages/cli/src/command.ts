@@ -17,7 +17,15 @@ export interface Terminal {
 }
 
 /** Exit codes. 2 is for wrong arguments, as in most tools. */
-export const EXIT = { done: 0, failed: 1, usage: 2, notFound: 3, conflict: 4, refused: 5 } as const
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  notFound: 3,
+  conflict: 4,
+  refused: 5,
+  gone: 6,
+} as const
 
 /** What programs are told of a failure besides its message. */
 export interface CommandErrorOptions extends ErrorOptions {

@@ -30,6 +30,11 @@ const commands: readonly {
     load: async () => (await import('./commands/set.ts')).setCommand,
   },
   {
+    name: 'sync',
+    summary: 'send what is here, take what is there, decide what is open',
+    load: async () => (await import('./commands/sync.ts')).syncCommand,
+  },
+  {
     name: 'log',
     summary: 'list the commits, of one path or of all',
     load: async () => (await import('./commands/log.ts')).logCommand,
@@ -53,7 +58,7 @@ Configuration in Git: pull it, read it, change it, watch it, serve it.
 ${commands.map(({ name, summary }) => `  ${name.padEnd(8)}${summary}`).join('\n')}
 
 "datakit COMMAND --help" tells more. Every command takes --json.
-Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 not found, 4 conflict, 5 refused.`
+Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 not found, 4 conflict, 5 refused, 6 gone.`
 
 process.exitCode = await main(process.argv.slice(2))
 

@@ -24,9 +24,12 @@ import { wait } from './update.ts'
 
 /** Where a server is and how to talk to it. */
 export interface ServerOptions {
-  /** URL of the repository: `https://example.org/config.git`, with or without what follows `.git`. */
+  /**
+   * URL of the repository: `https://example.org/config.git`, with or without what follows `.git`. A password in it is the
+   * token.
+   */
   readonly url: string
-  /** Sent as a bearer token. */
+  /** Sent as a bearer token, where the URL has no password. */
   readonly token?: string | undefined
   /** The `fetch` of the runtime when left out. */
   readonly fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined
@@ -51,12 +54,14 @@ const MAX_WAIT = 5_000
  * Sends a request, again when the answer is lost or the server is busy, and gives the answer.
  *
  * @throws SyncError when nobody answers, something else than the server does, or the server says no
+ * @throws TypeError when the URL is none of HTTP
  */
 export async function exchange(
-  options: ServerOptions,
+  server: ServerOptions,
   request: SyncRequest,
   pack: readonly Uint8Array[],
 ): Promise<Answer> {
+  const options = { ...server, ...addressOf(server) }
   const body = concat([encodeSyncRequest(request), ...pack])
   for (let attempt = 1; ; attempt++) {
     try {
@@ -68,6 +73,17 @@ export async function exchange(
       await wait(Math.min(MAX_WAIT, 100 * 3 ** attempt) * (0.5 + Math.random()), options.signal)
     }
   }
+}
+
+/** The URL without what it says of the user, and the token. @throws TypeError when it is none of HTTP */
+export function addressOf({ url, token }: ServerOptions): {
+  readonly url: string
+  readonly token: string | undefined
+} {
+  const shown = url.replace(/\/\/[^/]*@/, '//')
+  if (!/^https?:/i.test(url) || !URL.canParse(url))
+    throw new TypeError(`Not the URL of a server: "${shown}", expected http:// or https://`)
+  return { url: shown, token: decodeURIComponent(new URL(url).password) || token }
 }
 
 /** How often the same request may be sent when it ended like this. */
@@ -121,7 +137,10 @@ async function post(options: ServerOptions, body: Uint8Array<ArrayBuffer>): Prom
 }
 
 function offline(options: ServerOptions, cause: unknown): SyncError {
-  return new SyncError('offline', `Cannot sync with ${options.url}: no answer`, { cause })
+  // Node says why only behind its "fetch failed".
+  const why = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : ''
+  const answer = why === '' ? 'no answer' : `no answer (${why})`
+  return new SyncError('offline', `Cannot sync with ${options.url}: ${answer}`, { cause })
 }
 
 /** `…/NAME.git/sync`, whatever of it the caller gave. */

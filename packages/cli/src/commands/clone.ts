@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { addressOf } from '@datakit/datakit/sync-exchange'
+import type { Oid } from '@datakit/git/oid'
 import { readdirSync, statSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { basename } from 'node:path'
@@ -18,7 +20,7 @@ Clones a repository of a DataKit server (http://HOST/NAME.git) into DIR, a bare 
   --json   print one line of JSON
   --help   this text
 
-The token is read from DATAKIT_TOKEN. Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 nothing is there.`
+The token is the password in URL (kept in the clone's config, as git keeps it), or else DATAKIT_TOKEN. Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 nothing is there.`
 
 export const cloneCommand: Command = {
   name: 'clone',
@@ -33,13 +35,20 @@ export const cloneCommand: Command = {
     if (url === undefined || positionals.length > 2) {
       throw new CommandError('Expected URL and, if you like, DIR', EXIT.usage)
     }
+    const shown = checkUrl(url)
     checkFree(folder)
     const head = await cloneInto(url, folder, terminal.signal).catch(async (error: unknown) => {
       await rm(folder, { recursive: true, force: true })
       throw error
     })
+    if (head.oid === undefined) {
+      terminal.warn(`datakit clone: HEAD is ${head.name}, which has no commit`)
+    }
+    const at = head.oid === undefined ? '' : `, at ${head.oid}`
     terminal.say(
-      values.json ? JSON.stringify({ folder, head }) : `Cloned ${url} into ${folder}, at ${head}`,
+      values.json
+        ? JSON.stringify({ folder, head: head.oid })
+        : `Cloned ${shown} into ${folder}${at}`,
     )
     return EXIT.done
   },
@@ -54,17 +63,32 @@ function checkFree(folder: string): void {
     throw new CommandError(`"${folder}" is there already and not empty`, EXIT.usage)
 }
 
-/** Clones, and gives the oid of the head. */
-async function cloneInto(url: string, folder: string, signal: AbortSignal): Promise<string> {
+/** The URL without the token. */
+function checkUrl(url: string): string {
+  try {
+    return addressOf({ url }).url
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    throw new CommandError(error.message, EXIT.usage)
+  }
+}
+
+/** Clones, and gives where HEAD is. Branches without the one that HEAD names are a clone too. */
+async function cloneInto(
+  url: string,
+  folder: string,
+  signal: AbortSignal,
+): Promise<{ readonly name: string; readonly oid: Oid | undefined }> {
   const repository = await openRepository(folder)
   try {
-    await syncWith(repository, url, signal)
+    const { branches } = await syncWith({ repository, url }, signal)
     const head = await repository.head()
-    const oid =
-      'ref' in head ? await repository.branch(head.ref.replace('refs/heads/', '')).oid() : head.oid
-    if (oid === undefined) throw new CommandError(`Nothing is at ${url} yet`, EXIT.notFound)
+    const name = 'ref' in head ? head.ref.replace('refs/heads/', '') : head.oid
+    const oid = 'ref' in head ? await repository.branch(name).oid() : head.oid
+    if (branches.length === 0)
+      throw new CommandError(`Nothing is at ${checkUrl(url)} yet`, EXIT.notFound)
     await rememberUrl(folder, url)
-    return oid
+    return { name, oid }
   } finally {
     await repository.close()
   }

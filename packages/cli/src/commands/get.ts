@@ -9,15 +9,15 @@ import { CommandError, EXIT, type Command } from '../command.ts'
 
 const help = `Usage: datakit get PATH [-C DIR] [--offline] [--json]
 
-Syncs the clone at DIR (.), then writes the file PATH of its branch to standard output, as it is.
+Takes what is new on the server into the clone at DIR (.), then writes the file PATH of its branch to standard output, as it is.
 For a directory, the names in it, a line each.
 
   -C DIR      the clone
-  --offline   do not sync first
+  --offline   do not ask the server first
   --json      print { "path", "commit", "text" } or { "path", "commit", "names" }
   --help      this text
 
-Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 nothing is there, 4 conflict, 5 refused.`
+Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 nothing is there, 4 conflict, 6 gone.`
 
 export const getCommand: Command = {
   name: 'get',
@@ -36,7 +36,7 @@ export const getCommand: Command = {
     if (positionals.length > 1) throw new CommandError('Expected one PATH', EXIT.usage)
     const clone = await openClone(values.directory)
     try {
-      if (!values.offline) await syncClone(clone, terminal)
+      if (!values.offline) await syncClone(clone, terminal, { pull: true })
       const head = await clone.repository.branch(clone.branch).head()
       const stat = path === '' ? { kind: 'directory' } : await head?.stat(path)
       if (head === undefined || stat === undefined) {

@@ -9,15 +9,15 @@ import { CommandError, EXIT, type Command } from '../command.ts'
 
 const help = `Usage: datakit log [PATH] [-C DIR] [-n COUNT] [--offline] [--json]
 
-Syncs the clone at DIR (.), then lists the commits of its branch, or those that changed PATH, newest first.
+Takes what is new on the server into the clone at DIR (.), then lists the commits of its branch, or those that changed PATH, newest first.
 
   -C DIR      the clone
   -n COUNT    at most so many (20)
-  --offline   do not sync first
+  --offline   do not ask the server first
   --json      print a line of JSON for each: { "oid", "parents", "author", "date", "message" }
   --help      this text
 
-Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 nothing is there, 4 conflict, 5 refused.`
+Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 nothing is there, 4 conflict, 6 gone.`
 
 export const logCommand: Command = {
   name: 'log',
@@ -39,7 +39,7 @@ export const logCommand: Command = {
     const [path] = positionals
     const clone = await openClone(values.directory)
     try {
-      if (!values.offline) await syncClone(clone, terminal)
+      if (!values.offline) await syncClone(clone, terminal, { pull: true })
       const head = await clone.repository.branch(clone.branch).oid()
       if (head === undefined)
         throw new CommandError(`There is no commit on ${clone.branch}`, EXIT.notFound)

@@ -11,7 +11,7 @@ import { CommandError, EXIT, type Command } from '../command.ts'
 const help = `Usage: datakit set PATH [VALUE] [-C DIR] [-m MESSAGE] [--remove] [--offline] [--json]
 
 Writes VALUE (or standard input) to the file PATH, commits, and syncs the clone at DIR (.).
-The commit is kept when the server cannot be reached; the next sync brings it there.
+The commit is kept whatever the sync says; the next one brings it there.
 
   -C DIR       the clone
   -m MESSAGE   of the commit ("Set PATH")
@@ -21,7 +21,7 @@ The commit is kept when the server cannot be reached; the next sync brings it th
   --help       this text
 
 VALUE gets a line end if it has none; standard input is taken as it is. A symbolic link gets what is written as its target.
-Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 nothing is there, 4 conflict, 5 refused.`
+Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 nothing is there, 4 conflict, 5 refused, 6 gone.`
 
 export const setCommand: Command = {
   name: 'set',

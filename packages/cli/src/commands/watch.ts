@@ -53,11 +53,16 @@ export const watchCommand: Command = {
   },
 }
 
-/** Syncs again and again. A server that cannot be reached is said once, until it can be. */
+/** Pulls again and again. A server that cannot be reached is said once, until it can be. */
 async function poll(clone: CloneDirectory, terminal: Terminal, seconds: number): Promise<void> {
   let said = ''
+  const warned = new Set<string>()
+  const once = (line: string): void => {
+    if (!warned.has(line)) terminal.warn(line)
+    warned.add(line)
+  }
   while (!terminal.signal.aborted) {
-    const problem = await syncClone(clone, terminal).then(
+    const problem = await syncClone(clone, { ...terminal, warn: once }, { pull: true }).then(
       () => '',
       (error: unknown) => (error instanceof Error ? error.message : String(error)),
     )
