@@ -18,9 +18,10 @@ import {
   parentNames,
   type KeptReceipt,
 } from '../update.ts'
+import { nextCatalogs } from './catalogs.ts'
 import { packKey } from './keys.ts'
 import { findLoss } from './losses.ts'
-import { versionOf, type CatalogRow, type RefValue, type Root } from './root.ts'
+import { versionOf, type RefValue, type Root } from './root.ts'
 import type { Store } from './store.ts'
 import { findReceipt, findRef, scanRefs } from './tables.ts'
 import type { Unit } from './unit.ts'
@@ -180,7 +181,11 @@ async function applied(store: Store, root: Root, wish: Applied): Promise<Root> {
     refs: root.refs.table ? refs : { ...refs, changed: withoutDeleted(changed) },
     packs,
     condemned: [...root.condemned, ...condemnedBy(removed, at)],
-    catalogs: catalogsOf(root, packs, units),
+    catalogs: nextCatalogs(
+      root.catalogs,
+      [...units.values()].flatMap(({ tail }) => tail ?? []),
+      packs,
+    ),
     shallow: shallowOf(root, request),
     promised: { ...root.promised, added: promisedOf(root, request) },
     receipts: { ...root.receipts, tail: [...root.receipts.tail, receipt] },
@@ -203,23 +208,6 @@ function condemnedBy(removed: ReadonlySet<PackId>, at: number): Root['condemned'
     const key = packKey(id)
     return key === undefined ? [] : [{ key, at }]
   })
-}
-
-/** Catalogs that still cover live packs only, and the tails of new packs instead of those that they include. */
-function catalogsOf(
-  root: Root,
-  packs: Root['packs'],
-  units: ReadonlyMap<PackId, Unit>,
-): CatalogRow[] {
-  const live = new Set(packs.map(({ id }) => id))
-  const rows = root.catalogs.filter(({ covers }) => covers.every((id) => live.has(id)))
-  for (const { tail } of units.values()) {
-    if (!tail?.covers.every((id) => live.has(id))) continue
-    const covered = new Set(tail.covers)
-    const kept = rows.filter(({ covers }) => !covers.every((id) => covered.has(id)))
-    rows.splice(0, rows.length, ...kept, tail)
-  }
-  return rows
 }
 
 function shallowOf({ shallow }: Root, request: UpdateRequest): ReadonlySet<Oid> {

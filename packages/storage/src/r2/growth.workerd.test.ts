@@ -34,56 +34,11 @@ async function keysUnder(prefix: string): Promise<string[]> {
   return (await collect(listAll(bucket, prefix))).map(({ key }) => key)
 }
 
-async function rootSize(name: string): Promise<number> {
-  return (await bucket.head(`root/${name}`))?.size ?? 0
-}
-
 /** A clock that stands still until it is moved. */
 function handClock() {
   let now = Date.now()
   return { clock: () => now, advance: (milliseconds: number) => void (now += milliseconds) }
 }
-
-it('keeps the root below 64 kB whatever it has to hold', async () => {
-  const name = uniqueName()
-  const place = await r2Depot(bucket).open(name)
-  const names = Array.from({ length: 10_000 }, (_, i) => `refs/heads/team-${i % 10}/topic-${i}`)
-  await done(place, request(names.map((each) => move(each, undefined, oid(1)))))
-  let largest = await rootSize(name)
-  for (let i = 1; i <= 200; i++) {
-    const pack = i % 2 === 0 ? [await stage(place, [blob(`value ${i}`)])] : []
-    const ref = move(`refs/heads/team-1/topic-${i}1`, oid(1), oid(i + 1))
-    await done(
-      place,
-      request([ref], {
-        addPacks: pack,
-        log: { who: 'Ada <ada@example.org>', why: 'x'.repeat(200) },
-      }),
-    )
-    largest = Math.max(largest, await rootSize(name))
-  }
-  const shallow = Array.from({ length: 2000 }, (_, i) => oid(i + 1))
-  await done(
-    place,
-    request([], {
-      shallow: { add: shallow, remove: [] },
-      promised: { add: shallow, remote: 'origin' },
-    }),
-  )
-  largest = Math.max(largest, await rootSize(name))
-  console.log(`largest root: ${largest} bytes`)
-  expect(largest).toBeLessThan(64 * 1024)
-
-  const again = await r2Depot(bucket).open(name)
-  const state = await again.read()
-  expect(await collect(state.refs())).toHaveLength(10_000)
-  expect(await state.ref('refs/heads/team-1/topic-1991')).toBe(oid(200))
-  expect(await collect(again.log('refs/heads/team-1/topic-1991'))).toHaveLength(2)
-  expect(state.packs).toHaveLength(100)
-  expect(state.shallow.size).toBe(2000)
-  expect(await state.promised(oid(1999))).toBe('origin')
-  expect(await state.promised(oid(2001))).toBeUndefined()
-})
 
 it('looks up one ref of ten thousand in three reads, all bounded', async () => {
   const name = uniqueName()

@@ -11,6 +11,7 @@
 import { text, utf8 } from '@datakit/git/bytes'
 import type { LogEntry, PackInfo } from '@datakit/git/place'
 import { KEPT_RECEIPTS, RECEIPT_LIFETIME } from '../update.ts'
+import { countFull, encodeCatalogs } from './catalogs.ts'
 import { Fields } from './fields.ts'
 import { objectKey, timedId, type ObjectKind } from './keys.ts'
 import {
@@ -32,7 +33,8 @@ import { promiseRows, receiptRows, refRows } from './tables.ts'
 /** How long each list in a root may be, in bytes of JSON. Together they stay below 64 kB. */
 export const BOUNDS = {
   refs: 13 * 1024,
-  packs: 18 * 1024,
+  packs: 16 * 1024,
+  catalogs: 3 * 1024,
   condemned: 6 * 1024,
   log: 8 * 1024,
   receipts: 9 * 1024,
@@ -114,25 +116,21 @@ export class Overflow {
     return { ...root, log: { older: id, lines: [] } }
   }
 
-  /** Packs, condemned and shallow last, since all that was replaced is condemned here. */
+  /** Packs, condemned, catalogs and shallow last, since all that was replaced is condemned here. */
   async #fitLists(root: Root): Promise<Root> {
     const ledger = root.ledger && stillBegins(root) ? root.ledger : undefined
     if (!ledger) this.#replace(root, 't', root.ledger?.id)
     const next = { ...root, ledger, condemned: [...root.condemned, ...this.#replaced.splice(0)] }
-    const packs = encodePacks(next, next.packs.slice(ledger?.packs.length ?? 0))
-    const condemned = encodeCondemned(next.condemned.slice(ledger?.condemned.length ?? 0))
-    const shallow = ledger && ledger.shallow.size > 0 ? [] : [...next.shallow]
-    const fits =
-      measure(packs) <= BOUNDS.packs &&
-      measure(condemned) <= BOUNDS.condemned &&
-      measure(shallow) <= BOUNDS.shallow
-    if (fits) return next
+    if (listsFit(next)) return next
     // Condemned along with the rest in the ledger that takes its place.
     this.#replace(root, 't', ledger?.id)
     const whole = { ...next, condemned: [...next.condemned, ...this.#replaced.splice(0)] }
+    const { packs, condemned, shallow } = whole
     const id = await this.#write(root, 't', encodeLedger(whole))
-    const { packs: listed, condemned: kept, shallow: all } = whole
-    return { ...whole, ledger: { id, packs: listed, condemned: kept, shallow: all } }
+    const catalogs = whole.catalogs.slice(0, countFull(whole.catalogs))
+    const moved = { ...whole, ledger: { id, packs, condemned, catalogs, shallow } }
+    // A catalog is only a way to look things up: one too many is left out.
+    return listsFit(moved) ? moved : { ...moved, catalogs }
   }
 
   async #writeTable(root: Root, rows: readonly Row[]): Promise<TablePointer> {
@@ -191,8 +189,23 @@ function measure(value: unknown): number {
   return utf8(JSON.stringify(value)).length
 }
 
+/** Whether what the lists have beyond the ledger is within their bounds. */
+function listsFit(root: Root): boolean {
+  const { ledger, packs, condemned, catalogs } = root
+  const shallow = ledger && ledger.shallow.size > 0 ? [] : [...root.shallow]
+  const newPacks = packs.slice(ledger?.packs.length ?? 0)
+  const newCondemned = condemned.slice(ledger?.condemned.length ?? 0)
+  const newCatalogs = catalogs.slice(ledger?.catalogs.length ?? 0)
+  return (
+    measure(encodePacks(root, newPacks)) <= BOUNDS.packs &&
+    measure(encodeCondemned(newCondemned)) <= BOUNDS.condemned &&
+    measure(encodeCatalogs(newCatalogs, packs)) <= BOUNDS.catalogs &&
+    measure(shallow) <= BOUNDS.shallow
+  )
+}
+
 /** Whether what the ledger lists is still what the root begins with. */
-function stillBegins({ ledger, packs, condemned, shallow }: Root): boolean {
+function stillBegins({ ledger, packs, condemned, catalogs, shallow }: Root): boolean {
   if (!ledger) return false
   const same = (a: PackInfo, b: PackInfo | undefined) => a.id === b?.id && a.verified === b.verified
   const sameSize = ledger.shallow.size === 0 || ledger.shallow.size === shallow.size
@@ -200,7 +213,8 @@ function stillBegins({ ledger, packs, condemned, shallow }: Root): boolean {
   return (
     sameShallow &&
     ledger.packs.every((pack, i) => same(pack, packs[i])) &&
-    ledger.condemned.every(({ key }, i) => key === condemned[i]?.key)
+    ledger.condemned.every(({ key }, i) => key === condemned[i]?.key) &&
+    ledger.catalogs.every(({ key }, i) => key === catalogs[i]?.key)
   )
 }
 

@@ -14,6 +14,7 @@ import { UnsupportedError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
 import type { Head, LogEntry, PackId, PackInfo, Version } from '@datakit/git/place'
 import { FIRST_HEAD, type KeptReceipt } from '../update.ts'
+import { countFull, decodeCatalogs, encodeCatalogs, type CatalogRow } from './catalogs.ts'
 import { Fields } from './fields.ts'
 import { packId } from './keys.ts'
 import type { TableShape } from './table.ts'
@@ -42,20 +43,14 @@ export interface Condemned {
   readonly at: number
 }
 
-/** A merged index: it lies behind the index of a pack. */
-export interface CatalogRow {
-  readonly key: string
-  readonly start: number
-  readonly size: number
-  readonly covers: readonly PackId[]
-}
-
 /** The beginnings of lists that have grown too long for the root. */
 export interface Ledger {
   /** Its id under `t/REPOSITORY/`. */
   readonly id: string
   readonly packs: readonly PackInfo[]
   readonly condemned: readonly Condemned[]
+  /** Full ones. */
+  readonly catalogs: readonly CatalogRow[]
   /** Either all shallow commits or none. */
   readonly shallow: ReadonlySet<Oid>
 }
@@ -114,7 +109,6 @@ export function versionOf(repository: string, epoch: number): Version {
 /** The bytes of a root, different each time. */
 export function encodeRoot(root: Root): Uint8Array<ArrayBuffer> {
   const { ledger } = root
-  const ordinals = new Map(root.packs.map(({ id }, ordinal) => [id, ordinal]))
   const value = {
     format: ROOT_FORMAT,
     epoch: root.epoch,
@@ -125,12 +119,7 @@ export function encodeRoot(root: Root): Uint8Array<ArrayBuffer> {
     ledger: ledger?.id,
     packs: encodePacks(root, root.packs.slice(ledger?.packs.length ?? 0)),
     condemned: encodeCondemned(root.condemned.slice(ledger?.condemned.length ?? 0)),
-    catalogs: root.catalogs.map(({ key, start, size, covers }) => [
-      key,
-      start,
-      size,
-      covers.map((id) => ordinals.get(id) ?? -1),
-    ]),
+    catalogs: encodeCatalogs(root.catalogs.slice(ledger?.catalogs.length ?? 0), root.packs),
     shallow: ledger && ledger.shallow.size > 0 ? [] : [...root.shallow],
     promised: { table: root.promised.table, added: [...root.promised.added] },
     log: { older: root.log.older, lines: root.log.lines.map(encodeLine) },
@@ -170,7 +159,7 @@ export async function decodeRoot(bytes: Uint8Array, readLedger: ReadLedger): Pro
     packs,
     condemned: [...(ledger?.condemned ?? []), ...decodeCondemned(fields, value['condemned'])],
     ledger,
-    catalogs: fields.list(value['catalogs']).map((row) => decodeCatalog(fields, row, packs)),
+    catalogs: [...(ledger?.catalogs ?? []), ...decodeCatalogs(fields, value['catalogs'], packs)],
     shallow:
       ledger && ledger.shallow.size > 0 ? ledger.shallow : decodeOids(fields, value['shallow']),
     promised: {
@@ -197,6 +186,7 @@ export function encodeLedger(root: Root): Uint8Array<ArrayBuffer> {
     JSON.stringify({
       packs: encodePacks(root, root.packs),
       condemned: encodeCondemned(root.condemned),
+      catalogs: encodeCatalogs(root.catalogs.slice(0, countFull(root.catalogs)), root.packs),
       shallow: [...root.shallow],
     }),
   )
@@ -205,9 +195,11 @@ export function encodeLedger(root: Root): Uint8Array<ArrayBuffer> {
 async function openLedger(repository: string, id: string, read: ReadLedger): Promise<Ledger> {
   const fields = new Fields('a ledger')
   const value = fields.record(fields.decode(await read(repository, id)))
+  const packs = decodePacks(fields, repository, value['packs'])
   return {
     id,
-    packs: decodePacks(fields, repository, value['packs']),
+    packs,
+    catalogs: decodeCatalogs(fields, value['catalogs'], packs),
     condemned: decodeCondemned(fields, value['condemned']),
     shallow: decodeOids(fields, value['shallow']),
   }
@@ -274,17 +266,6 @@ function decodeCondemned(fields: Fields, rows: unknown): Condemned[] {
     const [key, at] = fields.list(row)
     return { key: fields.text(key), at: fields.count(at) }
   })
-}
-
-function decodeCatalog(fields: Fields, row: unknown, packs: readonly PackInfo[]): CatalogRow {
-  const [key, start, size, covers] = fields.list(row)
-  const ids = fields.list(covers).map((ordinal) => packs[fields.count(ordinal)]?.id)
-  return {
-    key: fields.text(key),
-    start: fields.count(start),
-    size: fields.count(size),
-    covers: ids.map((id) => fields.text(id)),
-  }
 }
 
 function decodeHead(fields: Fields, value: unknown): Head {

@@ -7,7 +7,8 @@
  */
 import type { CatalogInfo, State } from '@datakit/git/place'
 import { findOutcome } from './losses.ts'
-import { versionOf, type CatalogRow, type Root } from './root.ts'
+import type { CatalogRow } from './catalogs.ts'
+import { versionOf, type Root } from './root.ts'
 import type { Store } from './store.ts'
 import { findPromise, findRef, scanRefs } from './tables.ts'
 

@@ -14,15 +14,16 @@ import { MissingError } from '@datakit/git/error'
 import { mergeIndexes, type MergePart } from '@datakit/git/pack/index-table'
 import { openPackIndex, openPackIndexBytes } from '@datakit/git/pack/pack-index'
 import type { PackId, PackInfo } from '@datakit/git/place'
+import { ENOUGH, type CatalogRow } from './catalogs.ts'
 import { packKey } from './keys.ts'
-import type { CatalogRow, Root } from './root.ts'
+import type { Root } from './root.ts'
 import type { Store } from './store.ts'
 
-/** A tail of so many bytes takes in no more packs; a pack with an index of so many is left out. */
-export const ENOUGH = 64 * 1024
-
 /** How many others a tail takes in at a time, so that no single pack pays for many that have none. */
-const AT_ONCE = 8
+const AT_ONCE = 16
+
+/** How many bytes of their indexes. */
+const AT_ONCE_BYTES = 2 * ENOUGH
 
 /** A merged index and what it covers. */
 export interface Tail {
@@ -48,7 +49,7 @@ export async function makeTail(store: Store, root: Root, pack: NewPack): Promise
   if (open.length + single.length === 0) return undefined
   const others = [
     ...open.map((row) => openTail(store, row)),
-    ...single.slice(0, AT_ONCE).map((info) => openOne(store, info)),
+    ...someOf(single).map((info) => openOne(store, info)),
   ]
   const found = await unlessGone(Promise.all(others))
   if (!found) return undefined
@@ -61,6 +62,14 @@ export async function makeTail(store: Store, root: Root, pack: NewPack): Promise
     parts.flatMap((part) => (part.pack === undefined ? part.index.packs : [part.pack])),
   )
   return { bytes, covers: [...covers] }
+}
+
+function someOf(packs: readonly PackInfo[]): PackInfo[] {
+  let bytes = 0
+  return packs.slice(0, AT_ONCE).filter(({ indexSize }) => {
+    bytes += indexSize
+    return bytes <= AT_ONCE_BYTES
+  })
 }
 
 async function openTail(store: Store, { key, start, size }: CatalogRow): Promise<MergePart> {

@@ -19,7 +19,7 @@ import { MalformedError, UnsupportedError } from '@datakit/git/error'
 import type { PackId, PackInfo } from '@datakit/git/place'
 import { Fields } from './fields.ts'
 import { packKey } from './keys.ts'
-import type { CatalogRow } from './root.ts'
+import type { CatalogRow } from './catalogs.ts'
 import type { Store } from './store.ts'
 
 /** Bytes of the footer. */
