@@ -17,6 +17,9 @@ import { readTreeBody } from './object-source.ts'
 import type { Store } from './store.ts'
 import { compareTrees } from './tree-difference.ts'
 
+/** How well it is compressed: the server keeps it as it comes, and gives it to others. */
+const LEVEL = 6
+
 /** What to send. */
 export interface Outgoing {
   readonly wants: readonly Oid[]
@@ -47,7 +50,8 @@ export async function packOutgoing(
     await walk.addTree(tree, trees)
   }
   const objects = await walk.finish()
-  return objects.length === 0 ? new Uint8Array(0) : (await encodePack(store.runtime, objects)).bytes
+  if (objects.length === 0) return new Uint8Array(0)
+  return (await encodePack(store.runtime, objects, LEVEL)).bytes
 }
 
 /** The commit of that name, or that the tag of that name leads to; `undefined` where that is something else. */

@@ -26,7 +26,7 @@ import {
   makeCodes,
   ROOT_MASK,
   type Codes,
-} from './deflate-codes.ts'
+} from './inflate-codes.ts'
 
 /** Deflate makes at most this many bytes out of one. */
 const MAX_RATIO = 1032

@@ -18,16 +18,21 @@ export interface Hasher {
   digest(): Uint8Array<ArrayBuffer>
 }
 
-/** Compression and hashing. Everything here is synchronous but for {@link Runtime.digest}. */
+/** Compression and hashing. {@link Runtime.digest} and {@link Runtime.deflate} may go off the calling thread. */
 export interface Runtime {
+  /** Bodies up to this many bytes are better kept as they are on this machine: compressing them takes longer than it is worth. */
+  readonly storesUpTo: number
   /** SHA-1, 20 bytes, of the parts one after the other. For small bodies; large ones go to {@link digest}. */
   sha1(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer>
   /** SHA-1 of one large array, off the calling thread where the runtime can. */
   digest(bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>>
   /** SHA-1 of what comes in pieces. */
   hasher(): Hasher
-  /** Compresses `body` to a zlib stream. `level` 0 stores, 1 is fast, 9 is small; 6 when left out. */
-  deflate(body: Uint8Array, level?: number): Uint8Array<ArrayBuffer>
+  /**
+   * Compresses `body` to a zlib stream. `level` 0 stores, 1 is fast, 9 is small; 6 when left out. Not every runtime tells
+   * the others from each other.
+   */
+  deflate(body: Uint8Array, level?: number): Promise<Uint8Array<ArrayBuffer>>
   /**
    * Decompresses the zlib stream that begins at `start` and ends no later than `end` (bytes behind it are allowed), to
    * exactly `size` bytes.

@@ -87,7 +87,7 @@ async function append(
   }: { oid: Oid; object: GitObject; offset: number; runtime: Runtime },
 ): Promise<number> {
   const { type, body } = object
-  const entry = concat([encodeEntryHeader(type, body.length), runtime.deflate(body)])
+  const entry = concat([encodeEntryHeader(type, body.length), await runtime.deflate(body)])
   await file.write(offset, entry)
   const links = readLinks(type, body)
   const row = { oid: encodeOid(oid), type, size: body.length, base: undefined, links }

@@ -69,11 +69,9 @@ export class PackStream {
   }
 
   /** An object as a whole, compressed here. */
-  whole(object: StreamedObject, { type, body }: GitObject): Uint8Array[] {
-    return this.#entry(object, undefined, [
-      encodeEntryHeader(type, body.length),
-      this.#runtime.deflate(body),
-    ])
+  async whole(object: StreamedObject, { type, body }: GitObject): Promise<Uint8Array[]> {
+    const data = await this.#runtime.deflate(body)
+    return this.#entry(object, undefined, [encodeEntryHeader(type, body.length), data])
   }
 
   /** An entry of a whole object as it is stored elsewhere, header included. */

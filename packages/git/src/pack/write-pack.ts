@@ -45,7 +45,7 @@ export function encodePackHeader(count: number): Uint8Array<ArrayBuffer> {
  * Encodes a pack of `objects`, in their order; none may be there twice. Deltas against an object before them in the pack
  * become OFS_DELTA, others REF_DELTA.
  *
- * @param level of compression, 0 to 9; 6 when left out
+ * @param level of compression, 0 to 9; when left out, 6 for what is not better stored (`Runtime.storesUpTo`)
  */
 export async function encodePack(
   runtime: Runtime,
@@ -57,7 +57,9 @@ export async function encodePack(
   const offsets = new Map<Oid, number>()
   let offset = 12
   for (const object of objects) {
-    const data = runtime.deflate(object.delta?.bytes ?? object.body, level)
+    const content = object.delta?.bytes ?? object.body
+    const isStored = level === undefined && content.length <= runtime.storesUpTo
+    const data = await runtime.deflate(content, isStored ? 0 : level)
     const header = headerOf(object, offset, offsets)
     const length = header.length + data.length
     table.addRaw({ ...rowOf(object), offset, length, crc: crc32(data, crc32(header)) })

@@ -11,6 +11,7 @@ import type { Hasher, Runtime } from '../runtime.ts'
 
 /** Compression and hashing by node:zlib and node:crypto. */
 export const nodeRuntime: Runtime = {
+  storesUpTo: 0,
   sha1(...parts) {
     const hash = createHash('sha1')
     for (const part of parts) hash.update(part)
@@ -23,7 +24,7 @@ export const nodeRuntime: Runtime = {
     return new NodeHasher()
   },
   deflate(body, level = 6) {
-    return ownBytes(deflateSync(body, { level }))
+    return Promise.resolve(ownBytes(deflateSync(body, { level })))
   },
   inflate(bytes, start, end, size) {
     const inflated = inflateWith(bytes.subarray(start, end), size)

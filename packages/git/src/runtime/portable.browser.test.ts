@@ -17,7 +17,7 @@ it('reads what the browser compressed, and the browser what it compressed', asyn
   const theirs = new Uint8Array(await new Response(stream).arrayBuffer())
   const bytes = Uint8Array.of(...theirs, 1, 2, 3)
   expect(runtime.inflateOpen(bytes, 0, body.length)).toEqual({ body, used: theirs.length })
-  const ours = new Blob([runtime.deflate(body)])
+  const ours = new Blob([await runtime.deflate(body)])
     .stream()
     .pipeThrough(new DecompressionStream('deflate'))
   expect(new Uint8Array(await new Response(ours).arrayBuffer())).toEqual(body)

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { deflateZlib } from '../deflate.ts'
+import { deflateZlib, storeZlib } from '../deflate.ts'
 import { MalformedError } from '../error.ts'
 import { inflateZlib } from '../inflate.ts'
 import type { Runtime } from '../runtime.ts'
@@ -12,8 +12,9 @@ import { Sha1, sha1 } from '../sha1.ts'
 /** Bodies from this many bytes on are hashed by the platform, where hashing takes longer than waiting for the answer. */
 const PLATFORM_DIGEST = 16 * 1024
 
-/** Compression and SHA-1 by this package, large digests by `crypto.subtle` where there is one. */
+/** SHA-1 and inflating by this package; compression, and large digests where there is `crypto.subtle`, by the platform. */
 export const portableRuntime: Runtime = {
+  storesUpTo: 4096,
   sha1,
   async digest(bytes) {
     const subtle = subtleCrypto()
@@ -23,8 +24,8 @@ export const portableRuntime: Runtime = {
   hasher() {
     return new Sha1()
   },
-  deflate(body, level = 6) {
-    return deflateZlib(body, level)
+  async deflate(body, level = 6) {
+    return level === 0 ? storeZlib(body) : deflateZlib(body)
   },
   inflate(bytes, start, end, size) {
     const inflated = inflateZlib(bytes, { start, end, size })

@@ -191,7 +191,7 @@ class Copy {
   async #whole({ node }: PlannedEntry): Promise<Outgoing> {
     const { objects } = this.#selection.graph
     const { type, body } = await objects.read(this.#selection.graph.oid(node))
-    const parts = [encodeEntryHeader(type, body.length), objects.runtime.deflate(body)]
+    const parts = [encodeEntryHeader(type, body.length), await objects.runtime.deflate(body)]
     return { parts, base: undefined, crc: undefined }
   }
 

@@ -95,7 +95,7 @@ class PackCopy {
     const { type, body } = await this.#objects.read(oid)
     const entry = concat([
       encodeEntryHeader(type, body.length),
-      this.#objects.runtime.deflate(body),
+      await this.#objects.runtime.deflate(body),
     ])
     const offset = this.#size
     await this.put(entry)

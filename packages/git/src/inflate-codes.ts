@@ -56,55 +56,6 @@ function reverse(value: number, bits: number): number {
   return reversed
 }
 
-/** The codes that follow from their lengths, their first bit lowest. */
-export function codesOf(lengths: Uint8Array): Uint16Array {
-  const codes = new Uint16Array(lengths.length)
-  for (let bits = 1, code = 0; bits <= MAX_BITS; bits++, code *= 2) {
-    for (
-      let symbol = lengths.indexOf(bits);
-      symbol >= 0;
-      symbol = lengths.indexOf(bits, symbol + 1)
-    )
-      codes[symbol] = reverse(code++, bits)
-  }
-  return codes
-}
-
-/**
- * The lengths of the codes, none longer than `limit`, that tell symbols that come so often in the fewest bits.
- *
- * Huffman's way: again and again the two rarest become one. With the symbols in order, those that were made of two come in
- * order too, so the rarest of all is the first of one row or of the other.
- */
-export function lengthsOf(counts: Uint32Array, limit: number): Uint8Array {
-  const symbols: number[] = []
-  counts.forEach((count, symbol) => count > 0 && symbols.push(symbol))
-  symbols.sort((a, b) => (counts[a] as number) - (counts[b] as number))
-  const leaves = symbols.length
-  const weights = symbols.map((symbol) => counts[symbol] as number)
-  const parents: number[] = []
-  for (let child = 0, leaf = 0, inner = leaves; child < 2 * leaves - 2; child++) {
-    const node = leaves + (child >> 1)
-    const isLeaf =
-      leaf < leaves && (inner === node || (weights[leaf] as number) <= (weights[inner] as number))
-    const rarest = isLeaf ? leaf++ : inner++
-    weights[node] = (weights[node] ?? 0) + (weights[rarest] as number)
-    parents[rarest] = node
-  }
-  const depths = weights.fill(0)
-  for (let node = 2 * leaves - 3; node >= 0; node--)
-    depths[node] = 1 + (depths[parents[node] as number] as number)
-  // The rarest is the deepest. With less difference between them the tree becomes flatter.
-  if ((depths[0] ?? 0) > limit)
-    return lengthsOf(
-      counts.map((count) => (count + 1) >> 1),
-      limit,
-    )
-  const lengths = new Uint8Array(counts.length)
-  symbols.forEach((symbol, i) => (lengths[symbol] = Math.max(1, depths[i] as number)))
-  return lengths
-}
-
 const REVERSED = Uint16Array.from({ length: 1 << ROOT }, (_, value) => reverse(value, ROOT))
 
 /** A set of codes: how many there are of each length, the symbols in order, and what the next {@link ROOT} bits mean. */
