@@ -7,19 +7,16 @@
  *
  * @module
  */
-import { ByteCache } from '@datakit/git/byte-cache'
 import { concat, equal } from '@datakit/git/bytes'
 import { MalformedError, MissingError } from '@datakit/git/error'
-import { nameObject, type GitObject } from '@datakit/git/object'
+import type { GitObject } from '@datakit/git/object'
+import { Objects } from '@datakit/git/objects'
 import { EMPTY_TREE, type Oid } from '@datakit/git/oid'
-import { applyDelta } from '@datakit/git/pack/delta'
-import { readEntryHeader } from '@datakit/git/pack/entry'
-import { openReceivedIndex } from '@datakit/git/pack/index-table'
+import { openReceivedIndex, type ReceivedIndex } from '@datakit/git/pack/index-table'
 import { readLinks, unpackLinks } from '@datakit/git/pack/links'
 import type { PackIndex } from '@datakit/git/pack/pack-index'
-import type { PackId, PackWriter, StagedPack } from '@datakit/git/place'
+import type { PackId, PackWriter, Place, StagedPack } from '@datakit/git/place'
 import { entriesOf, isTreeMode } from '@datakit/git/tree'
-import type { ObjectSource } from './object-source.ts'
 import type { Answer } from './sync-exchange.ts'
 import type { Store } from './store.ts'
 import { HEADS, type Refs } from './sync-refs.ts'
@@ -37,12 +34,8 @@ const HELD = 32 * 1024 * 1024
 const MAX_INDEX = 256 * 1024 * 1024
 const INDEX_FLOOR = 64 * 1024
 const INDEX_BYTES = 1024
-/** Bytes that are read at once from a pack that is not held. */
-const WINDOW = 1024 * 1024
-/** Bytes of objects that are kept for the deltas on them. */
-const BASES = 32_000_000
-/** Deltas on deltas that are followed. */
-const MAX_CHAIN = 4096
+/** Name of the pack while it has none. */
+const INCOMING = 'incoming'
 
 /**
  * Takes in the pack of an answer; `undefined` when there is none.
@@ -65,10 +58,10 @@ export async function receivePack(
     const count = await readCount(read)
     const limit = Math.min(MAX_INDEX, INDEX_FLOOR + INDEX_BYTES * count)
     const table = await openReceivedIndex(await collect(answer.index, limit))
-    const { index } = table
-    if (index.count !== count) throw misfit('they do not have the same number of objects')
-    checkBounds(index, size)
-    const incoming = new IncomingPack(store, read, index)
+    if (table.count !== count) throw misfit('they do not have the same number of objects')
+    checkBounds(table.index, size)
+    const place = placeWith(store.place, { size, read, table })
+    const incoming = new IncomingPack(store, await Objects.open(place, store.runtime), table.index)
     for (const [name, oid] of options.refs) await incoming.checkHead(oid, name.startsWith(HEADS))
     const needs = await incoming.findNeeds()
     const staged = await writer.finish({ table, needs, verified: false })
@@ -107,29 +100,14 @@ async function writeChecked(
   const body = rest.subarray(0, -20)
   if (size > HELD) hasher.update(body)
   const found = size > HELD ? hasher.digest() : await store.runtime.digest(body)
-  const whole = size > HELD ? undefined : rest
-  if (size >= 32 && equal(found, rest.subarray(-20)))
-    return { size, read: spanReader(writer, whole) }
+  if (size >= 32 && equal(found, rest.subarray(-20))) {
+    const read: ReadSpan = async (start, end) => rest.subarray(start, end)
+    return { size, read: size > HELD ? (start, end) => writer.read(start, end) : read }
+  }
   throw new MalformedError(
     'the pack of an answer',
     'its trailer is not the SHA-1 of what is before it',
   )
-}
-
-/** Reads out of memory where the pack is held there, else through windows: a place may have to fetch for each read. */
-function spanReader(writer: PackWriter, whole: Uint8Array | undefined): ReadSpan {
-  if (whole !== undefined) return async (start, end) => whole.subarray(start, end)
-  const windows = new ByteCache<number, Uint8Array>(16 * WINDOW)
-  const windowAt = async (at: number): Promise<Uint8Array> => {
-    const bytes = windows.get(at) ?? (await writer.read(at, at + WINDOW))
-    windows.set(at, bytes, bytes.length)
-    return bytes
-  }
-  return async (start, end) => {
-    const at = start - (start % WINDOW)
-    if (end > at + WINDOW) return writer.read(start, end)
-    return (await windowAt(at)).subarray(start - at, end - at)
-  }
 }
 
 async function collect(
@@ -169,28 +147,40 @@ function misfit(problem: string): MalformedError {
   return new MalformedError('the pack and the index of an answer', problem)
 }
 
-/** Reads objects out of a pack that is still being written, and what it lacks out of the repository. */
-class IncomingPack implements ObjectSource {
+/** The place as it will be with a pack that is still being written: that is the last of its packs. */
+function placeWith(
+  place: Place,
+  { size, read, table }: { size: number; read: ReadSpan; table: ReceivedIndex },
+): Place {
+  const index = table.encodeIndex()
+  const common = { id: INCOMING, needs: [], verified: false }
+  const pack = { ...common, size, indexSize: index.length, objects: table.count }
+  return {
+    ...place,
+    async read() {
+      const state = await place.read()
+      return { ...state, packs: [...state.packs, pack] }
+    },
+    readPack: (id, start, end) =>
+      id === INCOMING ? read(start, Math.min(end, size)) : place.readPack(id, start, end),
+    readIndex: async (id, start, end) =>
+      id === INCOMING ? index.subarray(start, end) : place.readIndex(id, start, end),
+  }
+}
+
+/** Checks a pack that is still being written. */
+class IncomingPack {
   readonly #store: Store
-  readonly #read: ReadSpan
+  /** The objects of the repository and of the pack. */
+  readonly #objects: Objects
   readonly #index: PackIndex
-  /** Objects that others are deltas of: each is made once, not once for every delta on it. */
-  readonly #bases = new ByteCache<number, GitObject>(BASES)
   /** What was found to be there. The empty tree need not be stored anywhere. */
   readonly #checked = new Set<Oid>([EMPTY_TREE])
 
-  constructor(store: Store, read: ReadSpan, index: PackIndex) {
+  constructor(store: Store, objects: Objects, index: PackIndex) {
     this.#store = store
-    this.#read = read
+    this.#objects = objects
     this.#index = index
-  }
-
-  async read(oid: Oid): Promise<GitObject> {
-    const ordinal = this.#index.find(oid)
-    if (ordinal < 0) return this.#store.read(oid)
-    const object = await this.#resolve(ordinal, 0)
-    if (nameObject(this.#store.runtime, object) === oid) return object
-    throw new MalformedError(`object ${oid}`, 'what the server sent has another name')
   }
 
   /**
@@ -199,14 +189,15 @@ class IncomingPack implements ObjectSource {
    * @throws MalformedError when a branch would point at something else than a commit
    */
   async checkHead(head: Oid, isBranch: boolean): Promise<void> {
-    const type = isBranch && this.#index.find(head) >= 0 ? (await this.read(head)).type : 'commit'
+    const type =
+      isBranch && this.#index.find(head) >= 0 ? (await this.#objects.read(head)).type : 'commit'
     if (type !== 'commit')
       throw new MalformedError('an answer to sync', `a branch is at ${head}, a ${type}`)
     const stack = [head]
     for (let oid = stack.pop(); oid !== undefined; oid = stack.pop()) {
       if (this.#checked.has(oid)) continue
       this.#checked.add(oid)
-      if (this.#index.find(oid) >= 0) stack.push(...leadsTo(await this.read(oid)))
+      if (this.#index.find(oid) >= 0) stack.push(...leadsTo(await this.#objects.read(oid)))
       else if (!(await this.#store.objects.has(oid)))
         throw new MissingError('what a ref of the server leads to', oid)
     }
@@ -227,30 +218,6 @@ class IncomingPack implements ObjectSource {
       needs.add(located.pack.id)
     }
     return [...needs]
-  }
-
-  async #resolve(ordinal: number, depth: number): Promise<GitObject> {
-    const object = this.#bases.get(ordinal) ?? (await this.#resolveNew(ordinal, depth))
-    this.#bases.set(ordinal, object, object.body.length + 100)
-    return object
-  }
-
-  async #resolveNew(ordinal: number, depth: number): Promise<GitObject> {
-    const index = this.#index
-    const start = index.offset(ordinal)
-    const bytes = await this.#read(start, start + index.length(ordinal))
-    const header = readEntryHeader(bytes, 0)
-    if (header === undefined || depth > MAX_CHAIN) throw misfit('an entry cannot be read')
-    // A lie about the size allocates no more than a zlib stream of this length can hold.
-    if (header.size > bytes.length * 1032)
-      throw misfit('an entry is said to be larger than it can be')
-    const body = this.#store.runtime.inflate(bytes, header.length, bytes.length, header.size)
-    if (header.type !== undefined) return { type: header.type, body }
-    const oid = index.linkOid(index.base(ordinal))
-    if (oid === undefined) throw misfit('the index knows no base of a delta')
-    const inside = index.find(oid)
-    const base = inside < 0 ? await this.#store.read(oid) : await this.#resolve(inside, depth + 1)
-    return { type: base.type, body: applyDelta(base.body, body) }
   }
 }
 
