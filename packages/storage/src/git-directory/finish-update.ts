@@ -1,5 +1,6 @@
 /**
- * Finishing an update: from its point of no return to its end, by whoever made it or by whoever finds it.
+ * Finishing an update: from its point of no return to its end, by whoever made it or by whoever finds it
+ * (`recover-updates.ts`).
  *
  * Every step does nothing when it was done before, and they come in an order in which a crash between any two of them
  * leaves a repository that Git takes for sound:
@@ -13,68 +14,74 @@
  *
  * @module
  */
-import type { PackId, Version } from '@datakit/git/place'
+import type { Version } from '@datakit/git/place'
 
-import { parentOf, pathOf, removeIfThere, syncDirectory } from './durable.ts'
+import { parentOf, pathOf, syncDirectory } from './durable.ts'
 import type { GitFiles } from './git-files.ts'
-import { Journal, type Decision, type Plan } from './journal.ts'
+import type { Decision, Journal, Plan } from './journal.ts'
 import { placePack, releasePack } from './pack-placing.ts'
 import { appendReflog } from './reflog.ts'
 
-/** Does what a journal decided. The entry and every lock of the plan must be held by it. Returns the new version. */
+/** What was decided of which plan. */
+export interface Decided {
+  readonly plan: Plan
+  readonly decision: Decision
+}
+
+/**
+ * Does what a journal decided. The entry and every lock of the plan must be held by it. Returns the new version.
+ *
+ * @throws UnavailableError when a lock turns out to be gone before what it locks was changed
+ */
 export async function finishUpdate(
   files: GitFiles,
   journal: Journal,
-  { plan, decision }: { readonly plan: Plan; readonly decision: Decision },
+  { plan, decision }: Decided,
 ): Promise<Version> {
   const { directory } = files
-  const why = `datakit ${plan.id}\n`
-  if (plan.packs.length > 0) await journal.write('keep', why)
+  if (plan.packs.length > 0) await journal.write('keep', whyKept(plan))
   for (const id of plan.packs) await placePack(files, journal, id)
   if (plan.packs.length > 0) await syncDirectory(`${directory}/objects/pack`)
   await moveRefs(directory, journal, decision)
-  for (const entry of decision.reflogs) await appendReflog(directory, entry)
+  return await concludeUpdate(files, journal, { plan, decision })
+}
+
+/** What comes when the refs have moved: reflogs and the receipt, then everything is let go of. */
+export async function concludeUpdate(
+  files: GitFiles,
+  journal: Journal,
+  { plan, decision }: Decided,
+): Promise<Version> {
+  for (const entry of decision.reflogs) await appendReflog(files.directory, entry)
   const { version } = await files.read()
   const { id, digest, at } = plan
   await files.receipts.add({ id, digest, at, outcome: 'done', version })
-  for (const pack of plan.packs) await releasePack(directory, pack, why)
-  await journal.end()
+  await letGo(files, journal, plan)
   return version
 }
 
+/** Lets go of packs and locks, and forgets the journal. */
+export async function letGo(files: GitFiles, journal: Journal, plan: Plan): Promise<void> {
+  for (const pack of plan.packs) await releasePack(files.directory, pack, whyKept(plan))
+  await journal.end()
+}
+
+function whyKept(plan: Plan): string {
+  return `datakit ${plan.id}\n`
+}
+
 async function moveRefs(directory: string, journal: Journal, decision: Decision): Promise<void> {
+  await journal.mark('moving')
   for (const { file, path } of decision.replace) await journal.replace(file, path)
   if (decision.replace.length > 0) await syncDirectory(directory)
-  for (const name of decision.unlink) await removeIfThere(pathOf(directory, name))
+  for (const name of decision.unlink) await journal.remove(name)
   for (const { lock, path } of decision.publish) await journal.publish(lock, path)
   const touched = [...decision.unlink, ...decision.publish.map(({ path }) => path)]
-  const parents = new Map(touched.map((name) => [name.slice(0, name.lastIndexOf('/')), name]))
+  await syncRefs(directory, touched)
+}
+
+/** Returns when the files of refs that were made or removed are so on the disk. */
+export async function syncRefs(directory: string, names: readonly string[]): Promise<void> {
+  const parents = new Map(names.map((name) => [name.slice(0, name.lastIndexOf('/')), name]))
   for (const name of parents.values()) await syncDirectory(parentOf(pathOf(directory, name)))
-}
-
-/** Finishes or undoes every update whose owner died. Returns the ids of those that were finished. */
-export async function recoverUpdates(files: GitFiles): Promise<PackId[]> {
-  const finished: string[] = []
-  for (const name of await Journal.abandoned(files.directory)) {
-    const journal = await Journal.claim(files.directory, name)
-    if (journal === undefined) continue
-    try {
-      if (await recover(files, journal)) finished.push(journal.plan?.id ?? '')
-    } catch (error) {
-      // What could not be finished is for the next one to try; this one learns why.
-      await journal.abandon()
-      throw error
-    }
-  }
-  return finished
-}
-
-async function recover(files: GitFiles, journal: Journal): Promise<boolean> {
-  const { plan } = journal
-  const decision = await journal.decision()
-  // Without the entry it took no locks, or has let go of everything.
-  const isUnderWay = plan !== undefined && decision !== undefined && (await journal.holdsEntry())
-  if (isUnderWay) await finishUpdate(files, journal, { plan, decision })
-  else await journal.end()
-  return isUnderWay
 }

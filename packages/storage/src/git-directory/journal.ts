@@ -9,13 +9,15 @@
  *   lock of somebody else's is never removed, whenever we died.
  * - `<pack>.pack`, `.idx` and `.index`, hard-linked to the packs that become visible, see `pack-placing.ts`.
  * - `commit` the point of no return ({@link Decision}): with it the update is finished by whoever comes next, without it
- *   everything is undone.
+ *   everything is undone. See `recover-updates.ts` for what becomes of it when locks were removed meanwhile.
+ * - `moving`, from just before the first ref moves.
  *
  * A journal whose owner is dead is claimed by renaming its directory to one's own name, which only one can.
  *
  * @module
  */
-import { lstat, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { lstatSync } from 'node:fs'
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 
 import { UnavailableError } from '@datakit/git/error'
@@ -49,6 +51,8 @@ export interface Plan {
   readonly head: { readonly from: Head; readonly to: Head } | undefined
   /** Staged packs that become visible. */
   readonly packs: readonly PackId[]
+  /** Those of them that came with `verified: false`. */
+  readonly unverified: readonly PackId[]
   readonly condemn: readonly PackId[]
   readonly log: { readonly who: string; readonly why: string }
   /** Git's locks that it takes, as paths below the Git directory, in the order in which it takes them. */
@@ -137,8 +141,24 @@ export class Journal {
   }
 
   /** Whether this is the update that is under way. */
-  async holdsEntry(): Promise<boolean> {
-    return await isSameFile(this.path('plan'), this.#updateLock)
+  holdsEntry(): boolean {
+    return isSameFile(this.path('plan'), this.#updateLock)
+  }
+
+  /** Whether the lock with a number of the plan is this update's. */
+  holds(number: number): boolean {
+    const path = this.#lockPath(number)
+    return (
+      isSameFile(this.path(`value-${number}`), path) ||
+      isSameFile(this.path(tokenOf(number, undefined)), path)
+    )
+  }
+
+  /** @throws UnavailableError naming a lock that is not this update's any more, because somebody removed it */
+  checkLocks(): void {
+    if (!this.holdsEntry()) throw lostLockError('datakit/update.lock')
+    for (let i = 0; i < (this.plan?.locks.length ?? 0); i++)
+      if (!this.holds(i)) throw lostLockError(this.#lockName(i))
   }
 
   /**
@@ -155,13 +175,7 @@ export class Journal {
     const path = this.#lockPath(number)
     const token = this.path(tokenOf(number, content))
     await writeToken(token, content)
-    const until = Date.now() + timeout
-    for (let wait = 1; ; wait = Math.min(2 * wait, 50)) {
-      const outcome = await tryLock(token, path)
-      if (outcome !== 'held') return outcome
-      if (Date.now() >= until) throw lockedError(`${this.plan?.locks[number] ?? ''}.lock`)
-      await delay(wait * (0.5 + Math.random()))
-    }
+    return await lockWith(token, path, { name: this.#lockName(number), timeout })
   }
 
   /** Keeps a file in the journal, on the disk. */
@@ -182,33 +196,78 @@ export class Journal {
     return bytes === undefined ? undefined : (JSON.parse(Buffer.from(bytes).toString()) as Decision)
   }
 
-  /** Moves a file of the journal to its place; does nothing if that was done before. */
+  /** Whether a file of the journal is there. */
+  has(file: string): boolean {
+    return lstatSync(this.path(file), { throwIfNoEntry: false }) !== undefined
+  }
+
+  /** Writes down that something begins; need not survive a power cut. */
+  async mark(file: string): Promise<void> {
+    await linkUnlessThere(this.path('plan'), this.path(file))
+  }
+
+  /**
+   * Moves a file of the journal to its place; does nothing if that was done before.
+   *
+   * @throws UnavailableError when the lock of the place is not held
+   */
   async replace(file: string, path: string): Promise<void> {
+    if (!this.has(file)) return
+    this.#checkLockOf(path)
     await ifThere(rename(this.path(file), pathOf(this.#gitDirectory, path)))
   }
 
-  /** Turns a lock into the file that it locks; does nothing if that was done before. */
+  /** Removes a file. @throws UnavailableError when its lock is not held */
+  async remove(path: string): Promise<void> {
+    this.#checkLockOf(path)
+    await removeIfThere(pathOf(this.#gitDirectory, path))
+  }
+
+  /** Whether a lock has become the file that it locks, which nobody has replaced since. */
+  isPublished(number: number, path: string): boolean {
+    return isSameFile(this.path(`value-${number}`), pathOf(this.#gitDirectory, path))
+  }
+
+  /**
+   * Turns a lock into the file that it locks; does nothing if that was done before.
+   *
+   * @throws UnavailableError when the lock is not held
+   */
   async publish(number: number, path: string): Promise<void> {
-    const lock = this.#lockPath(number)
     const target = pathOf(this.#gitDirectory, path)
-    if (!(await this.#holds(number))) return
+    if (this.isPublished(number, path)) return
+    this.#checkLockOf(path)
     await removeEmptyDirectories(target)
-    await rename(lock, target)
+    await rename(this.#lockPath(number), target)
+  }
+
+  /** Takes a lock again that somebody removed. @throws UnavailableError when a stranger holds it for too long */
+  async retake(number: number, timeout: number): Promise<void> {
+    if (this.holds(number)) return
+    const value = this.path(`value-${number}`)
+    const token = this.has(`value-${number}`) ? value : this.path(tokenOf(number, undefined))
+    await lockWith(token, this.#lockPath(number), { name: this.#lockName(number), timeout })
+  }
+
+  /** Goes back behind the point of no return, before anything has moved. */
+  async retract(): Promise<void> {
+    await removeIfThere(this.path('commit'))
+    await syncDirectory(this.path(''))
   }
 
   /** Lets go of all locks of Git's that are ours, of the entry, and forgets the journal. */
   async end(): Promise<void> {
     for (let i = 0; i < (this.plan?.locks.length ?? 0); i++) {
-      if (await this.#holds(i)) await removeIfThere(this.#lockPath(i))
+      if (this.holds(i)) await removeIfThere(this.#lockPath(i))
     }
-    if (await this.holdsEntry()) await removeIfThere(this.#updateLock)
+    if (this.holdsEntry()) await removeIfThere(this.#updateLock)
     await rm(this.path(''), { recursive: true, force: true })
   }
 
   /** Leaves a journal that cannot be finished at the moment to whoever comes next. */
   async abandon(): Promise<void> {
     const name = `${this.#name.slice(0, this.#name.indexOf('.'))}.${NOBODY}`
-    await rename(this.path(''), `${this.#gitDirectory}/datakit/journal/${name}`)
+    await ifThere(rename(this.path(''), `${this.#gitDirectory}/datakit/journal/${name}`))
     this.#name = name
   }
 
@@ -217,15 +276,19 @@ export class Journal {
   }
 
   #lockPath(number: number): NativePath {
-    return pathOf(this.#gitDirectory, `${this.plan?.locks[number] ?? ''}.lock`)
+    return pathOf(this.#gitDirectory, this.#lockName(number))
   }
 
-  async #holds(number: number): Promise<boolean> {
-    const path = this.#lockPath(number)
-    return (
-      (await isSameFile(this.path(`value-${number}`), path)) ||
-      (await isSameFile(this.path(tokenOf(number, undefined)), path))
-    )
+  /** For messages too: where on this machine the repository is, only its operator need know. */
+  #lockName(number: number): string {
+    return `${this.plan?.locks[number] ?? ''}.lock`
+  }
+
+  #checkLockOf(path: string): void {
+    const number = this.plan?.locks.indexOf(path) ?? -1
+    // Our own state has no lock but the entry.
+    const isHeld = number < 0 ? this.holdsEntry() : this.holds(number)
+    if (!isHeld) throw lostLockError(`${path}.lock`)
   }
 }
 
@@ -236,6 +299,20 @@ function tokenOf(number: number, content: string | undefined): string {
 async function writeToken(path: string, content: string | undefined): Promise<void> {
   if (content !== undefined) return await writeSynced(path, content)
   if ((await ifThere(stat(path))) === undefined) await writeSynced(path, 'datakit\n')
+}
+
+async function lockWith(
+  token: string,
+  path: NativePath,
+  { name, timeout }: { readonly name: string; readonly timeout: number },
+): Promise<'taken' | 'blocked'> {
+  const until = Date.now() + timeout
+  for (let wait = 1; ; wait = Math.min(2 * wait, 50)) {
+    const outcome = await tryLock(token, path)
+    if (outcome !== 'held') return outcome
+    if (Date.now() >= until) throw lockedError(name)
+    await delay(wait * (0.5 + Math.random()))
+  }
 }
 
 async function tryLock(token: string, path: NativePath): Promise<'taken' | 'held' | 'blocked'> {
@@ -262,8 +339,9 @@ async function makeParent(path: NativePath): Promise<boolean> {
   }
 }
 
-async function isSameFile(a: NativePath, b: NativePath): Promise<boolean> {
-  const [one, other] = await Promise.all([ifThere(lstat(a)), ifThere(lstat(b))])
+/** Synchronous, so that as little as possible lies between a look at a lock and what it is for. */
+function isSameFile(a: NativePath, b: NativePath): boolean {
+  const [one, other] = [a, b].map((path) => lstatSync(path, { throwIfNoEntry: false }))
   return one !== undefined && other !== undefined && one.ino === other.ino && one.dev === other.dev
 }
 
@@ -286,5 +364,11 @@ function decodePlan(bytes: Uint8Array | undefined): Plan | undefined {
 function lockedError(path: string): UnavailableError {
   return new UnavailableError(
     `Cannot update the repository: "${path}" is held by another program; if none is running, it was left by one that died and may be removed`,
+  )
+}
+
+function lostLockError(path: string): UnavailableError {
+  return new UnavailableError(
+    `Cannot update the repository: its lock "${path}" was removed by another program`,
   )
 }

@@ -15,7 +15,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 import { RefusedError, UnavailableError } from '@datakit/git/error'
-import type { Head, PackId, UpdateOutcome, UpdateRequest } from '@datakit/git/place'
+import type { Head, UpdateOutcome, UpdateRequest } from '@datakit/git/place'
 import { isRefName } from '@datakit/git/ref-name'
 
 import {
@@ -28,7 +28,7 @@ import {
 } from '../update.ts'
 import { syncDirectory } from './durable.ts'
 import { decide, foldRefs } from './decide-update.ts'
-import { finishUpdate, recoverUpdates } from './finish-update.ts'
+import { finishUpdate } from './finish-update.ts'
 import type { GitFiles, Moment } from './git-files.ts'
 import { Journal, type Decision, type Plan } from './journal.ts'
 import { encodeOwnState, type OwnState } from './own-state.ts'
@@ -36,6 +36,7 @@ import { checkContained } from './pack-cover.ts'
 import { freshenPack } from './pack-files.ts'
 import { holdPack } from './pack-placing.ts'
 import { compareNames } from './packed-refs.ts'
+import { recoverUpdates } from './recover-updates.ts'
 
 /** How long readers are given between the folding of refs and their move, in milliseconds. */
 const SETTLE = 40
@@ -80,11 +81,14 @@ export async function makeUpdate(
   const attempt: Attempt = { files, request, digest: digestUpdate(request), options }
   const early = await answerEarly(attempt)
   if (early !== undefined) return early
-  const journal = await Journal.begin(files.directory, planOf(attempt))
-  if (!(await enter(files, journal, 2 * options.lockTimeout))) {
-    await journal.end()
-    return { state: 'busy', retryAfter: 100 }
+  const journal = await Journal.begin(files.directory, planUpdate(request, options.clock()))
+  let entered = false
+  try {
+    entered = await enter(files, journal, 2 * options.lockTimeout)
+  } finally {
+    if (!entered) await journal.end()
   }
+  if (!entered) return { state: 'busy', retryAfter: 100 }
   return await attemptUpdate(attempt, journal)
 }
 
@@ -97,7 +101,7 @@ export async function changeOwnState(
   files: GitFiles,
   change: (own: OwnState) => OwnState | Promise<OwnState>,
 ): Promise<void> {
-  const nothing = { refs: [], head: undefined, packs: [], condemn: [], locks: [] }
+  const nothing = { refs: [], head: undefined, packs: [], unverified: [], condemn: [], locks: [] }
   const log = { who: '', why: '' }
   const journal = await Journal.begin(files.directory, {
     ...nothing,
@@ -142,9 +146,10 @@ async function answerEarly(attempt: Attempt): Promise<UpdateOutcome | undefined>
 async function enter(files: GitFiles, journal: Journal, timeout: number): Promise<boolean> {
   const until = Date.now() + timeout
   for (let wait = 1; ; wait = Math.min(wait * 1.5, 20)) {
-    if (await journal.enter()) return true
-    if (Date.now() >= until) return false
-    await recoverUpdates(files)
+    const entered = await journal.enter()
+    if (!entered && Date.now() >= until) return false
+    await recoverUpdates(files, { entered })
+    if (entered) return true
     await delay(wait * (0.5 + Math.random()))
   }
 }
@@ -183,7 +188,8 @@ type Ready =
 /** Takes the locks, looks again, and passes the point of no return. */
 async function prepare(attempt: Attempt, journal: Journal): Promise<Ready> {
   const { files, request, options } = attempt
-  const plan = planOf(attempt)
+  const { plan } = journal
+  if (plan === undefined) throw new TypeError('Cannot update without a plan')
   const receipt = files.receipts.find(request.id)
   if (receipt?.outcome === 'done') {
     return { state: 'answered', outcome: { state: 'done', version: receipt.version } }
@@ -197,6 +203,7 @@ async function prepare(attempt: Attempt, journal: Journal): Promise<Ready> {
   checkRefs(request, moment)
   await checkContained(files, request, moment)
   for (const id of plan.packs) await holdPack(files, journal, id)
+  journal.checkLocks()
   const folded = isSeveral(request) && (await foldRefs(files, journal, request))
   if (folded) await delay(SETTLE)
   await takeBlocked(journal, blocked, options.lockTimeout)
@@ -207,6 +214,8 @@ async function prepare(attempt: Attempt, journal: Journal): Promise<Ready> {
   })
   await options.watcher.prepared(request)
   try {
+    // An operator may have removed one meanwhile, taking it for stale.
+    journal.checkLocks()
     await journal.commit(decision)
   } catch (error) {
     await options.watcher.ended(request, 'aborted')
@@ -282,9 +291,10 @@ function isSeveral(request: UpdateRequest): boolean {
   return request.refs.filter(({ from, to }) => from !== to).length > 1
 }
 
-function planOf({ request, digest, options }: Attempt): Plan {
+/** What the journal of a request says of it; `at` in milliseconds since 1970. */
+export function planUpdate(request: UpdateRequest, at: number): Plan {
   const { id, refs, head, log } = request
-  const packs: PackId[] = (request.addPacks ?? []).map((pack) => pack.id)
+  const added = request.addPacks ?? []
   const names = refs.map(({ name }) => name).sort(compareNames)
   const needsPacked = isSeveral(request) || refs.some(({ to }) => to === undefined)
   const locks = [...(needsPacked ? ['packed-refs'] : []), ...names]
@@ -293,11 +303,12 @@ function planOf({ request, digest, options }: Attempt): Plan {
   return {
     format: 1,
     id,
-    digest,
-    at: options.clock(),
+    digest: digestUpdate(request),
+    at,
     refs,
     head,
-    packs,
+    packs: added.map((pack) => pack.id),
+    unverified: added.filter(({ verified }) => !verified).map((pack) => pack.id),
     condemn: request.removePacks ?? [],
     log,
     locks,
