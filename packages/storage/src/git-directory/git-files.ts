@@ -19,7 +19,7 @@ import { ObjectDirectories } from './object-directories.ts'
 import { decodeOwnState, type OwnState } from './own-state.ts'
 import { OpenFiles, PackFiles, type FoundPack } from './pack-files.ts'
 import { Receipts } from './receipts.ts'
-import { RefFiles, type RefSnapshot } from './ref-files.ts'
+import { brokenError, RefFiles, type RefSnapshot } from './ref-files.ts'
 import { Stage } from './stage.ts'
 
 /** One moment of a Git directory. */
@@ -124,6 +124,7 @@ export function stateOf(files: GitFiles, moment: Moment): State {
     catalogs: [],
     shallow: moment.shallow,
     async ref(name) {
+      if (refs.broken.has(name)) throw brokenError(files.directory, name)
       return refs.byName.get(name)?.oid
     },
     async *refs(prefix = '') {

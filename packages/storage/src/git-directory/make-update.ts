@@ -37,6 +37,7 @@ import { freshenPack } from './pack-files.ts'
 import { holdPack } from './pack-placing.ts'
 import { compareNames } from './packed-refs.ts'
 import { recoverUpdates } from './recover-updates.ts'
+import { brokenError } from './ref-files.ts'
 
 /** How long readers are given between the folding of refs and their move, in milliseconds. */
 const SETTLE = 40
@@ -129,6 +130,7 @@ async function answerEarly(attempt: Attempt): Promise<UpdateOutcome | undefined>
   if (receipt !== undefined) checkReceipt(receipt, digest)
   if (receipt?.outcome === 'done') return { state: 'done', version: receipt.version }
   const moment = await files.read()
+  checkBroken(attempt, moment)
   const lost = differences(attempt, moment)
   if (receipt !== undefined) {
     return lost ?? { state: 'lost', refs: new Map(), head: undefined, packs: [] }
@@ -198,6 +200,7 @@ async function prepare(attempt: Attempt, journal: Journal): Promise<Ready> {
   await freshen(attempt)
   const blocked = await takeLocks(attempt, journal, plan)
   const moment = await files.read()
+  checkBroken(attempt, moment)
   const lost = differences(attempt, moment)
   if (lost !== undefined) return { state: 'lost', outcome: lost, moment }
   checkRefs(request, moment)
@@ -232,6 +235,15 @@ function differences(attempt: Attempt, { refs, packs }: Moment) {
     isLive: (id) => live.has(id),
     isStaged: (id) => attempt.files.stage.find(id) !== undefined || live.has(id),
   })
+}
+
+/** A broken ref is somebody's to mend: what it was is not known, so it can be neither compared nor replaced. */
+function checkBroken({ files, request }: Attempt, { refs }: Moment): void {
+  for (const { name } of request.refs) {
+    if (!refs.broken.has(name)) continue
+    const cause = brokenError(files.directory, name)
+    throw new RefusedError('broken-ref', `Cannot move "${name}": ${cause.message}`, { cause })
+  }
 }
 
 function checkRefs(request: UpdateRequest, { refs }: Moment): void {

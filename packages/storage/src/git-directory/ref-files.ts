@@ -14,6 +14,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync, type Dirent } from 'node:fs'
 
 import { decodeName, encodeName, text } from '@datakit/git/bytes'
+import { MalformedError, UnavailableError } from '@datakit/git/error'
 import { isOid, type Oid } from '@datakit/git/oid'
 import type { Head, Ref } from '@datakit/git/place'
 import { isRefName } from '@datakit/git/ref-name'
@@ -30,6 +31,8 @@ export interface RefSnapshot {
   readonly byName: ReadonlyMap<string, Ref>
   /** Refs that name another ref instead of an object, and which; some lead nowhere. */
   readonly symbolic: ReadonlyMap<string, string>
+  /** Refs whose file says neither an oid nor a ref, as a power cut can leave it. They resolve to nothing, and hide their line. */
+  readonly broken: ReadonlySet<string>
   /** Names that have a loose file. */
   readonly loose: ReadonlySet<string>
   /** Every line of `packed-refs`, also where a loose file hides it. */
@@ -53,7 +56,7 @@ interface Value {
 
 const noPacked: Packed = { refs: [], digest: '' }
 
-/** How often a read is begun anew because `packed-refs` changed meanwhile, before what was read last must do. */
+/** How often a read is begun anew because `packed-refs` changed meanwhile, before that is given up. */
 const ATTEMPTS = 50
 
 /** Reads the refs of one Git directory. */
@@ -67,7 +70,11 @@ export class RefFiles {
     this.#directory = directory
   }
 
-  /** The refs as they are now; the same object as before when nothing changed. */
+  /**
+   * The refs as they are now; the same object as before when nothing changed.
+   *
+   * @throws MalformedError when `HEAD` is broken, UnavailableError when `packed-refs` is never left alone
+   */
   read(): RefSnapshot {
     const packedPath = `${this.#directory}/packed-refs`
     for (let attempt = 1; ; attempt++) {
@@ -75,8 +82,9 @@ export class RefFiles {
       const head = this.#values.read(`${this.#directory}/HEAD`) ?? { written: '' }
       const loose = this.#readLoose()
       const packed = this.#packed.read(packedPath) ?? noPacked
-      if (stampOf(packedPath) === before || attempt === ATTEMPTS)
-        return this.#snapshot(head, loose, packed)
+      if (stampOf(packedPath) === before) return this.#snapshot(head, loose, packed)
+      if (attempt === ATTEMPTS)
+        throw new UnavailableError(`Cannot read "${packedPath}": it is replaced all the time`)
     }
   }
 
@@ -99,10 +107,21 @@ export class RefFiles {
     for (const [name, value] of loose) hash.update(encodeName(`${name} ${spell(value)}\n`))
     const key = hash.digest('hex')
     if (this.#last?.key === key) return this.#last.snapshot
-    const snapshot = { ...merge(loose, packed.refs), head: headOf(head), digest: key }
+    const snapshot = { ...merge(loose, packed.refs), head: this.#headOf(head), digest: key }
     this.#last = { key, snapshot }
     return snapshot
   }
+
+  #headOf({ oid, ref }: Value): Head {
+    if (oid !== undefined) return { oid }
+    if (ref === undefined) throw brokenError(this.#directory, 'HEAD')
+    return { ref }
+  }
+}
+
+/** The error for a ref of a snapshot that is broken. */
+export function brokenError(gitDirectory: string, name: string): MalformedError {
+  return new MalformedError(`"${gitDirectory}/${name}"`, 'expected an oid or "ref: " and a name')
 }
 
 /** Names of the loose files below a directory of refs, in no order; locks and what cannot be a ref are passed over. */
@@ -147,28 +166,26 @@ function spell(value: Value): string {
   return `${value.oid ?? value.ref ?? '?'} ${value.written}`
 }
 
-function headOf(value: Value): Head {
-  return value.oid === undefined ? { ref: value.ref ?? 'refs/heads/main' } : { oid: value.oid }
-}
-
 type Merged = Omit<RefSnapshot, 'head' | 'digest'>
 
 function merge(loose: ReadonlyMap<string, Value>, packed: readonly PackedRef[]): Merged {
   const byName = new Map<string, Ref>()
   const symbolic = new Map<string, string>()
+  const broken = new Set<string>()
   for (const { name, oid, peeled } of packed)
     byName.set(name, { name, oid, peeled: peeled || undefined })
   for (const [name, value] of loose) {
     byName.delete(name)
     if (value.ref !== undefined) symbolic.set(name, value.ref)
-    if (value.oid !== undefined) byName.set(name, { name, oid: value.oid, peeled: undefined })
+    else if (value.oid === undefined) broken.add(name)
+    else byName.set(name, { name, oid: value.oid, peeled: undefined })
   }
   for (const name of symbolic.keys()) {
     const target = follow(name, symbolic, byName)
     if (target !== undefined) byName.set(name, { ...target, name })
   }
   const refs = [...byName.values()].sort((a, b) => compareNames(a.name, b.name))
-  return { refs, byName, symbolic, loose: new Set(loose.keys()), packed }
+  return { refs, byName, symbolic, broken, loose: new Set(loose.keys()), packed }
 }
 
 /** Where a symbolic ref leads in at most five steps, which is Git's limit. */
