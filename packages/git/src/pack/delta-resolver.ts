@@ -28,6 +28,7 @@ export interface ResolverParts {
   readonly onObject?:
     | ((object: GitObject & { readonly oid: Oid }) => void | Promise<void>)
     | undefined
+  readonly allowsRepeats?: boolean | undefined
   readonly signal?: AbortSignal | undefined
   readonly table: PackTable
   readonly entries: EntryTable
@@ -92,7 +93,7 @@ export class DeltaResolver {
     if (missing !== undefined) throw new MissingError('the base of a delta', missing)
     if (table.count !== entries.count)
       throw new MalformedError('a pack', 'its deltas go in a circle')
-    table.order()
+    if (this.#parts.allowsRepeats !== true) table.order()
     const outside = [...this.#outside].filter((oid) => table.find(oid) < 0)
     // Resolved by a copy outside, though the pack holds it too: then one may be made of the other.
     if (outside.length < this.#outside.size) this.#checkCircles()

@@ -127,11 +127,11 @@ function readOffsets(
   return offsets
 }
 
-/** Checks that sorted oids are in order, and that the fan-out is theirs. */
+/** Checks that sorted oids are in order, equal ones side by side as Git has them, and that the fan-out is theirs. */
 function checkOrder(oids: Uint8Array, fanOut: Uint32Array): void {
   const count = oids.length / OID_BYTES
   for (let i = 1; i < count; i++) {
-    if (compareAt(oids, (i - 1) * OID_BYTES, oids, i * OID_BYTES) >= 0)
+    if (compareAt(oids, (i - 1) * OID_BYTES, oids, i * OID_BYTES) > 0)
       throw malformed('its oids are not in order')
   }
   for (const [byte, total] of fanOutOf(oids, count).entries()) {

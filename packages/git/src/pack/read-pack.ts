@@ -40,6 +40,8 @@ export interface ReadPackOptions {
   /** Called for every object; the body is not to be changed. What it throws ends the reading. */
   readonly onObject?: ((object: PackedObject) => void | Promise<void>) | undefined
   readonly limits?: PackLimits | undefined
+  /** Takes a pack that holds objects twice, as existing ones do; see `distinctRows`. */
+  readonly allowsRepeats?: boolean | undefined
   /** Bytes of bodies and deltas that are kept between the passes; 48 MiB when left out. */
   readonly cache?: number | undefined
   readonly signal?: AbortSignal | undefined
@@ -59,7 +61,7 @@ export interface ReadPack {
 /**
  * Reads a whole pack from `source`, to its end.
  *
- * @throws MalformedError when it is not a pack of version 2 or 3, cut short, corrupt, holds an object twice, has another
+ * @throws MalformedError when it is not a pack of version 2 or 3, cut short, corrupt, holds an object twice unless it may, has another
  *   number of objects than it announces or bytes behind its trailer
  * @throws MissingError when the base of a delta is nowhere
  * @throws RefusedError `too-large`, `too-many` or `too-deep` when it is beyond a limit

@@ -126,13 +126,13 @@ export async function syncDirectory(path: NativePath): Promise<void> {
   }
 }
 
-/** Replaces a file as a whole, by way of a name in `scratch`, which must be a directory of the same file system. */
+/** Replaces a file as a whole, by way of a name that ends with `.tmp` in `scratch`, a directory of the same file system. */
 export async function replaceFile(
   scratch: string,
   path: NativePath,
   body: Uint8Array | string,
 ): Promise<void> {
-  const temporary = `${scratch}/${randomName()}`
+  const temporary = `${scratch}/${randomName()}.tmp`
   try {
     await writeSynced(temporary, body, 'wx')
     await rename(temporary, path)

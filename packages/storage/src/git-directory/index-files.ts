@@ -9,6 +9,7 @@
 import { stat } from 'node:fs/promises'
 
 import type { PackId } from '@datakit/git/place'
+import { distinctRows } from '@datakit/git/pack/distinct-rows'
 import { readPack } from '@datakit/git/pack/read-pack'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 
@@ -50,8 +51,10 @@ export class IndexFiles {
     const pack = `${await this.#files.pathOf(id)}.pack`
     const read = (start: number, end: number) => this.#files.open.read(pack, start, end)
     const writer = { read, write: async () => {} }
-    const { table } = await readPack(pieces(read), { runtime: nodeRuntime, writer })
-    await replaceFile(`${this.#files.directory}/datakit/index`, path, table.encodeIndex())
+    const options = { runtime: nodeRuntime, writer, allowsRepeats: true }
+    const { table } = await readPack(pieces(read), options)
+    const index = distinctRows(table).encodeIndex()
+    await replaceFile(`${this.#files.directory}/datakit/index`, path, index)
   }
 }
 

@@ -1,6 +1,8 @@
 /** Stock Git at work in a repository while the place is. */
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { deflateSync } from 'node:zlib'
 
+import { concat, toHex, utf8 } from '@datakit/git/bytes'
 import { Objects } from '@datakit/git/objects'
 import { parseOid, type Oid } from '@datakit/git/oid'
 import type { Place } from '@datakit/git/place'
@@ -229,6 +231,20 @@ describe('objects', () => {
     git(directory, 'gc', '-q')
     expect(git(directory, 'count-objects', '-v')).toContain('packs: 1')
     await expectAllObjects(directory)
+  })
+
+  it('reads a pack of another program that holds an object twice', async () => {
+    const header = concat([utf8('PACK'), Uint8Array.of(0, 0, 0, 2, 0, 0, 0, 3)])
+    const blobs = ['hello', 'other', 'hello'].map((text) => deflateSync(text))
+    const entries = concat([header, ...blobs.flatMap((blob) => [Uint8Array.of(0x35), blob])])
+    const trailer = nodeRuntime.sha1(entries)
+    const path = `${directory}/objects/pack/pack-${toHex(trailer)}.pack`
+    writeFileSync(path, concat([entries, trailer]))
+    git(directory, 'index-pack', path)
+    await expectAllObjects(directory)
+    const [found] = (await place.read()).packs
+    const remove = request([], { removePacks: [found?.id ?? ''] })
+    await expect(place.update(remove)).rejects.toMatchObject({ code: 'not-contained' })
   })
 
   it('does not give up a pack that other packs do not hold', async () => {
