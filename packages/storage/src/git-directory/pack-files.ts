@@ -16,7 +16,7 @@ import { openStockIdx, type StockIdx } from '@datakit/git/pack/idx'
 import type { PackId } from '@datakit/git/place'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 
-import { ifThere } from './durable.ts'
+import { ifThere, isAbsent } from './durable.ts'
 import { isQuiet, stampOf } from './file-cache.ts'
 import { namesIn, type ObjectDirectories } from './object-directories.ts'
 
@@ -134,53 +134,92 @@ export async function freshenPack(pack: FoundPack): Promise<void> {
 /** How many files stay open for reading. */
 const OPEN_FILES = 32
 
+interface OpenFile {
+  readonly handle: Promise<FileHandle>
+  /** How many readings are under way. */
+  readers: number
+  /** Whether the next reading opens the file anew; closed when the last reading of this one ends. */
+  isDropped: boolean
+}
+
 /** Reads pieces of files, and keeps those open that were read last: a file that is removed is readable to its end. */
 export class OpenFiles {
-  readonly #open = new Map<string, Promise<FileHandle>>()
+  readonly #open = new Map<string, OpenFile>()
 
   /** Bytes of a file from `start` up to `end`, fewer when it ends before. @throws MissingError when it is gone */
   async read(path: string, start: number, end: number): Promise<Uint8Array> {
-    const file = await this.#handle(path)
-    const bytes = new Uint8Array(Math.max(0, Math.min(end, (await file.stat()).size) - start))
-    let filled = 0
-    while (filled < bytes.length) {
-      const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, start + filled)
-      if (bytesRead === 0) break
-      filled += bytesRead
+    const file = this.#take(path)
+    try {
+      return await readRange(await this.#handleOf(path, file), start, end)
+    } finally {
+      file.readers--
+      await closeIfUnused(file)
+      await this.#dropOldest()
     }
-    return bytes.subarray(0, filled)
   }
 
-  /** Closes a file, so that the next read opens what is under its name then. */
+  /** Lets go of a file, so that the next read opens what is under its name then. Readings of it go on. */
   async forget(path: string): Promise<void> {
-    const handle = this.#open.get(path)
-    this.#open.delete(path)
-    await (await handle)?.close()
+    const file = this.#open.get(path)
+    if (file !== undefined) await this.#drop(path, file)
   }
 
+  /** Lets go of every file. */
   async close(): Promise<void> {
     for (const path of [...this.#open.keys()]) await this.forget(path)
   }
 
-  async #handle(path: string): Promise<FileHandle> {
-    const kept = this.#open.get(path)
+  /** The file for one reading more, as the one that was read last. */
+  #take(path: string): OpenFile {
+    const file = this.#open.get(path) ?? {
+      handle: open(path, 'r'),
+      readers: 0,
+      isDropped: false,
+    }
+    file.readers++
     this.#open.delete(path)
-    const handle = kept ?? open(path, 'r')
-    this.#open.set(path, handle)
+    this.#open.set(path, file)
+    return file
+  }
+
+  async #handleOf(path: string, file: OpenFile): Promise<FileHandle> {
     try {
-      const file = await handle
-      await this.#closeOldest()
-      return file
+      return await file.handle
     } catch (error) {
-      this.#open.delete(path)
+      if (this.#open.get(path) === file) this.#open.delete(path)
+      if (!isAbsent(error)) throw error
       throw new MissingError('a pack', path.slice(path.lastIndexOf('/') + 1), { cause: error })
     }
   }
 
-  async #closeOldest(): Promise<void> {
-    const [oldest] = this.#open.keys()
-    if (this.#open.size > OPEN_FILES && oldest !== undefined) await this.forget(oldest)
+  async #dropOldest(): Promise<void> {
+    const [oldest] = this.#open
+    if (this.#open.size > OPEN_FILES && oldest !== undefined) await this.#drop(...oldest)
   }
+
+  async #drop(path: string, file: OpenFile): Promise<void> {
+    this.#open.delete(path)
+    file.isDropped = true
+    await closeIfUnused(file)
+  }
+}
+
+async function closeIfUnused(file: OpenFile): Promise<void> {
+  if (!file.isDropped || file.readers > 0) return
+  // Whoever waited for a file that could not be opened was told so.
+  const handle = await file.handle.catch(() => undefined)
+  await handle?.close()
+}
+
+async function readRange(file: FileHandle, start: number, end: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(Math.max(0, Math.min(end, (await file.stat()).size) - start))
+  let filled = 0
+  while (filled < bytes.length) {
+    const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, start + filled)
+    if (bytesRead === 0) break
+    filled += bytesRead
+  }
+  return bytes.subarray(0, filled)
 }
 
 function byAge(a: FoundPack, b: FoundPack): number {
