@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 
 import { afterEach, beforeEach, expect, it } from 'vitest'
 
@@ -105,6 +105,24 @@ it('changes nothing when reference-transaction says no', async () => {
   expect(stockRefs(directory)).toEqual([])
   rmSync(`${directory}/hooks/reference-transaction`)
   await done(place, wish)
+})
+
+it('is done even if nobody can be told', async () => {
+  // The hook says yes and is spoilt then, so that it cannot be run once more.
+  writeHook(
+    'reference-transaction',
+    `printf '#!/no/such/program' >"$0.new"; chmod +x "$0.new"; mv "$0.new" "$0"`,
+  )
+  const addPacks = [await stageObjects(place, [commit, emptyTree])]
+  expect((await place.update(request([create], { addPacks }))).state).toBe('done')
+  expect(stockRefs(directory)).toEqual([`${MAIN} ${commit.oid}`])
+})
+
+it('leaves no journal of an update that could not be entered', async () => {
+  mkdirSync(`${directory}/datakit/journal/dead.0.0.0.0/plan`, { recursive: true })
+  const wish = request([create], { addPacks: [await stageObjects(place, [commit, emptyTree])] })
+  await expect(place.update(wish)).rejects.toMatchObject({ code: 'EISDIR' })
+  expect(readdirSync(`${directory}/datakit/journal`)).toEqual(['dead.0.0.0.0'])
 })
 
 it('passes over hooks that are not executable, and finds those of core.hooksPath', async () => {

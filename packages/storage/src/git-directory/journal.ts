@@ -113,7 +113,12 @@ export class Journal {
     const root = `${gitDirectory}/datakit/journal`
     const renamed = await ifThere(rename(`${root}/${name}`, `${root}/${mine}`).then(() => true))
     if (renamed === undefined) return undefined
-    return new Journal(gitDirectory, mine, decodePlan(await readIfThere(`${root}/${mine}/plan`)))
+    try {
+      return new Journal(gitDirectory, mine, decodePlan(await readIfThere(`${root}/${mine}/plan`)))
+    } catch (error) {
+      await ifThere(rename(`${root}/${mine}`, `${root}/${name}`))
+      throw error
+    }
   }
 
   /** Id of the request that is being done now, `undefined` when none is. */

@@ -157,7 +157,7 @@ async function enter(files: GitFiles, journal: Journal, timeout: number): Promis
 }
 
 async function attemptUpdate(attempt: Attempt, journal: Journal): Promise<UpdateOutcome> {
-  const { files, request, options } = attempt
+  const { files } = attempt
   let ready
   try {
     ready = await prepare(attempt, journal)
@@ -170,16 +170,26 @@ async function attemptUpdate(attempt: Attempt, journal: Journal): Promise<Update
     await journal.end()
     return ready.outcome
   }
+  let version
   try {
-    const version = await finishUpdate(files, journal, ready)
-    if (options.keepsStage !== true) for (const id of ready.plan.packs) await files.stage.remove(id)
-    await options.watcher.ended(request, 'committed')
-    return { state: 'done', version }
+    version = await finishUpdate(files, journal, ready)
   } catch (cause) {
     // It is decided and will be finished by the next update or the next one who opens the repository.
     await journal.abandon()
     return { state: 'unknown', cause }
   }
+  await tidy(attempt, ready.plan)
+  return { state: 'done', version }
+}
+
+/** What comes behind an update that is done, and cannot make it undone. */
+async function tidy({ files, request, options }: Attempt, plan: Plan): Promise<void> {
+  if (options.keepsStage !== true) {
+    // What stays is swept when its time is over.
+    for (const id of plan.packs) await files.stage.remove(id).catch(() => undefined)
+  }
+  // As in Git, how a hook takes what has happened does not matter.
+  await options.watcher.ended(request, 'committed').catch(() => undefined)
 }
 
 type Ready =
