@@ -16,7 +16,7 @@ import type { PackId, PackInfo, State } from '@datakit/git/place'
 import { FileCache } from './file-cache.ts'
 import { LooseObjects, type LoosePack } from './loose-objects.ts'
 import { ObjectDirectories } from './object-directories.ts'
-import { decodeOwnState, type OwnState } from './own-state.ts'
+import { decodeOwnState, newOwnState, type OwnState } from './own-state.ts'
 import { OpenFiles, PackFiles, type FoundPack } from './pack-files.ts'
 import { Receipts } from './receipts.ts'
 import { brokenError, RefFiles, type RefSnapshot } from './ref-files.ts'
@@ -42,12 +42,13 @@ export class GitFiles {
   readonly open = new OpenFiles()
   /** Lengths of indexes that were there: an index is never written twice. */
   readonly #indexSizes = new Map<PackId, number>()
-  readonly #own = new FileCache(decodeOwnState)
+  readonly #own: FileCache<OwnState>
   readonly #shallow = new FileCache(decodeShallow)
 
   /** `directory` is the Git directory, `elsewhere` a stage that packs may come from too. */
   constructor(directory: string, elsewhere?: string) {
     this.directory = directory
+    this.#own = new FileCache((bytes) => decodeOwnState(bytes, `${directory}/datakit/state`))
     const objects = new ObjectDirectories(directory)
     this.refs = new RefFiles(directory)
     this.packs = new PackFiles(objects)
@@ -68,9 +69,9 @@ export class GitFiles {
     return { refs, own, shallow, packs, version: versionOf({ refs, own, shallow, packs }) }
   }
 
-  /** What the repository is to us. */
+  /** What the repository is to us. @throws MalformedError, UnsupportedError when that cannot be read */
   ownState(): OwnState {
-    return this.#own.read(`${this.directory}/datakit/state`) ?? decodeOwnState(undefined)
+    return this.#own.read(`${this.directory}/datakit/state`) ?? newOwnState('')
   }
 
   /** Commits whose parents were left out. */

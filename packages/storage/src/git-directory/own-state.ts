@@ -5,10 +5,11 @@
  */
 import { mkdir, rm } from 'node:fs/promises'
 
-import { text } from '@datakit/git/bytes'
-import { isOid, type Oid } from '@datakit/git/oid'
+import { UnsupportedError } from '@datakit/git/error'
+import type { Oid } from '@datakit/git/oid'
 import type { PackId } from '@datakit/git/place'
 
+import { Fields } from '../r2/fields.ts'
 import { randomId } from '../update.ts'
 import { linkUnlessThere, randomName, writeSynced } from './durable.ts'
 
@@ -32,48 +33,42 @@ export async function prepareOwnState(gitDirectory: string): Promise<void> {
   await mkdir(`${directory}/index`, { recursive: true })
   await mkdir(`${directory}/loose`, { recursive: true })
   const temporary = `${directory}/${randomName()}.tmp`
-  await writeSynced(
-    temporary,
-    encodeOwnState({ ...decodeOwnState(undefined), repository: randomId() }),
-  )
+  await writeSynced(temporary, encodeOwnState(newOwnState(randomId())))
   // Of several processes that open a repository for the first time, one gives it its id.
   await linkUnlessThere(temporary, `${directory}/state`)
   await rm(temporary, { force: true })
 }
 
-/** What the file says; everything empty for a file that cannot be read. */
-export function decodeOwnState(bytes: Uint8Array | undefined): OwnState {
-  const value = parse(bytes)
-  const { repository, condemned, unverified, promised } = value
+/** The state of a repository of which nothing is known but its id. */
+export function newOwnState(repository: string): OwnState {
+  return { format: 1, repository, condemned: {}, unverified: [], promised: {} }
+}
+
+/**
+ * What the file says. One that cannot be read is never taken for empty: that would make packs verified and promises void.
+ *
+ * @throws MalformedError with the `path` when it is cut or garbage
+ * @throws UnsupportedError when it is of a later format
+ */
+export function decodeOwnState(bytes: Uint8Array, path = 'datakit/state'): OwnState {
+  const fields = new Fields(path)
+  const value = fields.record(fields.decode(bytes))
+  if (value['format'] !== 1)
+    throw new UnsupportedError(`Cannot read ${path}: its format is ${String(value['format'])}`)
+  const condemned = Object.entries(fields.record(value['condemned']))
+  const promised = Object.entries(fields.record(value['promised']))
   return {
     format: 1,
-    repository: typeof repository === 'string' ? repository : '',
-    condemned: record(condemned, (at) => typeof at === 'number'),
-    unverified: Array.isArray(unverified) ? unverified.filter((id) => typeof id === 'string') : [],
-    promised: record(promised, (remote, oid) => isOid(oid) && typeof remote === 'string'),
+    repository: fields.text(value['repository']),
+    condemned: Object.fromEntries(condemned.map(([id, at]) => [id, fields.count(at)])),
+    unverified: fields.list(value['unverified']).map((id) => fields.text(id)),
+    promised: Object.fromEntries(
+      promised.map(([oid, name]) => [fields.oid(oid), fields.text(name)]),
+    ),
   }
 }
 
 /** The bytes of the file. */
 export function encodeOwnState(state: OwnState): string {
   return `${JSON.stringify(state)}\n`
-}
-
-function parse(bytes: Uint8Array | undefined): Record<string, unknown> {
-  if (bytes === undefined) return {}
-  try {
-    const value: unknown = JSON.parse(text(bytes))
-    return typeof value === 'object' && value !== null ? { ...value } : {}
-  } catch {
-    return {}
-  }
-}
-
-function record<T>(
-  value: unknown,
-  fits: (value: unknown, key: string) => boolean,
-): Record<string, T> {
-  if (typeof value !== 'object' || value === null) return {}
-  const entries = Object.entries(value).filter(([key, each]) => fits(each, key))
-  return Object.fromEntries(entries) as Record<string, T>
 }

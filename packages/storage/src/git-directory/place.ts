@@ -104,6 +104,7 @@ export class Repository {
     if (this.#prepared) return true
     this.config()
     await prepareOwnState(this.files.directory)
+    this.files.ownState()
     await recoverUpdates(this.files)
     this.#prepared = true
     return true
