@@ -7,12 +7,19 @@
  *
  * @module
  */
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 import type { UpdateOutcome, UpdateRequest } from '@datakit/git/place'
 
-import { errorCode, randomName, syncDirectory } from './durable.ts'
+import {
+  errorCode,
+  makeDirectories,
+  randomName,
+  syncDirectory,
+  syncTree,
+  writeSynced,
+} from './durable.ts'
 import { GitFiles } from './git-files.ts'
 import { makeUpdate, type UpdateOptions } from './make-update.ts'
 import { prepareOwnState } from './own-state.ts'
@@ -26,14 +33,14 @@ export interface Site {
   readonly scratch: string
 }
 
-/** Writes an empty bare repository. `HEAD` leads to a branch that is not there yet. */
+/** Writes an empty bare repository. `HEAD` leads to a branch that is not there yet. Names survive only {@link syncTree}. */
 export async function writeSkeleton(directory: string): Promise<void> {
   for (const path of ['objects/info', 'objects/pack', 'refs/heads', 'refs/tags', 'info', 'hooks']) {
     await mkdir(`${directory}/${path}`, { recursive: true })
   }
-  await writeFile(`${directory}/HEAD`, 'ref: refs/heads/main\n')
-  await writeFile(`${directory}/config`, CONFIG)
-  await writeFile(`${directory}/description`, 'Made by datakit\n')
+  await writeSynced(`${directory}/HEAD`, 'ref: refs/heads/main\n')
+  await writeSynced(`${directory}/config`, CONFIG)
+  await writeSynced(`${directory}/description`, 'Made by datakit\n')
   await prepareOwnState(directory)
 }
 
@@ -52,6 +59,7 @@ export async function createByUpdate(
     const files = new GitFiles(temporary, `${site.scratch}/stage`)
     const outcome = await makeUpdate(files, request, { ...options, keepsStage: true })
     if (outcome.state !== 'done') return outcome
+    await syncTree(temporary)
     if (!(await moveInto(temporary, site.directory))) return 'exists'
     for (const { id } of request.addPacks ?? []) await files.stage.remove(id)
     return outcome
@@ -62,7 +70,7 @@ export async function createByUpdate(
 
 async function moveInto(temporary: string, directory: string): Promise<boolean> {
   const parent = dirname(directory)
-  await mkdir(parent, { recursive: true })
+  await makeDirectories(parent)
   try {
     await rename(temporary, directory)
   } catch (error) {

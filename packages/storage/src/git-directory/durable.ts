@@ -5,7 +5,8 @@
  * @module
  */
 import { randomBytes } from 'node:crypto'
-import { link, open, readdir, readFile, rename, rm, rmdir, unlink } from 'node:fs/promises'
+import { link, mkdir, open, readdir, readFile, rename, rm, rmdir, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
 
 import { encodeName } from '@datakit/git/bytes'
 
@@ -124,6 +125,21 @@ export async function syncDirectory(path: NativePath): Promise<void> {
   } finally {
     await directory.close()
   }
+}
+
+/** Makes a directory and those above it that are not there, and returns when their names are on the disk. */
+export async function makeDirectories(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true })
+  if (first === undefined) return
+  for (let made = path; made.length >= first.length; made = dirname(made))
+    await syncDirectory(dirname(made))
+}
+
+/** Returns when all names in a directory and below it are on the disk. */
+export async function syncTree(path: string): Promise<void> {
+  for (const entry of await readdir(path, { withFileTypes: true }))
+    if (entry.isDirectory()) await syncTree(`${path}/${entry.name}`)
+  await syncDirectory(path)
 }
 
 /** Replaces a file as a whole, by way of a name that ends with `.tmp` in `scratch`, a directory of the same file system. */

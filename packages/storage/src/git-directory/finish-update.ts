@@ -16,7 +16,8 @@
  */
 import type { Version } from '@datakit/git/place'
 
-import { parentOf, pathOf, syncDirectory } from './durable.ts'
+import { parentNames } from '../update.ts'
+import { ifThere, pathOf, syncDirectory } from './durable.ts'
 import type { GitFiles } from './git-files.ts'
 import type { Decision, Journal, Plan } from './journal.ts'
 import { placePack, releasePack } from './pack-placing.ts'
@@ -82,6 +83,7 @@ async function moveRefs(directory: string, journal: Journal, decision: Decision)
 
 /** Returns when the files of refs that were made or removed are so on the disk. */
 export async function syncRefs(directory: string, names: readonly string[]): Promise<void> {
-  const parents = new Map(names.map((name) => [name.slice(0, name.lastIndexOf('/')), name]))
-  for (const name of parents.values()) await syncDirectory(parentOf(pathOf(directory, name)))
+  // The directories of a ref may be as new as the ref; Git removes them when they are empty.
+  const parents = new Set(names.flatMap((name) => (name === 'HEAD' ? [''] : parentNames(name))))
+  for (const name of parents) await ifThere(syncDirectory(pathOf(directory, name)))
 }

@@ -141,7 +141,10 @@ export class Journal {
   async enter(): Promise<boolean> {
     const entered = await linkUnlessThere(this.path('plan'), this.#updateLock)
     // From here on locks of Git's may follow; the plan must be readable wherever one of them is found.
-    if (entered) await syncDirectory(this.path(''))
+    if (entered) {
+      await syncDirectory(this.path(''))
+      await syncDirectory(`${this.#gitDirectory}/datakit/journal`)
+    }
     return entered
   }
 

@@ -11,7 +11,7 @@ import type { PackId } from '@datakit/git/place'
 
 import { Fields } from '../r2/fields.ts'
 import { randomId } from '../update.ts'
-import { linkUnlessThere, randomName, writeSynced } from './durable.ts'
+import { linkUnlessThere, randomName, syncDirectory, writeSynced } from './durable.ts'
 
 /** The file, decoded. */
 export interface OwnState {
@@ -35,8 +35,10 @@ export async function prepareOwnState(gitDirectory: string): Promise<void> {
   const temporary = `${directory}/${randomName()}.tmp`
   await writeSynced(temporary, encodeOwnState(newOwnState(randomId())))
   // Of several processes that open a repository for the first time, one gives it its id.
-  await linkUnlessThere(temporary, `${directory}/state`)
+  const isFirst = await linkUnlessThere(temporary, `${directory}/state`)
   await rm(temporary, { force: true })
+  if (!isFirst) return
+  for (const path of [directory, gitDirectory]) await syncDirectory(path)
 }
 
 /** The state of a repository of which nothing is known but its id. */

@@ -12,7 +12,7 @@ import { rename, stat } from 'node:fs/promises'
 import { text } from '@datakit/git/bytes'
 
 import { KEPT_RECEIPTS, RECEIPT_LIFETIME, type KeptReceipt } from '../update.ts'
-import { appendSynced, ifThere, removeIfThere } from './durable.ts'
+import { appendSynced, ifThere, removeIfThere, syncDirectory } from './durable.ts'
 import { FileCache } from './file-cache.ts'
 import { namesIn } from './object-directories.ts'
 
@@ -42,11 +42,13 @@ export class Receipts {
   async add(receipt: KeptReceipt): Promise<void> {
     if (this.find(receipt.id) !== undefined) return
     const { id, digest, at, outcome, version } = receipt
+    const isFirst = (await ifThere(stat(`${this.#directory}/receipts`))) === undefined
     // The line feed in front ends a line that a crash cut.
     await appendSynced(
       `${this.#directory}/receipts`,
       `\n${id} ${digest} ${at} ${outcome} ${version}\n`,
     )
+    if (isFirst) await syncDirectory(this.#directory)
   }
 
   /** Sets a large file aside and forgets what may be forgotten. Call it where updates exclude each other. */
