@@ -79,8 +79,8 @@ export class LooseObjects {
     }
   }
 
-  /** Removes copies that count no more and are older than `grace` milliseconds. Returns how many. */
-  async sweep(grace: number, condemned: ReadonlySet<PackId>): Promise<number> {
+  /** Removes copies that count no more and were made before a time in milliseconds since 1970. Returns how many. */
+  async sweep(before: number, condemned: ReadonlySet<PackId>): Promise<number> {
     const live = new Set((await this.packs()).map(({ id }) => id))
     let deleted = 0
     for (const name of namesIn(this.#copies)) {
@@ -88,7 +88,7 @@ export class LooseObjects {
       const stat = statSync(`${this.#copies}/${name}`, { throwIfNoEntry: false })
       if ((live.has(id) && !condemned.has(id)) || stat === undefined) continue
       // One that is condemned still tells which loose objects need no copy: it stays until they are gone.
-      if (live.has(id) || stat.mtimeMs > Date.now() - grace) continue
+      if (live.has(id) || stat.mtimeMs > before) continue
       await rm(`${this.#copies}/${name}`, { force: true })
       this.#packs.delete(id)
       if (name.endsWith('.pack')) deleted++

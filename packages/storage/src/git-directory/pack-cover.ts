@@ -2,6 +2,7 @@
  * Pack cover: whether a pack can go because other packs hold all that it holds.
  *
  * Stock Git may rely on any object of any pack, be it in no ref's reach, so no pack leaves a Git directory without that.
+ * A pack that is not verified proves nothing: its index may have come over the wire.
  *
  * @module
  */
@@ -25,12 +26,17 @@ export async function checkContained(
   request: UpdateRequest,
   moment: Moment,
 ): Promise<void> {
-  const added = new Set((request.addPacks ?? []).map(({ id }) => id))
+  const adds = request.addPacks ?? []
+  const added = new Set(adds.map(({ id }) => id))
   const removed = (request.removePacks ?? []).filter((id) => !added.has(id))
   if (removed.length === 0) return
   const gone = new Set(removed)
-  const stay = moment.packs.map(({ id }) => id).filter((id) => !gone.has(id))
-  const keepers = await openAll(files, [...stay, ...added])
+  const stay = moment.packs.filter(({ id }) => !gone.has(id))
+  const proof = [...stay, ...adds].filter(({ verified }) => verified)
+  const keepers = await openAll(
+    files,
+    proof.map(({ id }) => id),
+  )
   for (const id of removed) {
     if (files.packs.find(id)?.borrowed === true)
       throw refused(id, 'it is borrowed from another repository')
@@ -39,16 +45,17 @@ export async function checkContained(
   }
 }
 
-/** Whether packs other than itself and those in `except` hold every object of a pack. */
+/** Whether verified packs other than itself and those in `except` hold every object of a pack. */
 export async function isContained(
   files: GitFiles,
   id: PackId,
   except: ReadonlySet<PackId>,
 ): Promise<boolean> {
+  const unverified = new Set(files.ownState().unverified)
   const others = files.packs.list().map((pack) => pack.id)
   const keepers = await openAll(
     files,
-    others.filter((other) => other !== id && !except.has(other)),
+    others.filter((other) => other !== id && !except.has(other) && !unverified.has(other)),
   )
   return (await findUncovered(files, id, keepers)) === undefined
 }

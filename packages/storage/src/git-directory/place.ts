@@ -162,6 +162,10 @@ export class Repository {
     }))
   }
 
+  async sweep(grace: number): Promise<number> {
+    return (await this.exists()) ? await sweepFiles(this.files, grace, this.#options.clock()) : 0
+  }
+
   /** The log, newest first, a move that nobody logged in front. */
   async log(ref: string): Promise<LogEntry[]> {
     const { directory, refs } = this.files
@@ -219,8 +223,7 @@ export function placeOf(repository: Repository, onClose: () => Promise<void>): G
       yield* await open().log(ref)
     },
     async sweep({ grace }) {
-      const exists = await open().exists()
-      return { deleted: exists ? await sweepFiles(open().files, grace) : 0 }
+      return { deleted: await open().sweep(grace) }
     },
     subscribe(listener) {
       const stop = open().subscriptions.add(listener)

@@ -74,13 +74,13 @@ export class Stage {
     await rm(gone, { recursive: true, force: true })
   }
 
-  /** Removes what was staged too long ago. Returns how many. */
-  async sweep(): Promise<number> {
+  /** Removes what was staged too long before `now`, in milliseconds since 1970. Returns how many. */
+  async sweep(now: number): Promise<number> {
     let deleted = 0
     for (const name of namesIn(this.directory)) {
       const path = `${this.directory}/${name}`
       const since = await ifThere(stat(path))
-      if (since === undefined || since.mtimeMs > Date.now() - STAGE_LIFETIME) continue
+      if (since === undefined || since.mtimeMs > now - STAGE_LIFETIME) continue
       await rm(path, { recursive: true, force: true })
       deleted++
     }
