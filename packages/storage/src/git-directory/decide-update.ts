@@ -15,7 +15,7 @@ import type { GitFiles, Moment } from './git-files.ts'
 import type { Decision, Journal, Plan } from './journal.ts'
 import { encodeOwnState, type OwnState } from './own-state.ts'
 import { compareNames, encodePackedRefs, type PackedRef } from './packed-refs.ts'
-import { endOfReflog, formatFoundLine, formatReflogLine } from './reflog.ts'
+import { endOfReflog, formatFoundLine, formatReflogLine, sizeOfReflog } from './reflog.ts'
 import type { RefSnapshot } from './ref-files.ts'
 
 /** What is decided upon. */
@@ -190,7 +190,8 @@ async function decideReflogs(
       const found =
         line.ref === 'HEAD' ? '' : await foundLine(directory, line.ref, line.from, plan.at)
       const ends = line.to === undefined && line.ref !== 'HEAD'
-      return { ref: line.ref, lines: found + formatReflogLine(line), ends }
+      const size = await sizeOfReflog(directory, line.ref, ends)
+      return { ref: line.ref, lines: found + formatReflogLine(line), ends, size }
     }),
   )
 }

@@ -38,6 +38,7 @@ import {
   type NativePath,
 } from './durable.ts'
 import { NOBODY, stateOfOwner, thisOwner } from './owner.ts'
+import type { ReflogLines } from './reflog.ts'
 
 /** What an update wants, as its journal keeps it. */
 export interface Plan {
@@ -68,11 +69,7 @@ export interface Decision {
   /** Locks (by their number in the plan) that become the file that they lock, last of all. */
   readonly publish: readonly { readonly lock: number; readonly path: string }[]
   /** Lines for reflogs. */
-  readonly reflogs: readonly {
-    readonly ref: string
-    readonly lines: string
-    readonly ends: boolean
-  }[]
+  readonly reflogs: readonly ReflogLines[]
 }
 
 /** How many refs share one file that their locks are links to; file systems allow at least 32,000 links. */

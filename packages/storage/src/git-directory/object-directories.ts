@@ -9,8 +9,6 @@
 import { readdirSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 
-import { text } from '@datakit/git/bytes'
-
 import { isAbsent } from './durable.ts'
 import { FileCache } from './file-cache.ts'
 
@@ -21,7 +19,7 @@ const DEPTH = 5
 export class ObjectDirectories {
   /** The repository's own: `objects` in its Git directory. */
   readonly own: string
-  readonly #alternates = new FileCache((bytes) => text(bytes).split('\n').filter(isPath))
+  readonly #alternates = new FileCache(decodeAlternates)
 
   constructor(gitDirectory: string) {
     this.own = `${gitDirectory}/objects`
@@ -55,6 +53,30 @@ export function namesIn(directory: string): string[] {
   }
 }
 
-function isPath(line: string): boolean {
-  return line !== '' && !line.startsWith('#')
+/** The lines of a file of alternates: paths, each quoted as in C where it begins with `"`. */
+export function decodeAlternates(bytes: Uint8Array): string[] {
+  const lines = Buffer.from(bytes).toString('latin1').split('\n')
+  const paths = lines.filter((line) => line !== '' && !line.startsWith('#'))
+  return paths.map((line) => Buffer.from(unquote(line) ?? line, 'latin1').toString())
+}
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  a: '\x07',
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+  v: '\v',
+  '"': '"',
+  '\\': '\\',
+}
+
+/** What a quoted line stands for, a character a byte; `undefined` for one that Git takes as it is. */
+function unquote(line: string): string | undefined {
+  const quoted = /^"((?:[^"\\]|\\[abfnrtv"\\]|\\[0-3][0-7]{2})*)"/.exec(line)?.[1]
+  return quoted?.replaceAll(
+    /\\([0-3][0-7]{2}|.)/g,
+    (_, escape: string) => ESCAPES[escape] ?? String.fromCharCode(Number.parseInt(escape, 8)),
+  )
 }

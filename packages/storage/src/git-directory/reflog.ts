@@ -15,9 +15,9 @@
  * @module
  */
 import { createHash } from 'node:crypto'
-import { appendFile, mkdir, open, readFile, unlink } from 'node:fs/promises'
+import { appendFile, mkdir, open, readFile, stat, unlink, type FileHandle } from 'node:fs/promises'
 
-import { decodeName, encodeName, text } from '@datakit/git/bytes'
+import { concat, decodeName, encodeName, utf8 } from '@datakit/git/bytes'
 import { isOid, ZERO_OID, type Oid } from '@datakit/git/oid'
 import type { LogEntry } from '@datakit/git/place'
 
@@ -31,6 +31,8 @@ import {
   removeIfThere,
   type NativePath,
 } from './durable.ts'
+
+const LF = 10
 
 /** Who moved a ref when nobody said so. */
 const STRANGER = 'another program <>'
@@ -63,34 +65,56 @@ export async function readReflog(gitDirectory: string, ref: string): Promise<Log
 
 /** Where the last line of a ref's own reflog leads; `undefined` when it has none. */
 export async function endOfReflog(gitDirectory: string, ref: string): Promise<Oid | undefined> {
-  const tail = await readTail(reflogOf(gitDirectory, ref))
-  const last = tail?.trimEnd().split('\n').at(-1) ?? ''
-  const to = last.slice(41, 81)
+  const line = await readLastLine(reflogOf(gitDirectory, ref))
+  const to = line?.toString('latin1', 41, 81) ?? ''
   return isOid(to) ? to : undefined
 }
 
-/** Adds lines to a reflog, unless they are its last ones. `ends` says that the ref is gone: its log is put away. */
-export async function appendReflog(
-  gitDirectory: string,
-  entry: { readonly ref: string; readonly lines: string; readonly ends: boolean },
-): Promise<void> {
-  const { ref, lines, ends } = entry
-  const path = reflogOf(gitDirectory, ref)
-  if (ends) return await putAway(gitDirectory, ref, lines)
-  if ((await readTail(path))?.endsWith(lines) === true) return
-  await makeRoom(gitDirectory, ref)
-  // As in Git, nothing waits for reflogs to be on the disk.
-  await appendFile(path, encodeName(lines))
+/** Lines that are to be added to a reflog. */
+export interface ReflogLines {
+  readonly ref: string
+  readonly lines: string
+  /** Whether the ref is gone with them: its log is put away. */
+  readonly ends: boolean
+  /** {@link sizeOfReflog} when this was decided: what is behind may be these very lines. */
+  readonly size: number
 }
 
-async function putAway(gitDirectory: string, ref: string, lines: string): Promise<void> {
+/** Length of the file that lines for a ref go to, in bytes. */
+export async function sizeOfReflog(
+  gitDirectory: string,
+  ref: string,
+  ends: boolean,
+): Promise<number> {
+  const path = ends ? archiveOf(gitDirectory, ref) : reflogOf(gitDirectory, ref)
+  const found = await ifThere(stat(path))
+  return found?.isFile() === true ? found.size : 0
+}
+
+/** Adds lines to a reflog, unless that was done before, whoever has added others since. */
+export async function appendReflog(gitDirectory: string, entry: ReflogLines): Promise<void> {
+  const { ref, ends, size } = entry
+  const lines = encodeName(entry.lines)
+  if (ends) return await putAway(gitDirectory, ref, { lines, size })
+  const path = reflogOf(gitDirectory, ref)
+  const since = await readSince(path, size)
+  if (since?.bytes.includes(lines) === true) return
+  await makeRoom(gitDirectory, ref)
+  // As in Git, nothing waits for reflogs to be on the disk.
+  await appendFile(path, since?.isCut === true ? concat([utf8('\n'), lines]) : lines)
+}
+
+async function putAway(
+  gitDirectory: string,
+  ref: string,
+  { lines, size }: { readonly lines: Uint8Array; readonly size: number },
+): Promise<void> {
   const path = reflogOf(gitDirectory, ref)
   const archive = archiveOf(gitDirectory, ref)
   const body = (await readFileUnlessDirectory(path)) ?? new Uint8Array()
-  const whole = `${decodeName(body)}${lines}`
-  if ((await readTail(archive))?.endsWith(lines) !== true) {
+  if ((await readSince(archive, size))?.bytes.includes(lines) !== true) {
     await mkdir(`${gitDirectory}/datakit/logs`, { recursive: true })
-    await appendFile(archive, encodeName(whole))
+    await appendFile(archive, concat([body, lines]))
   }
   if (body.length > 0) await removeIfThere(path)
 }
@@ -124,30 +148,59 @@ async function readFileUnlessDirectory(path: NativePath): Promise<Uint8Array | u
   }
 }
 
-async function readTail(path: NativePath): Promise<string | undefined> {
+interface Since {
+  readonly bytes: Buffer
+  /** Whether the file ends inside a line. */
+  readonly isCut: boolean
+}
+
+/** What is in a log from a place on; all of it where somebody has shortened it. `undefined` where there is none. */
+async function readSince(path: NativePath, size: number): Promise<Since | undefined> {
+  return await withFile(path, async (file, length) => {
+    const start = length < size ? 0 : size
+    const bytes = await readRange(file, start, length)
+    const last = bytes.at(-1) ?? (await readRange(file, Math.max(0, length - 1), length)).at(-1)
+    return { bytes, isCut: last !== undefined && last !== LF }
+  })
+}
+
+/** The last line of a log that has its line feed, without it. */
+async function readLastLine(path: NativePath): Promise<Buffer | undefined> {
+  return await withFile(path, async (file, length) => {
+    for (let take = 4096; ; take *= 4) {
+      const start = Math.max(0, length - take)
+      const bytes = await readRange(file, start, length)
+      const end = bytes.lastIndexOf(LF)
+      const before = end <= 0 ? -1 : bytes.lastIndexOf(LF, end - 1)
+      if (before >= 0 || start === 0) return bytes.subarray(before + 1, Math.max(0, end))
+    }
+  })
+}
+
+async function withFile<T>(
+  path: NativePath,
+  use: (file: FileHandle, length: number) => Promise<T>,
+): Promise<T | undefined> {
   const file = await ifThere(open(path, 'r'))
   if (file === undefined) return undefined
   try {
-    const { size } = await file.stat()
-    const start = Math.max(0, size - 8192)
-    const { buffer, bytesRead } = await file.read(
-      Buffer.alloc(size - start),
-      0,
-      size - start,
-      start,
-    )
-    return text(buffer.subarray(0, bytesRead))
-  } catch (error) {
-    if (errorCode(error) === 'EISDIR') return undefined
-    throw error
+    const found = await file.stat()
+    // An empty directory, where a ref was that had others below it.
+    return found.isFile() ? await use(file, found.size) : undefined
   } finally {
     await file.close()
   }
 }
 
+async function readRange(file: FileHandle, start: number, end: number): Promise<Buffer> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(end - start), 0, end - start, start)
+  return buffer.subarray(0, bytesRead)
+}
+
 function decodeReflog(ref: string, bytes: Uint8Array | undefined): LogEntry[] {
   if (bytes === undefined) return []
-  const lines = decodeName(bytes).split('\n')
+  // As for Git, a last line without its line feed is none.
+  const lines = decodeName(bytes).split('\n').slice(0, -1)
   return lines.map((line) => decodeLine(ref, line)).filter((entry) => entry !== undefined)
 }
 
