@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 
 import { parseOid } from '../oid.ts'
 import { distinctRows } from './distinct-rows.ts'
-import { PackTable } from './pack-table.ts'
+import { packRow, PackTable } from './pack-table.ts'
 
 const [A, B, C] = ['a', 'b', 'c'].map((digit) => parseOid(digit.repeat(40)))
 
@@ -11,7 +11,9 @@ function tableOf(rows: readonly (readonly [typeof A, typeof A])[]): PackTable {
   const table = new PackTable()
   for (const [i, [oid = parseOid(''), base]] of rows.entries()) {
     const type = 'blob' as const
-    table.add({ oid, offset: i, length: 1, crc: 0, type, size: 1, base, links: undefined })
+    table.addRaw(
+      packRow({ oid, offset: i, length: 1, crc: 0, type, size: 1, base, links: undefined }),
+    )
   }
   return table
 }

@@ -28,6 +28,6 @@ export function distinctRows(table: PackTable): PackTable {
     }
   }
   const distinct = new PackTable()
-  for (const row of [...taken.values()].sort((a, b) => a - b)) distinct.add(table.row(row))
+  for (const row of [...taken.values()].sort((a, b) => a - b)) distinct.addRaw(table.rawRow(row))
   return distinct
 }

@@ -48,7 +48,7 @@ export class GitFiles {
   /** `directory` is the Git directory, `elsewhere` a stage that packs may come from too. */
   constructor(directory: string, elsewhere?: string) {
     this.directory = directory
-    this.#own = new FileCache((bytes) => decodeOwnState(bytes, `${directory}/datakit/state`))
+    this.#own = new FileCache(decodeOwnState)
     const objects = new ObjectDirectories(directory)
     this.refs = new RefFiles(directory)
     this.packs = new PackFiles(objects)
@@ -125,7 +125,7 @@ export function stateOf(files: GitFiles, moment: Moment): State {
     catalogs: [],
     shallow: moment.shallow,
     async ref(name) {
-      if (refs.broken.has(name)) throw brokenError(files.directory, name)
+      if (refs.broken.has(name)) throw brokenError(name)
       return refs.byName.get(name)?.oid
     },
     async *refs(prefix = '') {

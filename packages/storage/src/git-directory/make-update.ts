@@ -248,10 +248,10 @@ function differences(attempt: Attempt, { refs, packs }: Moment) {
 }
 
 /** A broken ref is somebody's to mend: what it was is not known, so it can be neither compared nor replaced. */
-function checkBroken({ files, request }: Attempt, { refs }: Moment): void {
+function checkBroken({ request }: Attempt, { refs }: Moment): void {
   for (const { name } of request.refs) {
     if (!refs.broken.has(name)) continue
-    const cause = brokenError(files.directory, name)
+    const cause = brokenError(name)
     throw new RefusedError('broken-ref', `Cannot move "${name}": ${cause.message}`, { cause })
   }
 }

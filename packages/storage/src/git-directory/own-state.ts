@@ -49,14 +49,16 @@ export function newOwnState(repository: string): OwnState {
 /**
  * What the file says. One that cannot be read is never taken for empty: that would make packs verified and promises void.
  *
- * @throws MalformedError with the `path` when it is cut or garbage
+ * @throws MalformedError when it is cut or garbage
  * @throws UnsupportedError when it is of a later format
  */
-export function decodeOwnState(bytes: Uint8Array, path = 'datakit/state'): OwnState {
-  const fields = new Fields(path)
+export function decodeOwnState(bytes: Uint8Array): OwnState {
+  const fields = new Fields('datakit/state')
   const value = fields.record(fields.decode(bytes))
   if (value['format'] !== 1)
-    throw new UnsupportedError(`Cannot read ${path}: its format is ${String(value['format'])}`)
+    throw new UnsupportedError(
+      `Cannot read datakit/state: its format is ${String(value['format'])}`,
+    )
   const condemned = Object.entries(fields.record(value['condemned']))
   const promised = Object.entries(fields.record(value['promised']))
   return {

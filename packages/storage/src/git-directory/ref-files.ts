@@ -84,7 +84,7 @@ export class RefFiles {
       const packed = this.#packed.read(packedPath) ?? noPacked
       if (stampOf(packedPath) === before) return this.#snapshot(head, loose, packed)
       if (attempt === ATTEMPTS)
-        throw new UnavailableError(`Cannot read "${packedPath}": it is replaced all the time`)
+        throw new UnavailableError('Cannot read "packed-refs": it is replaced all the time')
     }
   }
 
@@ -114,14 +114,14 @@ export class RefFiles {
 
   #headOf({ oid, ref }: Value): Head {
     if (oid !== undefined) return { oid }
-    if (ref === undefined) throw brokenError(this.#directory, 'HEAD')
+    if (ref === undefined) throw brokenError('HEAD')
     return { ref }
   }
 }
 
 /** The error for a ref of a snapshot that is broken. */
-export function brokenError(gitDirectory: string, name: string): MalformedError {
-  return new MalformedError(`"${gitDirectory}/${name}"`, 'expected an oid or "ref: " and a name')
+export function brokenError(name: string): MalformedError {
+  return new MalformedError(`"${name}"`, 'expected an oid or "ref: " and a name')
 }
 
 /** Names of the loose files below a directory of refs, in no order; locks and what cannot be a ref are passed over. */
