@@ -16,7 +16,7 @@
  *
  * @module
  */
-import { lstatSync } from 'node:fs'
+import { lstatSync, type Stats } from 'node:fs'
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 
@@ -26,6 +26,7 @@ import type { Head, PackId, RefUpdate } from '@datakit/git/place'
 import {
   errorCode,
   ifThere,
+  isAbsent,
   linkUnlessThere,
   parentOf,
   pathOf,
@@ -159,11 +160,15 @@ export class Journal {
     )
   }
 
-  /** @throws UnavailableError naming a lock that is not this update's any more, because somebody removed it */
-  checkLocks(): void {
+  /**
+   * Checks that nobody has removed a lock, those with the numbers in `except` aside.
+   *
+   * @throws UnavailableError naming one that is gone
+   */
+  checkLocks(except: readonly number[] = []): void {
     if (!this.holdsEntry()) throw lostLockError('datakit/update.lock')
     for (let i = 0; i < (this.plan?.locks.length ?? 0); i++)
-      if (!this.holds(i)) throw lostLockError(this.#lockName(i))
+      if (!except.includes(i) && !this.holds(i)) throw lostLockError(this.#lockName(i))
   }
 
   /**
@@ -203,7 +208,7 @@ export class Journal {
 
   /** Whether a file of the journal is there. */
   has(file: string): boolean {
-    return lstatSync(this.path(file), { throwIfNoEntry: false }) !== undefined
+    return lookAt(this.path(file)) !== undefined
   }
 
   /** Writes down that something begins; need not survive a power cut. */
@@ -344,10 +349,19 @@ async function makeParent(path: NativePath): Promise<boolean> {
   }
 }
 
-/** Synchronous, so that as little as possible lies between a look at a lock and what it is for. */
 function isSameFile(a: NativePath, b: NativePath): boolean {
-  const [one, other] = [a, b].map((path) => lstatSync(path, { throwIfNoEntry: false }))
+  const [one, other] = [lookAt(a), lookAt(b)]
   return one !== undefined && other !== undefined && one.ino === other.ino && one.dev === other.dev
+}
+
+/** Synchronous, so that as little as possible lies between a look at a lock and what it is for. */
+function lookAt(path: NativePath): Stats | undefined {
+  try {
+    return lstatSync(path)
+  } catch (error) {
+    if (isAbsent(error)) return undefined
+    throw error
+  }
 }
 
 async function isDead(root: string, name: string): Promise<boolean> {

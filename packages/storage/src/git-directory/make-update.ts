@@ -216,7 +216,7 @@ async function prepare(attempt: Attempt, journal: Journal): Promise<Ready> {
   checkRefs(request, moment)
   await checkContained(files, request, moment)
   for (const id of plan.packs) await holdPack(files, journal, id)
-  journal.checkLocks()
+  journal.checkLocks(blocked)
   const folded = isSeveral(request) && (await foldRefs(files, journal, request))
   if (folded) await delay(SETTLE)
   await takeBlocked(journal, blocked, options.lockTimeout)

@@ -1,7 +1,7 @@
 /** Updates whose owner died behind the point of no return, and what others did before they were found. */
 import { existsSync, mkdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 
-import { parseOid, type Oid } from '@datakit/git/oid'
+import { parseOid } from '@datakit/git/oid'
 import type { RefUpdate, UpdateRequest } from '@datakit/git/place'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
@@ -14,7 +14,7 @@ import {
   stockRefs,
   temporaryDirectory,
 } from '../../test/git-sample.ts'
-import { done, request } from '../../test/samples.ts'
+import { done, move, request } from '../../test/samples.ts'
 import { decide } from './decide-update.ts'
 import { openGitDirectory, type GitDirectoryPlace } from './depot.ts'
 import { finishUpdate } from './finish-update.ts'
@@ -46,8 +46,8 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-function move(name: string, from: Oid | undefined = one.oid, to: Oid | undefined = two.oid) {
-  return { name, from, to }
+function advance(name: string): RefUpdate {
+  return move(name, one.oid, two.oid)
 }
 
 /** Does an update up to its point of no return, then what `more` does, and leaves it as a process that dies. */
@@ -88,7 +88,7 @@ async function outcomeOf({ id }: UpdateRequest): Promise<string | undefined> {
 }
 
 it('is finished when its locks are there', async () => {
-  const wish = request([move(MAIN), move(SIDE)])
+  const wish = request([advance(MAIN), advance(SIDE)])
   await dieBehindCommit(wish)
   await reopen()
   expect(stockRefs(directory)).toEqual([`${MAIN} ${two.oid}`, `${SIDE} ${two.oid}`])
@@ -97,8 +97,8 @@ it('is finished when its locks are there', async () => {
 
 describe('when its locks were removed', () => {
   it.each([
-    ['one ref', [move(MAIN)]],
-    ['many refs', [move(MAIN), move(SIDE)]],
+    ['one ref', [advance(MAIN)]],
+    ['many refs', [advance(MAIN), advance(SIDE)]],
     ['a deleted ref', [move(MAIN, one.oid, undefined)]],
   ])('changes nothing of what others did since: %s', async (_, refs: RefUpdate[]) => {
     const wish = request(refs)
@@ -115,7 +115,7 @@ describe('when its locks were removed', () => {
   })
 
   it('says done of it only when it is', async () => {
-    const wish = request([move(MAIN)])
+    const wish = request([advance(MAIN)])
     await dieBehindCommit(wish)
     removeLocks()
     await reopen()
@@ -127,7 +127,7 @@ describe('when its locks were removed', () => {
   it('does not take back what was changed of the own state since', async () => {
     const hidden = commitObject('hidden', [three.oid])
     const pack = await stageObjects(place, [hidden])
-    const wish = request([move(MAIN)], { addPacks: [{ ...pack, verified: false }] })
+    const wish = request([advance(MAIN)], { addPacks: [{ ...pack, verified: false }] })
     await dieBehindCommit(wish)
     removeLocks()
     const other = await stageObjects(place, [commitObject('other')])
@@ -139,7 +139,9 @@ describe('when its locks were removed', () => {
 
   it('does not trust its packs that were visible already', async () => {
     const pack = await stageObjects(place, [commitObject('hidden', [three.oid])])
-    const wish = request([move(MAIN), move(SIDE)], { addPacks: [{ ...pack, verified: false }] })
+    const wish = request([advance(MAIN), advance(SIDE)], {
+      addPacks: [{ ...pack, verified: false }],
+    })
     await dieBehindCommit(wish, async (files, journal, decision) => {
       removeLocks()
       const plan = planUpdate(wish, Date.now())
@@ -151,8 +153,8 @@ describe('when its locks were removed', () => {
   })
 
   it.each([
-    ['one ref', [move(MAIN)]],
-    ['many refs', [move(MAIN), move(SIDE)]],
+    ['one ref', [advance(MAIN)]],
+    ['many refs', [advance(MAIN), advance(SIDE)]],
   ])('is done if its refs had moved, and leaves where others moved them: %s', async (_, refs) => {
     const wish = request(refs)
     await dieBehindCommit(wish, async (files, journal, decision) => {
@@ -193,7 +195,7 @@ describe('when its locks were removed', () => {
 
 describe('when only the lock of our own was removed', () => {
   it('is undone by the next update', async () => {
-    const wish = request([move(MAIN)])
+    const wish = request([advance(MAIN)])
     await dieBehindCommit(wish)
     rmSync(`${directory}/datakit/update.lock`)
     await done(place, request([move(MAIN, one.oid, three.oid)]))
@@ -202,10 +204,21 @@ describe('when only the lock of our own was removed', () => {
   })
 })
 
+it('puts a ref where another one was that goes with it', async () => {
+  writeFileSync(`${directory}/loose`, `${one.oid}\n`)
+  mkdirSync(`${directory}/refs/heads`, { recursive: true })
+  renameSync(`${directory}/loose`, `${directory}/${SIDE}`)
+  await done(
+    place,
+    request([move(SIDE, one.oid, undefined), move(`${SIDE}/b`, undefined, two.oid)]),
+  )
+  expect(stockRefs(directory)).toEqual([`${MAIN} ${one.oid}`, `${SIDE}/b ${two.oid}`])
+})
+
 it('moves nothing when a lock goes while it is prepared', async () => {
   const hook = `#!/bin/sh\n[ "$1" != prepared ] || rm ${MAIN}.lock\n`
   writeFileSync(`${directory}/hooks/reference-transaction`, hook, { mode: 0o755 })
-  await expect(place.update(request([move(MAIN)]))).rejects.toThrow(`"${MAIN}.lock"`)
+  await expect(place.update(request([advance(MAIN)]))).rejects.toThrow(`"${MAIN}.lock"`)
   expect(git(directory, 'rev-parse', MAIN)).toBe(one.oid)
   expect(existsSync(`${directory}/datakit/update.lock`)).toBe(false)
 })

@@ -54,6 +54,8 @@ interface Value {
   readonly ref?: string
 }
 
+/** What is read while there is no repository yet. */
+const noHead: Value = { written: '', ref: 'refs/heads/main' }
 const noPacked: Packed = { refs: [], digest: '' }
 
 /** How often a read is begun anew because `packed-refs` changed meanwhile, before that is given up. */
@@ -79,7 +81,7 @@ export class RefFiles {
     const packedPath = `${this.#directory}/packed-refs`
     for (let attempt = 1; ; attempt++) {
       const before = stampOf(packedPath)
-      const head = this.#values.read(`${this.#directory}/HEAD`) ?? { written: '' }
+      const head = this.#values.read(`${this.#directory}/HEAD`) ?? noHead
       const loose = this.#readLoose()
       const packed = this.#packed.read(packedPath) ?? noPacked
       if (stampOf(packedPath) === before) return this.#snapshot(head, loose, packed)
