@@ -1,9 +1,10 @@
 /**
  * ObjectLookup: in which of many packs an object is.
  *
- * Catalogs are asked first; packs that none covers are opened when a catalog did not answer. Large packs are searched in
- * their own index, the many small ones in one hash table that grows with them, so that a miss over a thousand packs costs
- * a few searches and not a thousand.
+ * Catalogs are asked first, and of the packs that none covers those that are older and verified, since their copy would be
+ * the one to prefer; the others are opened when nobody answered. Large packs are searched in their own index, the many
+ * small ones in one hash table that grows with them, so that a miss over a thousand packs costs a few searches and not a
+ * thousand.
  *
  * @module
  */
@@ -31,6 +32,8 @@ export class ObjectLookup {
   readonly #place: Place
   #state: State
   #live = new Map<PackId, { readonly pack: PackInfo; readonly rank: number }>()
+  /** Packs that no catalog covers, oldest first. */
+  #uncovered: readonly PackInfo[] = []
   /** By the id of the pack, or {@link keyOf} the catalog. */
   #indexes = new Map<string, Promise<PackIndex>>()
   #large: { readonly pack: PackId; readonly index: PackIndex }[] = []
@@ -49,6 +52,8 @@ export class ObjectLookup {
   update(state: State): void {
     this.#state = state
     this.#live = new Map(state.packs.map((pack, rank) => [pack.id, { pack, rank }]))
+    const covered = new Set(state.catalogs.flatMap(({ covers }) => covers))
+    this.#uncovered = state.packs.filter(({ id }) => !covered.has(id))
     this.#opening = undefined
     const kept = new Set([...this.#live.keys(), ...state.catalogs.map(keyOf)])
     for (const key of this.#indexes.keys()) if (!kept.has(key)) this.#indexes.delete(key)
@@ -77,10 +82,16 @@ export class ObjectLookup {
   async find(oid: Oid): Promise<Located[]> {
     const bytes = encodeOid(oid)
     const { found, isStale } = await this.#findInCatalogs(bytes)
-    if (found.some((copy) => copy.pack.verified)) return found
-    if (isStale) return this.#findInEach(bytes)
-    this.#opening ??= this.#openUncovered()
-    await this.#opening
+    const [best] = found
+    if (best?.pack.verified) {
+      const older = this.#olderThan(best)
+      if (older.length === 0) return found
+      await this.#searchAll(older)
+    } else {
+      if (isStale) return this.#findInEach(bytes)
+      this.#opening ??= this.#searchAll(this.#uncovered)
+      await this.#opening
+    }
     for (const { pack, index } of this.#large)
       this.#push(found, pack, { index, ordinal: index.findBytes(bytes) })
     const small = this.#small.find(bytes)
@@ -133,9 +144,14 @@ export class ObjectLookup {
     return this.#sorted(found)
   }
 
-  async #openUncovered(): Promise<void> {
-    const covered = new Set(this.#state.catalogs.flatMap((catalog) => catalog.covers))
-    const packs = this.#state.packs.filter(({ id }) => !covered.has(id) && !this.#searched.has(id))
+  /** Verified packs that no catalog covers and that are older than that of a copy. */
+  #olderThan({ pack: { id } }: Located): PackInfo[] {
+    const rank = this.#rank(id)
+    return this.#uncovered.filter((pack) => pack.verified && this.#rank(pack.id) < rank)
+  }
+
+  async #searchAll(wanted: readonly PackInfo[]): Promise<void> {
+    const packs = wanted.filter(({ id }) => !this.#searched.has(id))
     for (let i = 0; i < packs.length; i += PARALLEL) {
       const batch = packs.slice(i, i + PARALLEL)
       const indexes = await Promise.all(batch.map((pack) => this.indexOf(pack)))
@@ -163,10 +179,13 @@ export class ObjectLookup {
     return true
   }
 
+  #rank(id: PackId): number {
+    return this.#live.get(id)?.rank ?? 0
+  }
+
   #sorted(found: Located[]): Located[] {
     if (found.length < 2) return found
-    const rank = ({ pack }: Located) =>
-      (this.#live.get(pack.id)?.rank ?? 0) + (pack.verified ? 0 : 2 ** 32)
+    const rank = ({ pack }: Located) => this.#rank(pack.id) + (pack.verified ? 0 : 2 ** 32)
     return found.sort((a, b) => rank(a) - rank(b))
   }
 }

@@ -248,6 +248,26 @@ describe('many packs', () => {
     expect((await objects.read(shared.oid)).body).toEqual(shared.body)
   })
 
+  it('are asked before a catalog when they are older than what it names, and verified', async () => {
+    const [shared, other] = [named('shared'), named('other')]
+    const place = new PackPlace()
+    await addPack(place, 'base', shared)
+    const { bytes, table } = await encodePack(nodeRuntime, [shared])
+    place.add('unverified', bytes, table, false)
+    const late = await encodePack(nodeRuntime, [shared, other])
+    place.add('late', late.bytes, late.table)
+    const index = await openPackIndexBytes(late.table.encodeIndex())
+    const catalog = await mergeIndexes([{ index, pack: 'late' }])
+    const read = async (start: number, end: number) => catalog.subarray(start, end)
+    place.catalogs = [{ covers: ['late'], size: catalog.length, read }]
+    await addPack(place, 'newest', shared, other)
+    const objects = await open(place)
+    const [oldest] = await objects.locate(shared.oid)
+    expect(oldest?.pack.id).toBe('base')
+    const [covered] = await objects.locate(other.oid)
+    expect(covered?.pack.id).toBe('late')
+  })
+
   it('are searched by their catalog, also when it is older than they are', async () => {
     const [one, two, three] = [named('one'), named('two'), named('three')]
     const covered = new PackPlace()
