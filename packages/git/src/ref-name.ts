@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { compareBytes, encodeName } from './bytes.ts'
 
 // Control characters and space, DEL, and what has a meaning in a revision or a pattern.
 // oxlint-disable-next-line no-control-regex
@@ -35,4 +36,9 @@ function hasRefForm(name: string): boolean {
   return name
     .split('/')
     .every((step) => step !== '' && !step.startsWith('.') && !step.endsWith('.lock'))
+}
+
+/** Orders names as Git orders refs: by their bytes. */
+export function compareNames(a: string, b: string): number {
+  return compareBytes(encodeName(a), encodeName(b))
 }

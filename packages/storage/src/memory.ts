@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { concat, encodeName, compareBytes } from '@datakit/git/bytes'
+import { concat } from '@datakit/git/bytes'
 import { MissingError, RefusedError, UnavailableError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
 import type {
@@ -24,6 +24,7 @@ import type {
   UpdateOutcome,
   UpdateRequest,
 } from '@datakit/git/place'
+import { compareNames } from '@datakit/git/ref-name'
 import {
   checkReceipt,
   checkRefConflicts,
@@ -362,8 +363,4 @@ function markVerified(repository: MemoryRepository, ids: readonly PackId[]): voi
 
 function versionOf(moment: Moment): string {
   return `${moment.repository}.${moment.number}`
-}
-
-function compareNames(a: string, b: string): number {
-  return compareBytes(encodeName(a), encodeName(b))
 }

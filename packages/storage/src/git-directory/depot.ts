@@ -14,9 +14,9 @@ import { resolve } from 'node:path'
 
 import { GitError, RefusedError, UnsupportedError } from '@datakit/git/error'
 import type { Depot } from '@datakit/git/place'
+import { compareNames } from '@datakit/git/ref-name'
 
 import { namesIn } from './object-directories.ts'
-import { compareNames } from './packed-refs.ts'
 import { placeOf, Repository, type GitDirectoryOptions, type GitDirectoryPlace } from './place.ts'
 import { checkServable, isGitDirectory } from './recognise.ts'
 

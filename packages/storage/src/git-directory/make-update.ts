@@ -16,7 +16,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 import { RefusedError, UnavailableError } from '@datakit/git/error'
 import type { Head, UpdateOutcome, UpdateRequest } from '@datakit/git/place'
-import { isRefName } from '@datakit/git/ref-name'
+import { compareNames, isRefName } from '@datakit/git/ref-name'
 
 import {
   checkReceipt,
@@ -35,7 +35,6 @@ import { encodeOwnState, type OwnState } from './own-state.ts'
 import { checkContained } from './pack-cover.ts'
 import { freshenPack } from './pack-files.ts'
 import { holdPack } from './pack-placing.ts'
-import { compareNames } from './packed-refs.ts'
 import { recoverUpdates } from './recover-updates.ts'
 import { brokenError } from './ref-files.ts'
 

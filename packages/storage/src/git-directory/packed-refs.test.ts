@@ -2,10 +2,11 @@ import { readFileSync, rmSync } from 'node:fs'
 
 import { decodeName, utf8 } from '@datakit/git/bytes'
 import { parseOid } from '@datakit/git/oid'
+import { compareNames } from '@datakit/git/ref-name'
 import { expect, it } from 'vitest'
 
 import { git, temporaryDirectory } from '../../test/git-sample.ts'
-import { compareNames, decodePackedRefs, encodePackedRefs } from './packed-refs.ts'
+import { decodePackedRefs, encodePackedRefs } from './packed-refs.ts'
 
 const ONE = parseOid('1'.repeat(40))
 const TWO = parseOid('2'.repeat(40))

@@ -9,9 +9,10 @@
  *
  * @module
  */
-import { compareBytes, concat, decodeName, encodeName, utf8 } from '@datakit/git/bytes'
+import { concat, decodeName, encodeName, utf8 } from '@datakit/git/bytes'
 import { MalformedError } from '@datakit/git/error'
 import { isOid, type Oid } from '@datakit/git/oid'
+import { compareNames } from '@datakit/git/ref-name'
 
 /** A line of the file. */
 export interface PackedRef {
@@ -46,14 +47,6 @@ export function encodePackedRefs(refs: readonly PackedRef[]): Uint8Array<ArrayBu
     parts.push(utf8(`${oid} `), encodeName(name), utf8(peeled ? `\n^${peeled}\n` : '\n'))
   }
   return concat(parts)
-}
-
-/** Order of names by their bytes, as Git sorts refs. */
-export function compareNames(a: string, b: string): number {
-  // Code units order like bytes except for surrogates, which come before U+E000 and stand for what comes after.
-  if (a === b) return 0
-  const simple = !/[\ud800-\uffff]/.test(a) && !/[\ud800-\uffff]/.test(b)
-  return simple ? (a < b ? -1 : 1) : compareBytes(encodeName(a), encodeName(b))
 }
 
 const LF = 10

@@ -18,10 +18,11 @@ import { MalformedError, UnavailableError } from '@datakit/git/error'
 import { isOid, type Oid } from '@datakit/git/oid'
 import type { Head, Ref } from '@datakit/git/place'
 import { isRefName } from '@datakit/git/ref-name'
+import { compareNames } from '@datakit/git/ref-name'
 
 import { isAbsent, pathOf } from './durable.ts'
 import { FileCache, stampOf } from './file-cache.ts'
-import { compareNames, decodePackedRefs, type PackedRef } from './packed-refs.ts'
+import { decodePackedRefs, type PackedRef } from './packed-refs.ts'
 
 /** The refs of one moment. */
 export interface RefSnapshot {

@@ -19,10 +19,11 @@ import type {
   UpdateOutcome,
   UpdateRequest,
 } from '@datakit/git/place'
+import { compareNames } from '@datakit/git/ref-name'
 import { checkRequest, digestUpdate } from '../update.ts'
 import { listAll, type Bucket } from './bucket.ts'
 import { decide } from './change.ts'
-import { compareNames, nameOfRoot, ROOT_PREFIX } from './keys.ts'
+import { nameOfRoot, ROOT_PREFIX } from './keys.ts'
 import { readSegment } from './overflow.ts'
 import { Repository } from './repository.ts'
 import type { Root } from './root.ts'

@@ -1,5 +1,6 @@
 /** What is special to R2; what it shares with other places is in the contract (`place.workerd.test.ts`). */
 import { env } from 'cloudflare:workers'
+import { ByteCache } from '@datakit/git/byte-cache'
 import { utf8 } from '@datakit/git/bytes'
 import { UnavailableError } from '@datakit/git/error'
 import { nameObject } from '@datakit/git/object'
@@ -12,7 +13,7 @@ import { faultyBucket, type Fault } from '../../test/faulty-bucket.ts'
 import { randomId } from '../update.ts'
 import { listAll, type Bucket } from './bucket.ts'
 import { r2Depot } from './depot.ts'
-import { pause } from './store.ts'
+import { pause, Store } from './store.ts'
 
 const bucket: Bucket = (env as unknown as { BUCKET: R2Bucket }).BUCKET
 
@@ -166,6 +167,24 @@ async function decided(place: Place, wish: UpdateRequest): Promise<UpdateOutcome
   const outcome = await place.update(wish)
   return outcome.state === 'done' || outcome.state === 'lost' ? outcome : undefined
 }
+
+it('says of bytes behind the end of an object that they are missing, and does not ask again', async () => {
+  const key = `test/${randomId()}`
+  await bucket.put(key, new Uint8Array(10))
+  for (const [start, end] of [
+    [5, 11],
+    [10, 11],
+    [400_000, 400_010],
+    [0, 11],
+  ] as const) {
+    for (const how of ['read', 'readOnce'] as const) {
+      const counted = faultyBucket(bucket)
+      const store = new Store(counted, new ByteCache(1_000_000))
+      await expect(store[how](key, start, end)).rejects.toMatchObject({ code: 'missing' })
+      expect(counted.calls.filter((call) => call.startsWith('get '))).toHaveLength(1)
+    }
+  }
+})
 
 it('keeps what was lost beside the root, which it does not write', async () => {
   const name = uniqueName()

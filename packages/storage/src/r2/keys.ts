@@ -15,7 +15,7 @@
  *
  * @module
  */
-import { compareBytes, encodeName, toHex } from '@datakit/git/bytes'
+import { toHex } from '@datakit/git/bytes'
 import { RefusedError } from '@datakit/git/error'
 import type { PackId } from '@datakit/git/place'
 
@@ -55,11 +55,6 @@ export function nameOfRoot(key: string): string | undefined {
   } catch {
     return undefined
   }
-}
-
-/** Orders names as Git orders refs: by their bytes. */
-export function compareNames(a: string, b: string): number {
-  return compareBytes(encodeName(a), encodeName(b))
 }
 
 /** A new id: the time in milliseconds since 1970 in twelve hexadecimal digits, then twenty random ones. */

@@ -124,9 +124,20 @@ export class Store {
     key: string,
     range: BucketRange | undefined,
   ): Promise<{ bytes: Uint8Array; size: number } | undefined> {
-    const found = await this.bucket.get(key, range && { range })
-    if (!found || !hasBody(found)) return undefined
+    const found = await this.bucket.get(key, range && { range }).catch(async (cause: unknown) => {
+      if (range && 'offset' in range) return this.#ifBehindEnd(key, range.offset, cause)
+      throw cause
+    })
+    if (!found) return undefined
+    if (!hasBody(found)) return { bytes: new Uint8Array(), size: found.size }
     return { bytes: new Uint8Array(await found.arrayBuffer()), size: found.size }
+  }
+
+  /** The object, if it is there and ends before `offset`: that is an error of the bucket, by which nobody can know it. */
+  async #ifBehindEnd(key: string, offset: number, cause: unknown): Promise<BucketObject | null> {
+    const found = await this.bucket.head(key)
+    if (found && found.size > offset) throw cause
+    return found
   }
 }
 

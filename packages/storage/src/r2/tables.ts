@@ -13,9 +13,10 @@ import { compareBytes, decodeName, encodeName, text, utf8 } from '@datakit/git/b
 import { MalformedError } from '@datakit/git/error'
 import { encodeOid, OID_BYTES, readOid, type Oid } from '@datakit/git/oid'
 import type { Ref } from '@datakit/git/place'
+import { compareNames } from '@datakit/git/ref-name'
 import { outlivedReceipts, type KeptReceipt } from '../update.ts'
 import { Fields } from './fields.ts'
-import { compareNames, objectKey } from './keys.ts'
+import { objectKey } from './keys.ts'
 import {
   decodeReceipt,
   encodeReceipt,
