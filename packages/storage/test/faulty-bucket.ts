@@ -17,6 +17,8 @@ export type Fault = 'none' | 'fail' | 'lose-answer' | 'repeat'
 export interface Faults {
   /** Two writes to a key less than so many milliseconds apart: the second is refused. */
   readonly writeInterval?: number
+  /** The same for two writes by whomever, in other isolates too: told by when the object was put. */
+  readonly sharedWriteInterval?: number
   /** How long every answer takes more than it would, in milliseconds. */
   readonly delay?: number
   /** Asked before each call. */
@@ -43,10 +45,16 @@ export function faultyBucket(bucket: Bucket, faults: Faults = {}): FaultyBucket 
     if (fault === 'lose-answer') throw new Error(`${method}: Network connection lost.`)
     return result
   }
+  const isTooSoon = async (key: string, now: number): Promise<boolean> => {
+    if (now - (written.get(key) ?? -Infinity) < (faults.writeInterval ?? 0)) return true
+    if (faults.sharedWriteInterval === undefined) return false
+    const found = await bucket.head(key)
+    return found !== null && now - found.uploaded.getTime() < faults.sharedWriteInterval
+  }
   const throttled = <T>(method: string, key: string, perform: () => Promise<T>): Promise<T> =>
-    call(method, key, () => {
+    call(method, key, async () => {
       const now = Date.now()
-      if (now - (written.get(key) ?? -Infinity) < (faults.writeInterval ?? 0)) {
+      if (await isTooSoon(key, now)) {
         throw new Error(
           `${method}: Reduce your concurrent request rate for the same object. (10058)`,
         )

@@ -1,10 +1,10 @@
 /**
- * A Worker that does to R2 what a test says: the end that runs in workerd of `r2-isolates.test.ts` and `r2-kill.test.ts`.
+ * A Worker that does to R2 what a test says: the end that runs in workerd of `r2-workers.test.ts`.
  *
  * @module
  */
 import { nodeRuntime } from '@datakit/git/runtime/node'
-import type { Place } from '@datakit/git/place'
+import type { Place, RefUpdate } from '@datakit/git/place'
 import type { Bucket } from '../src/r2/bucket.ts'
 import { r2Depot } from '../src/r2/depot.ts'
 import { faultyBucket } from './faulty-bucket.ts'
@@ -21,11 +21,19 @@ export interface CommitWish {
   readonly text: string
 }
 
+/** A wish to move refs, which no object has to be there for. */
+export interface MoveWish {
+  readonly repository: string
+  readonly id: string
+  readonly refs: readonly RefUpdate[]
+}
+
 /** What a test finds when it looks at a repository: the text of every ref, and the receipts that it asked for. */
 export interface Look {
   readonly refs: Record<string, string>
   readonly receipts: Record<string, string>
   readonly log: Record<string, number>
+  readonly version: string
 }
 
 interface Env {
@@ -35,13 +43,16 @@ interface Env {
 // oxlint-disable-next-line import/no-default-export -- a Worker is its module's default export
 export default {
   async fetch(message: Request, env: Env): Promise<Response> {
+    const { pathname, searchParams } = new URL(message.url)
+    const sharedWriteInterval = Number(searchParams.get('interval') ?? 0)
     // Answers come late, so that what is cut off has often happened already.
-    const depot = r2Depot(faultyBucket(env.BUCKET, { delay: 10 }))
-    const { pathname } = new URL(message.url)
+    const depot = r2Depot(faultyBucket(env.BUCKET, { delay: 10, sharedWriteInterval }))
     const body: unknown = await message.json()
     try {
-      // The two tests are the only callers and send nothing else.
+      // The tests are the only callers and send nothing else.
       if (pathname === '/commit') return Response.json(await commit(depot, body as CommitWish))
+      if (pathname === '/move') return Response.json(await moveRefs(depot, body as MoveWish))
+      if (pathname === '/refs') return Response.json(await list(depot, body as MoveWish))
       return Response.json(await look(depot, body as { repository: string; ids: string[] }))
     } catch (error) {
       return Response.json({ error: String(error) }, { status: 500 })
@@ -59,6 +70,16 @@ async function commit(depot: Depot, wish: CommitWish): Promise<unknown> {
   return place.update(request([move(wish.ref, from, object.oid)], { id: wish.id, addPacks }))
 }
 
+async function moveRefs(depot: Depot, { repository, id, refs }: MoveWish): Promise<unknown> {
+  const place = await depot.open(repository)
+  return place.update(request(refs, { id }))
+}
+
+async function list(depot: Depot, { repository }: { repository: string }): Promise<string[]> {
+  const state = await (await depot.open(repository)).read()
+  return (await collect(state.refs())).map(({ oid }) => oid)
+}
+
 async function look(depot: Depot, asked: { repository: string; ids: string[] }): Promise<Look> {
   const place = await depot.open(asked.repository)
   const state = await place.read()
@@ -71,7 +92,7 @@ async function look(depot: Depot, asked: { repository: string; ids: string[] }):
   }
   const receipts: Record<string, string> = {}
   for (const id of asked.ids) receipts[id] = (await state.receipt(id))?.outcome ?? 'none'
-  return { refs, receipts, log }
+  return { refs, receipts, log, version: state.version }
 }
 
 async function checkTrailer(place: Place, pack: { id: string; size: number }): Promise<void> {

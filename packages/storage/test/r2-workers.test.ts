@@ -10,19 +10,10 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterEach, expect, it } from 'vitest'
+import { cases, random } from '../../git/test/seed.ts'
 import { randomId } from '../src/update.ts'
-import type { CommitWish, Look } from './r2-worker.ts'
-
-const seed = Number(process.env['SEED'] ?? Date.now())
-
-/** Numbers from 0 up to 1, the same for the same seed. */
-function randomOf(start: number): () => number {
-  let state = start >>> 0
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return state / 2 ** 32
-  }
-}
+import type { CommitWish, Look, MoveWish } from './r2-worker.ts'
+import { move, oid } from './samples.ts'
 
 const directories: string[] = []
 const hosts: Host[] = []
@@ -81,9 +72,13 @@ async function ask<T>(url: string | undefined, path: string, body: unknown): Pro
 type Outcome = { readonly state: string; readonly retryAfter?: number }
 
 /** Asks again until the outcome is known. */
-async function settle(url: string | undefined, wish: CommitWish): Promise<string> {
+async function settle(
+  url: string | undefined,
+  wish: CommitWish | MoveWish,
+  path = 'refs' in wish ? 'move' : 'commit',
+): Promise<string> {
   for (;;) {
-    const { state, retryAfter } = await ask<Outcome>(url, 'commit', wish)
+    const { state, retryAfter } = await ask<Outcome>(url, path, wish)
     if (state === 'done' || state === 'lost') return state
     await new Promise((resolve) => setTimeout(resolve, retryAfter ?? 10))
   }
@@ -126,6 +121,57 @@ it('lets exactly one of 32 writers in four isolates win each round, and loses no
   for (const { ref, text } of own) expect(look.refs[ref]).toBe(text)
 })
 
+it('shows other isolates a change of many refs whole or not at all', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'r2-whole-'))
+  directories.push(directory)
+  const { urls } = await startHost(directory, 3)
+  const repository = 'team/config'
+  // So many that they go into a table of their own each time.
+  const names = Array.from({ length: 400 }, (_, i) => `refs/heads/topic-${i}`)
+  const moveAll = async (from: number, to: number) => {
+    const before = from === 0 ? undefined : oid(from)
+    const refs = names.map((name) => move(name, before, oid(to)))
+    expect(await settle(urls[0], { repository, id: randomId(), refs })).toBe('done')
+  }
+  await moveAll(0, 1)
+  let writing = true
+  const seen = new Set<string>()
+  const readers = [urls[1], urls[2]].map(async (url) => {
+    while (writing) {
+      const oids = await ask<string[]>(url, 'refs', { repository })
+      expect(oids).toEqual(names.map(() => oids[0]))
+      seen.add(oids[0] ?? '')
+    }
+  })
+  for (let i = 1; i <= 20; i++) await moveAll(i, i + 1)
+  writing = false
+  await Promise.all(readers)
+  console.log(`r2-workers.test.ts: ${seen.size} of 21 states seen`)
+  expect(seen.size).toBeGreaterThan(2)
+})
+
+// Seen to fail with losses put into the root: the version counts one swap for each loser, at a second apiece.
+it('takes one root a second from three isolates, and none for those who lose', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'r2-interval-'))
+  directories.push(directory)
+  const { urls } = await startHost(directory, 3)
+  const repository = 'team/config'
+  const writer = (i: number, ref: string) => {
+    const wish = { repository, id: randomId(), ref, before: undefined, text: `${ref} ${i}` }
+    return settle(urls[i % 3], wish, 'commit?interval=1000')
+  }
+  const six = Array.from({ length: 6 }, (_, i) => i)
+  const start = Date.now()
+  const outcomes = await Promise.all(six.map((i) => writer(i, 'refs/heads/main')))
+  expect(outcomes.toSorted()).toEqual(['done', 'lost', 'lost', 'lost', 'lost', 'lost'])
+  const own = await Promise.all(six.map((i) => writer(i, `refs/heads/own-${i}`)))
+  expect(new Set(own)).toEqual(new Set(['done']))
+  const { version } = await ask<Look>(urls[0], 'look', { repository, ids: [] })
+  expect(version).toMatch(/\.7$/)
+  console.log(`r2-workers.test.ts: 7 updates in ${Date.now() - start} ms`)
+  expect(Date.now() - start).toBeGreaterThan(6000)
+})
+
 /** One writer's ref: what was acknowledged last, and the wish that nobody answered. */
 interface Line {
   readonly ref: string
@@ -135,8 +181,7 @@ interface Line {
 }
 
 it('survives SIGKILL in the middle of updates, eight times', async () => {
-  console.log(`r2-workers.test.ts: seed ${seed}, 8 rounds`)
-  const random = randomOf(seed)
+  const next = random(cases(8).seed)
   const directory = mkdtempSync(join(tmpdir(), 'r2-kill-'))
   directories.push(directory)
   const repository = 'team/config'
@@ -148,7 +193,7 @@ it('survives SIGKILL in the middle of updates, eight times', async () => {
     const host = await startHost(directory, 2)
     await check(host, repository, lines)
     const writing = lines.map((line, i) => write(host.urls[i % 2], repository, line))
-    await new Promise((resolve) => setTimeout(resolve, 100 + 500 * random()))
+    await new Promise((resolve) => setTimeout(resolve, 100 + 500 * next()))
     host.kill()
     await Promise.all(writing)
     unanswered += lines.filter(({ open }) => open).length
