@@ -160,7 +160,7 @@ export interface Segment {
 }
 
 /** A line with the id of the older piece (or nothing), then a line of JSON for each line of the log. */
-function encodeSegment({ older, lines }: Segment): Uint8Array<ArrayBuffer> {
+export function encodeSegment({ older, lines }: Segment): Uint8Array<ArrayBuffer> {
   return utf8([older ?? '', ...lines.map((line) => JSON.stringify(encodeLine(line)))].join('\n'))
 }
 
