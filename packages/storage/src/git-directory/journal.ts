@@ -3,12 +3,12 @@
  *
  * Every update has a directory of its own, `datakit/journal/<random>.<owner>/`:
  *
- * - `plan` what it wants ({@link Plan}). Hard-linked to `datakit/update.lock` while the update runs, which makes our
+ * - `plan` what it wants. Hard-linked to `datakit/update.lock` while the update runs, which makes our
  *   updates of one repository follow one another in all processes.
  * - `lock-0`, `lock-1`, … hard-linked to Git's locks. A lock is ours if it is the same file as one of these, so that a
  *   lock of somebody else's is never removed, whenever we died.
  * - `<pack>.pack`, `.idx` and `.index`, hard-linked to the packs that become visible, see `pack-placing.ts`.
- * - `commit` the point of no return ({@link Decision}): with it the update is finished by whoever comes next, without it
+ * - `commit` the point of no return: with it the update is finished by whoever comes next, without it
  *   everything is undone. See `recover-updates.ts` for what becomes of it when locks were removed meanwhile.
  * - `moving`, from just before the first ref moves.
  *
@@ -17,11 +17,10 @@
  * @module
  */
 import { lstatSync, type Stats } from 'node:fs'
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 
 import { UnavailableError } from '@datakit/git/error'
-import type { Head, PackId, RefUpdate } from '@datakit/git/place'
 
 import {
   errorCode,
@@ -38,57 +37,33 @@ import {
   writeSynced,
   type NativePath,
 } from './durable.ts'
+import { decodeDecision, decodePlan, type Decision, type Plan } from './journal-format.ts'
 import { NOBODY, stateOfOwner, thisOwner } from './owner.ts'
-import type { ReflogLines } from './reflog.ts'
-
-/** What an update wants, as its journal keeps it. */
-export interface Plan {
-  readonly format: 1
-  /** Id and digest of the request, for the receipt. */
-  readonly id: string
-  readonly digest: string
-  /** Milliseconds since 1970. */
-  readonly at: number
-  readonly refs: readonly RefUpdate[]
-  readonly head: { readonly from: Head; readonly to: Head } | undefined
-  /** Staged packs that become visible. */
-  readonly packs: readonly PackId[]
-  /** Those of them that came with `verified: false`. */
-  readonly unverified: readonly PackId[]
-  readonly condemn: readonly PackId[]
-  readonly log: { readonly who: string; readonly why: string }
-  /** Git's locks that it takes, as paths below the Git directory, in the order in which it takes them. */
-  readonly locks: readonly string[]
-}
-
-/** What an update found to do when it held its locks: every step can be done twice. */
-export interface Decision {
-  /** Files of the journal that replace files of the Git directory, in this order. */
-  readonly replace: readonly { readonly file: string; readonly path: string }[]
-  /** Loose refs to remove behind that. */
-  readonly unlink: readonly string[]
-  /** Locks (by their number in the plan) that become the file that they lock, last of all. */
-  readonly publish: readonly { readonly lock: number; readonly path: string }[]
-  /** Lines for reflogs. */
-  readonly reflogs: readonly ReflogLines[]
-}
 
 /** How many refs share one file that their locks are links to; file systems allow at least 32,000 links. */
 const LINKS = 1000
 
-/** A journal of a container that nobody here can look into is taken from it after this time, in milliseconds. */
+/**
+ * A journal of a container that nobody here can look into is taken from it when it has given no sign of life for this
+ * time, in milliseconds.
+ */
 const UNSEEN = 60_000
+
+/** How often an update under way gives a sign of life, in milliseconds. */
+const HEARTBEAT = 10_000
 
 /** An update under way, or one that was found. */
 export class Journal {
   readonly #gitDirectory: string
   #name: string
   readonly plan: Plan | undefined
+  readonly #heart: NodeJS.Timeout
 
   private constructor(gitDirectory: string, name: string, plan: Plan | undefined) {
     this.#gitDirectory = gitDirectory
     this.#name = name
     this.plan = plan
+    this.#heart = setInterval(() => void this.#beat(), HEARTBEAT).unref()
   }
 
   /** Path of a file of the journal. */
@@ -112,7 +87,8 @@ export class Journal {
     const renamed = await ifThere(rename(`${root}/${name}`, `${root}/${mine}`).then(() => true))
     if (renamed === undefined) return undefined
     try {
-      return new Journal(gitDirectory, mine, decodePlan(await readIfThere(`${root}/${mine}/plan`)))
+      const bytes = await readIfThere(`${root}/${mine}/plan`)
+      return new Journal(gitDirectory, mine, bytes && decodePlan(bytes))
     } catch (error) {
       await ifThere(rename(`${root}/${mine}`, `${root}/${name}`))
       throw error
@@ -203,7 +179,7 @@ export class Journal {
   /** What was decided, `undefined` when the update never came to that. */
   async decision(): Promise<Decision | undefined> {
     const bytes = await readIfThere(this.path('commit'))
-    return bytes === undefined ? undefined : (JSON.parse(Buffer.from(bytes).toString()) as Decision)
+    return bytes === undefined ? undefined : decodeDecision(bytes)
   }
 
   /** Whether a file of the journal is there. */
@@ -271,14 +247,21 @@ export class Journal {
       if (this.holds(i)) await removeIfThere(this.#lockPath(i))
     }
     if (this.holdsEntry()) await removeIfThere(this.#updateLock)
+    clearInterval(this.#heart)
     await rm(this.path(''), { recursive: true, force: true })
   }
 
   /** Leaves a journal that cannot be finished at the moment to whoever comes next. */
   async abandon(): Promise<void> {
+    clearInterval(this.#heart)
     const name = `${this.#name.slice(0, this.#name.indexOf('.'))}.${NOBODY}`
     await ifThere(rename(this.path(''), `${this.#gitDirectory}/datakit/journal/${name}`))
     this.#name = name
+  }
+
+  /** Hooks and locks may take longer than others wait for a sign of life. */
+  async #beat(): Promise<void> {
+    await utimes(this.path(''), new Date(), new Date()).catch(() => undefined)
   }
 
   get #updateLock(): string {
@@ -369,15 +352,6 @@ async function isDead(root: string, name: string): Promise<boolean> {
   if (state !== 'unseen') return state === 'dead'
   const directory = await ifThere(stat(`${root}/${name}`))
   return directory !== undefined && Date.now() - directory.mtimeMs > UNSEEN
-}
-
-function decodePlan(bytes: Uint8Array | undefined): Plan | undefined {
-  try {
-    // Whatever can be parsed was written whole by `begin`.
-    return bytes === undefined ? undefined : (JSON.parse(Buffer.from(bytes).toString()) as Plan)
-  } catch {
-    return undefined
-  }
 }
 
 function lockedError(path: string): UnavailableError {

@@ -13,13 +13,15 @@
  *
  * @module
  */
+import { MalformedError } from '@datakit/git/error'
 import type { PackId } from '@datakit/git/place'
 
 import { sameHead } from '../update.ts'
 import { syncDirectory } from './durable.ts'
 import { concludeUpdate, finishUpdate, letGo, syncRefs, type Decided } from './finish-update.ts'
 import type { GitFiles } from './git-files.ts'
-import { Journal, type Plan } from './journal.ts'
+import { Journal } from './journal.ts'
+import type { Plan } from './journal-format.ts'
 import { encodeOwnState } from './own-state.ts'
 
 /** How long a lock of a stranger's is waited for, in milliseconds. */
@@ -51,10 +53,12 @@ export async function recoverUpdates(
 async function recover(files: GitFiles, journal: Journal, entered: boolean): Promise<boolean> {
   const { plan } = journal
   const decision = await journal.decision()
-  if (plan === undefined || decision === undefined) {
+  if (decision === undefined) {
     await journal.end()
     return false
   }
+  if (plan === undefined)
+    throw new MalformedError('an update that was decided', 'its plan in datakit/journal is cut')
   // Its end was begun already.
   if (files.receipts.find(plan.id)?.outcome === 'done') {
     await letGo(files, journal, plan)
