@@ -1,11 +1,14 @@
-import { readFileSync, rmSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 
 import { decodeName, utf8 } from '@datakit/git/bytes'
-import { parseOid } from '@datakit/git/oid'
-import { compareNames } from '@datakit/git/ref-name'
+import { EMPTY_TREE, parseOid } from '@datakit/git/oid'
+import { compareNames, isRefName } from '@datakit/git/ref-name'
+import fc from 'fast-check'
 import { expect, it } from 'vitest'
 
-import { git, temporaryDirectory } from '../../test/git-sample.ts'
+import { cases } from '../../../git/test/seed.ts'
+import { git, stockRefs, temporaryDirectory } from '../../test/git-sample.ts'
 import { decodePackedRefs, encodePackedRefs } from './packed-refs.ts'
 
 const ONE = parseOid('1'.repeat(40))
@@ -29,6 +32,48 @@ it('writes the bytes that git pack-refs writes', () => {
     rmSync(directory, { recursive: true, force: true })
   }
 })
+
+const step = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 8 })
+const names = fc.uniqueArray(
+  fc.array(step, { minLength: 1, maxLength: 3 }).map((steps) => `refs/heads/${steps.join('/')}`),
+  { minLength: 1, maxLength: 12 },
+)
+
+it('writes what git reads, and the other way, whatever the names are', { timeout: 60_000 }, () => {
+  const directory = temporaryDirectory()
+  try {
+    git(directory, 'init', '-q', '--bare', '-b', 'main')
+    const commit = git(directory, 'commit-tree', '-m', 'one', EMPTY_TREE)
+    fc.assert(
+      fc.property(names, (all) => {
+        const kept = all.filter((name) => isRefName(name))
+        // Of names that are file and directory at once, Git takes one.
+        const sound = kept.filter((name) => !kept.some((other) => name.startsWith(`${other}/`)))
+        rmSync(`${directory}/packed-refs`, { force: true })
+        const lines = sound.map((name) => `create ${name}\0${commit}\0`).join('')
+        updateRefs(directory, lines)
+        git(directory, 'pack-refs', '--all')
+        const packed = existsSync(`${directory}/packed-refs`)
+          ? readFileSync(`${directory}/packed-refs`)
+          : Buffer.of()
+        const refs = decodePackedRefs(packed)
+        expect(refs.map(({ name }) => name)).toEqual([...sound].sort(compareNames))
+        if (refs.length === 0) return
+        expect(Buffer.from(encodePackedRefs(refs))).toEqual(packed)
+        writeFileSync(`${directory}/packed-refs`, encodePackedRefs(refs))
+        expect(stockRefs(directory)).toEqual(refs.map(({ name, oid }) => `${name} ${oid}`))
+      }),
+      cases(25),
+    )
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+})
+
+/** Has git create refs, as `update-ref --stdin -z` takes them. */
+function updateRefs(directory: string, lines: string): void {
+  execFileSync('git', ['update-ref', '--stdin', '-z'], { cwd: directory, input: lines })
+}
 
 it('claims to have peeled everything only when it has', () => {
   const unknown = { name: 'refs/tags/x', oid: ONE, peeled: undefined }

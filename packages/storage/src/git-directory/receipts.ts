@@ -76,10 +76,16 @@ export class Receipts {
 function decodeReceipts(bytes: Uint8Array): ReadonlyMap<string, KeptReceipt> {
   const receipts = new Map<string, KeptReceipt>()
   for (const line of text(bytes).split('\n')) {
-    const [id, digest, at, outcome, version] = line.split(' ')
-    if (id === undefined || digest === undefined || version === undefined) continue
-    if (outcome !== 'done' && outcome !== 'lost') continue
-    receipts.set(id, { id, digest, at: Number(at), outcome, version })
+    const match = /^([0-9a-f]{32,}) ([0-9a-f]{40}) (\d+) (done|lost) ([0-9a-f]{40})$/.exec(line)
+    if (match === null) continue
+    const [, id = '', digest = '', at = '', outcome, version = ''] = match
+    receipts.set(id, {
+      id,
+      digest,
+      at: Number(at),
+      outcome: outcome === 'done' ? 'done' : 'lost',
+      version,
+    })
   }
   return receipts
 }
