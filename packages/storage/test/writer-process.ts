@@ -4,6 +4,7 @@
  * `race`: for each message `{ from, to }` moves `refs/heads/main` and answers how that ended.
  * `loop`: makes commits for ever, each an update with a pack, and prints `done N OID` behind each. Every third moves
  * `refs/heads/side` along, every fifth makes or deletes `refs/heads/now-and-then`, every seventh moves `HEAD`.
+ * `tell`: the same without `HEAD`, and prints `try ID OID` before and `done ID OID` behind each.
  *
  * @module
  */
@@ -21,7 +22,7 @@ const [, , kind, directory = ''] = process.argv
 
 const place = await openGitDirectory(directory)
 if (kind === 'race') race(place)
-else await loop(place)
+else await loop(place, kind === 'tell')
 
 function race(place: Place): void {
   process.on('message', async ({ from, to }: { from: Oid; to: Oid }) => {
@@ -31,7 +32,7 @@ function race(place: Place): void {
   process.send?.('ready')
 }
 
-async function loop(place: Place): Promise<void> {
+async function loop(place: Place, tells: boolean): Promise<void> {
   for (let i = 1; ; i++) {
     const state = await place.read()
     const main = await state.ref(MAIN)
@@ -41,10 +42,13 @@ async function loop(place: Place): Promise<void> {
     if (i % 3 === 0) refs.push({ name: 'refs/heads/side', from: side, to: commit.oid })
     if (i % 5 === 0) refs.push(await toggle(place, 'refs/heads/now-and-then', commit.oid))
     const to = { ref: i % 2 === 0 ? MAIN : 'refs/heads/side' }
-    const head = i % 7 === 0 ? { from: state.head, to } : undefined
+    const head = i % 7 === 0 && !tells ? { from: state.head, to } : undefined
     const addPacks = [await stageObjects(place, [commit, emptyTree])]
-    const outcome = await settle(place, request(refs, { addPacks, head }))
-    if (outcome.state === 'done') writeSync(1, `done ${i} ${commit.oid}\n`)
+    const wish = request(refs, { addPacks, head })
+    const name = tells ? wish.id : i
+    if (tells) writeSync(1, `try ${name} ${commit.oid}\n`)
+    const outcome = await settle(place, wish)
+    if (outcome.state === 'done') writeSync(1, `done ${name} ${commit.oid}\n`)
   }
 }
 

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import type { Oid } from '@datakit/git/oid'
 import { afterAll, afterEach, beforeEach, expect, it } from 'vitest'
 
+import { cases, random } from '../../../git/test/seed.ts'
 import {
   commitObject,
   emptyTree,
@@ -22,7 +23,6 @@ import { openGitDirectory } from './depot.ts'
 
 const MAIN = 'refs/heads/main'
 const program = fileURLToPath(new URL('../../test/writer-process.ts', import.meta.url))
-const seed = Number(process.env['SEED'] ?? Date.now())
 
 const cache = temporaryDirectory()
 
@@ -93,15 +93,14 @@ it(
   'loses nothing that was acknowledged when a writer is killed',
   { timeout: 120_000 },
   async () => {
-    console.log(`20 kills, SEED=${seed}`)
-    const random = randomOf(seed)
+    const next = random(cases(20).seed)
     let acknowledged: string | undefined
     for (let round = 0; round < 20; round++) {
       const writer = start('loop')
       let output = ''
       writer.stdout?.on('data', (piece: Buffer) => (output += piece.toString()))
       if (writer.stdout) await once(writer.stdout, 'data')
-      await new Promise((resolve) => setTimeout(resolve, random() * 120))
+      await new Promise((resolve) => setTimeout(resolve, next() * 120))
       writer.kill('SIGKILL')
       await once(writer, 'close')
       acknowledged = output.trimEnd().split('\n').at(-1)?.split(' ')[2] ?? acknowledged
@@ -117,11 +116,3 @@ it(
     }
   },
 )
-
-function randomOf(start: number): () => number {
-  let state = start >>> 0
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return state / 2 ** 32
-  }
-}
