@@ -199,7 +199,8 @@ export function addChild(
 
 /** The oid as a key of a map. */
 export function oidKey(oid: Uint8Array): string {
-  return String.fromCharCode(...oid)
+  // `apply` takes whatever is like an array, which its type does not say; spreading takes three times as long.
+  return String.fromCharCode.apply(undefined, oid as unknown as number[])
 }
 
 function treeLinks(body: Uint8Array): PackedLinks | undefined {
