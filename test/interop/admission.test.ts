@@ -2,6 +2,7 @@
  * More packs at once than fit into memory: those that do not fit are told to come again, and nothing is lost by it.
  */
 import { utf8 } from '@datakit/git/bytes'
+import { encodeSyncRequest, SYNC_TYPE } from '@datakit/git/protocol/sync'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 import { createApp } from '@datakit/server/app'
 import { memoryDepot } from '@datakit/storage/memory'
@@ -20,7 +21,15 @@ function push(body: BodyInit): Request {
   return new Request('http://127.0.0.1/config.git/git-receive-pack', init)
 }
 
-it('sends a push away while another one takes all the room, and takes it afterwards', async () => {
+function sync(body: Uint8Array<ArrayBuffer>): Request {
+  return new Request('http://127.0.0.1/config.git/sync', {
+    method: 'POST',
+    headers: { 'content-type': SYNC_TYPE, authorization: 'Bearer secret' },
+    body,
+  })
+}
+
+it('sends a push away while another one takes all the room, and nobody who brings no pack', async () => {
   const app = createApp({
     depot: memoryDepot(),
     runtime: nodeRuntime,
@@ -41,6 +50,18 @@ it('sends a push away while another one takes all the room, and takes it afterwa
   expect(second.status).toBe(503)
   expect(second.headers.get('retry-after')).toBe('5')
   expect(await second.text()).toContain('Nothing was changed; try again in a moment')
+  const pull = encodeSyncRequest({
+    id: '0'.repeat(32),
+    repository: undefined,
+    known: undefined,
+    haves: [],
+    updates: [],
+    head: undefined,
+    log: { who: 'Ada <ada@example.org>', why: 'sync' },
+    wantPack: true,
+    pack: 0,
+  })
+  expect((await app.fetch(sync(pull))).status).toBe(200)
   resolve()
   expect((await first).status).toBe(200)
   expect((await app.fetch(push('0000'))).status).toBe(200)

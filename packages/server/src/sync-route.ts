@@ -44,10 +44,13 @@ export async function syncRoute(context: RouteContext): Promise<Response> {
   const { objects, policy } = await repositories.openWith(context.policyOf, name)
   checkRefusal(name, policy.fetch.refusal)
   checkRepository(objects, message)
+  const take = (): Promise<SyncOutcome[]> => receive(context, { objects, message, reader, policy })
   const length = message.pack === 'chunked' ? undefined : message.pack
-  const outcomes = await context.admission.run(chargeOf(length), request.signal, () =>
-    receive(context, { objects, message, reader, policy }),
-  )
+  // Who brings no pack waits for none.
+  const outcomes =
+    length === 0
+      ? await take()
+      : await context.admission.run(chargeOf(length), request.signal, take)
   if (outcomes.some(({ outcome }) => outcome === 'done')) context.changed(objects.place)
   // What nobody asked for is read all the same: an answer in mid-request confuses proxies.
   for await (const _ of reader.rest());

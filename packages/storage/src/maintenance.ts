@@ -31,7 +31,7 @@ export interface CompactOptions {
 /** How often a merge that others were faster than is tried again. */
 const MAX_LOSSES = 5
 /** Bytes of packs and objects that are kept while a run goes on: a Worker has 128 MB for everything. */
-const CACHE = 24_000_000
+const CACHE = 8_000_000
 
 /** A merge that is ready to be published. */
 interface Merge {

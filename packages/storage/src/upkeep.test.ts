@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { blob, done, request, stage } from '../test/samples.ts'
 import { openGitDirectory } from './git-directory/depot.ts'
 import { memoryPlace } from './memory.ts'
@@ -71,6 +71,19 @@ it('runs once for many changes, and takes in those that come while it runs', asy
   await first
   expect(await packIds(place)).toHaveLength(1)
   expect(problems).toEqual([])
+})
+
+it('begins anew where a run was cut off without a word', async () => {
+  const place = memoryPlace()
+  await keepEach(place, values)
+  const stuck: Place = { ...place, read: () => new Promise(() => {}) }
+  const schedule = new UpkeepSchedule(nodeRuntime, { delay: 1, log: () => {} })
+  const now = vi.spyOn(Date, 'now').mockReturnValue(1_000_000)
+  void schedule.changed('a', stuck)
+  now.mockReturnValue(1_000_000 + 6 * 60_000)
+  await schedule.changed('a', place)
+  now.mockRestore()
+  expect(await packIds(place)).toHaveLength(1)
 })
 
 it('reports a place that fails, and does not reject', async () => {

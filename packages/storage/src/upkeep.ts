@@ -78,12 +78,14 @@ export interface UpkeepScheduleOptions extends UpkeepOptions {
 }
 
 const DELAY = 2000
+/** After this long a run is given up: a Worker ends work behind a request without a word. In milliseconds. */
+const LOST = 5 * 60_000
 
 /** Keeps repositories up, each a while after it changed and once for many changes. */
 export class UpkeepSchedule {
   readonly #runtime: Runtime
   readonly #options: UpkeepScheduleOptions
-  readonly #running = new Map<string, Promise<void>>()
+  readonly #running = new Map<string, { readonly run: Promise<void>; readonly since: number }>()
   readonly #stop = new AbortController()
 
   constructor(runtime: Runtime, options: UpkeepScheduleOptions) {
@@ -94,16 +96,18 @@ export class UpkeepSchedule {
   /** Says that a repository changed. Resolves when the upkeep that follows is over; never rejects. */
   changed(name: string, place: Place): Promise<void> {
     const running = this.#running.get(name)
-    if (running !== undefined) return running
-    const run = this.#run(place).finally(() => this.#running.delete(name))
-    this.#running.set(name, run)
+    if (running !== undefined && Date.now() - running.since < LOST) return running.run
+    const run = this.#run(place).finally(() => {
+      if (this.#running.get(name)?.run === run) this.#running.delete(name)
+    })
+    this.#running.set(name, { run, since: Date.now() })
     return run
   }
 
   /** Breaks off what runs, and resolves when nothing does. */
   async close(): Promise<void> {
     this.#stop.abort()
-    await Promise.all(this.#running.values())
+    await Promise.all([...this.#running.values()].map(({ run }) => run))
   }
 
   async #run(place: Place): Promise<void> {

@@ -26,7 +26,7 @@ export interface DamagedPack {
 
 const STEP = 1024 * 1024
 /** Bytes of packs and objects that are kept meanwhile. */
-const CACHE = 24_000_000
+const CACHE = 8_000_000
 
 /**
  * Verifies every live pack that is not, oldest first, and marks it. Packs that fail stay as they are, and are told.
