@@ -77,6 +77,9 @@ async function everyTest(): Promise<number> {
 }
 
 async function someTests(options: readonly string[]): Promise<number> {
+  // A journey through the app of before would say nothing of the sources; nothing is built when they did not change.
+  const { ensureWeb } = await import('./web-build.ts')
+  await ensureWeb()
   return (await useChromium()) || (await vitest([], options))
 }
 
