@@ -7,7 +7,14 @@ import { createHash } from 'node:crypto'
 import { deflateSync, inflateSync } from 'node:zlib'
 
 import { MalformedError } from '../error.ts'
+import { inflateZlib } from '../inflate.ts'
 import type { Hasher, Runtime } from '../runtime.ts'
+
+/**
+ * Bodies up to this many bytes are inflated by this package: each call of node:zlib sets up an engine, which takes longer
+ * than they do (20,000 bodies of 120 bytes in workerd: 0.36 s, and 0.05 s by ours; at 2,000 bytes they are even there, at 400 in Node).
+ */
+const SMALL_BODY = 512
 
 /** Compression and hashing by node:zlib and node:crypto. */
 export const nodeRuntime: Runtime = {
@@ -27,12 +34,16 @@ export const nodeRuntime: Runtime = {
     return Promise.resolve(ownBytes(deflateSync(body, { level })))
   },
   inflate(bytes, start, end, size) {
-    const inflated = inflateWith(bytes.subarray(start, end), size)
+    const inflated =
+      size <= SMALL_BODY
+        ? inflateZlib(bytes, { start, end, size })
+        : inflateWith(bytes.subarray(start, end), size)
     if (inflated === undefined)
       throw new MalformedError('a zlib stream', `it is cut short: expected ${size} bytes`)
     return inflated.body
   },
   inflateOpen(bytes, start, size) {
+    if (size <= SMALL_BODY) return inflateZlib(bytes, { start, end: bytes.length, size })
     return inflateWith(bytes.subarray(start), size)
   },
 }
