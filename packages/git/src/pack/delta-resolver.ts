@@ -1,8 +1,9 @@
 /**
- * DeltaResolver: the second pass over a pack that is read, which makes objects of its deltas.
+ * DeltaResolver: makes objects of the deltas of a pack that is read.
  *
- * Depth first from each whole object, so that a base is there while all that is made of it directly is made. A body that
- * was let go of is made again from what the writer holds.
+ * Most at once, in the first pass: writers of packs put a delta soon after its base, whose body is still here then. What is
+ * left is made in a second pass, depth first from each object that is known, so that a base is there while all that is made
+ * of it directly is made. A body that was let go of is made again from what the writer holds.
  *
  * @module
  */
@@ -20,7 +21,7 @@ import { objectNameBytes } from './object-name.ts'
 import { checkSize, spend, type PackBudget } from './pack-limits.ts'
 import type { PackTable } from './pack-table.ts'
 
-/** What the first pass leaves, and what else the second needs. */
+/** What both passes share. */
 export interface ResolverParts {
   readonly runtime: Runtime
   readonly writer: Pick<PackWriter, 'read'>
@@ -56,17 +57,29 @@ export class DeltaResolver {
     this.#parts = parts
   }
 
+  /** Makes the object of a delta whose base is known and still here; `undefined` when it has to wait for the second pass. */
+  makeNow(entry: number, delta: Uint8Array): Promise<void> | undefined {
+    const { entries, bodies, table } = this.#parts
+    const base = entries.base(entry)
+    const row = base === NONE ? NONE : entries.row(base)
+    const body = row === NONE ? undefined : bodies.get(base)
+    if (body === undefined) return undefined
+    return this.#makeAtOnce(entry, { type: table.type(row), body, oid: table.oidBytes(row) }, delta)
+  }
+
   /**
-   * Resolves everything; gives the bases that are not in the pack.
+   * Resolves what is left; gives the bases that are not in the pack.
    *
    * @throws MissingError when a base is nowhere
    * @throws MalformedError when a delta is corrupt, an object twice in the pack, or deltas go in a circle
    */
   async run(): Promise<Oid[]> {
     const { entries, table } = this.#parts
+    entries.linkChildren()
     for (let entry = 0; entry < entries.count; entry++) {
-      if (entries.isDelta(entry)) continue
-      if (entries.hasWaiting) entries.adopt(entry, table.oid(entries.row(entry)))
+      const row = entries.row(entry)
+      if (row === NONE) continue
+      if (entries.hasWaiting) entries.adopt(entry, table.oid(row))
       if (entries.firstChild(entry) !== NONE)
         await this.#descend(this.#frameOf(entry), this.#typeOf(entry))
     }
@@ -120,7 +133,7 @@ export class DeltaResolver {
     return {
       entry,
       oid: table.oidBytes(entries.row(entry)).slice(),
-      child: entries.firstChild(entry),
+      child: entries.takeChildren(entry),
       body,
     }
   }
@@ -131,7 +144,7 @@ export class DeltaResolver {
 
   /** Makes everything that is made of the base in `root`, directly or not. */
   async #descend(root: Frame, type: ObjectType): Promise<void> {
-    const { entries, bodies } = this.#parts
+    const { entries, bodies, table } = this.#parts
     const stack = [root]
     for (let frame = stack.at(-1); frame !== undefined; frame = stack.at(-1)) {
       const child = frame.child
@@ -144,6 +157,7 @@ export class DeltaResolver {
       frame.body = base
       const made = this.#make(child, { type, body: base, oid: frame.oid })
       const body = made instanceof Uint8Array ? made : await made
+      if (entries.hasWaiting) entries.adopt(child, table.oid(entries.row(child)))
       if (entries.firstChild(child) === NONE) continue
       if (frame.child === NONE) stack.pop()
       else this.#setAside(frame)
@@ -156,6 +170,17 @@ export class DeltaResolver {
     if (frame.entry === NONE || frame.body === undefined) return
     this.#parts.bodies.set(frame.entry, frame.body, frame.body.length + 100)
     frame.body = undefined
+  }
+
+  async #makeAtOnce(
+    entry: number,
+    base: GitObject & { oid: Uint8Array },
+    delta: Uint8Array,
+  ): Promise<void> {
+    const body = this.#apply(base.body, delta)
+    const oid = await objectNameBytes(this.#parts.runtime, { type: base.type, body })
+    await this.#add(entry, base, { oid, body, delta })
+    this.#parts.bodies.set(entry, body, body.length + 100)
   }
 
   /** Makes one object, and a row of it; gives its body. A promise only where something has to be waited for. */
@@ -210,7 +235,6 @@ export class DeltaResolver {
         `The pack has more than ${limits.depth} deltas one on the other`,
       )
     }
-    if (entries.hasWaiting) entries.adopt(entry, readOid(oid))
     const called = onObject === undefined ? undefined : onObject({ type, body, oid: readOid(oid) })
     return called === undefined ? body : called.then(() => body)
   }

@@ -147,11 +147,18 @@ export class EntryTable {
     return this.#siblings[i] ?? NONE
   }
 
-  /** Lists, for each entry, the OFS_DELTAs that it is the base of. Call once, when all entries are here. */
+  /** The first of its children, who are not listed any more: whoever takes them sees to them. */
+  takeChildren(i: number): number {
+    const first = this.firstChild(i)
+    this.#children[i] = NONE
+    return first
+  }
+
+  /** Lists, for each entry, the OFS_DELTAs of it that are not resolved. Call once, when all entries are here. */
   linkChildren(): void {
     for (let i = this.#count - 1; i >= 0; i--) {
       const base = this.#bases[i] ?? NONE
-      if (base < 0) continue
+      if (base < 0 || this.row(i) !== NONE) continue
       this.#siblings[i] = this.#children[base] ?? NONE
       this.#children[base] = i
     }

@@ -1,9 +1,9 @@
 /**
  * Reading a pack that comes from outside: every object inflated, its deltas resolved, and named.
  *
- * The first pass takes the stream as it comes, hands it on to the writer and names whole objects. The second resolves
- * the deltas, bases first and depth first, so that each base is made once; what does not fit into memory is read again
- * from the writer. Nothing that a header announces is allocated before the bytes that it takes are there.
+ * The first pass takes the stream as it comes, hands it on to the writer and names whole objects, and those made of
+ * bases that are still at hand. The second resolves the other deltas, bases first and depth first, so that each base is
+ * made once; what does not fit into memory is read again from the writer. Nothing that a header announces is allocated before the bytes that it takes are there.
  *
  * Spec: https://git-scm.com/docs/pack-format
  *
@@ -76,10 +76,8 @@ export async function readPack(
   try {
     const scan = new PackScan(input, options, limits)
     const trailer = await scan.run()
-    const { table, entries, bodies, deltas } = scan
-    const resolver = new DeltaResolver({ ...options, table, entries, bodies, deltas, limits })
-    const outside = await resolver.run()
-    return { table, trailer, size: input.offset, outside }
+    const outside = await scan.resolver.run()
+    return { table: scan.table, trailer, size: input.offset, outside }
   } finally {
     await input.close()
   }
@@ -88,31 +86,40 @@ export async function readPack(
 /** The first pass. */
 class PackScan {
   readonly table = new PackTable()
-  readonly entries = new EntryTable()
-  /** Bodies of whole objects, by entry. */
-  readonly bodies: ByteCache<number, Uint8Array>
-  /** Deltas, by entry. */
-  readonly deltas: ByteCache<number, Uint8Array>
-  readonly limits: PackBudget
+  /** Makes what is a delta, now and in the second pass. */
+  readonly resolver: DeltaResolver
+  readonly #entries = new EntryTable()
+  /** Bodies, by entry. */
+  readonly #bodies: ByteCache<number, Uint8Array>
+  /** Deltas that have to wait, by entry. */
+  readonly #deltas: ByteCache<number, Uint8Array>
+  readonly #limits: PackBudget
   readonly #input: PackInput
   readonly #options: ReadPackOptions
 
   constructor(input: PackInput, options: ReadPackOptions, limits: PackBudget) {
     this.#input = input
     this.#options = options
-    this.limits = limits
+    this.#limits = limits
     const cache = options.cache ?? 48 * 1024 * 1024
-    this.bodies = new ByteCache(cache / 2)
-    this.deltas = new ByteCache(cache / 2)
+    this.#bodies = new ByteCache(cache / 2)
+    this.#deltas = new ByteCache(cache / 2)
+    const [entries, bodies, deltas] = [this.#entries, this.#bodies, this.#deltas]
+    this.resolver = new DeltaResolver({
+      ...options,
+      table: this.table,
+      entries,
+      bodies,
+      deltas,
+      limits,
+    })
   }
 
   /** Reads everything; gives the trailer. */
   async run(): Promise<Uint8Array<ArrayBuffer>> {
     const count = await this.#readCount()
     for (let i = 0; i < count; i++) await this.#readEntry()
-    const trailer = await this.#input.finish()
-    this.entries.linkChildren()
-    return trailer
+    return this.#input.finish()
   }
 
   async #readCount(): Promise<number> {
@@ -123,10 +130,10 @@ class PackScan {
     const version = view.getUint32(4)
     if (version !== 2 && version !== 3) throw malformed(`its version is ${version}, expected 2`)
     const count = view.getUint32(8)
-    if (count > this.limits.objects) {
+    if (count > this.#limits.objects) {
       throw new RefusedError(
         'too-many',
-        `The pack has ${count} objects, at most ${this.limits.objects} are taken`,
+        `The pack has ${count} objects, at most ${this.#limits.objects} are taken`,
       )
     }
     await this.#input.take(12)
@@ -136,19 +143,21 @@ class PackScan {
   async #readEntry(): Promise<void> {
     const input = this.#input
     const header = await this.#readHeader()
-    checkSize(header.size, this.limits)
+    checkSize(header.size, this.#limits)
     const { body, used } = await this.#inflate(header)
     const length = header.length + used
     const offset = input.offset
-    const base = header.distance === undefined ? NONE : this.entries.at(offset - header.distance)
+    const base = header.distance === undefined ? NONE : this.#entries.at(offset - header.distance)
     if (header.distance !== undefined && base === NONE)
       throw malformed(`no entry begins where the base at ${offset} is`)
     const crc = crc32(input.bytes, 0, 0, length)
     const { length: head, size, base: baseOid } = header
-    const entry = this.entries.add({ offset, length, head, size, crc, base, baseOid })
+    const entry = this.#entries.add({ offset, length, head, size, crc, base, baseOid })
     await input.take(length)
-    if (header.type === undefined) this.deltas.set(entry, body, size + 100)
-    else await this.#addWhole(entry, header.type, body)
+    if (header.type !== undefined) return this.#addWhole(entry, header.type, body)
+    const made = this.resolver.makeNow(entry, body)
+    if (made === undefined) this.#deltas.set(entry, body, size + 100)
+    else await made
   }
 
   async #readHeader(): Promise<EntryHeader> {
@@ -173,10 +182,11 @@ class PackScan {
   }
 
   async #addWhole(entry: number, type: ObjectType, body: Uint8Array): Promise<void> {
-    spend(body.length, this.limits)
+    spend(body.length, this.#limits)
     const named = objectNameBytes(this.#options.runtime, { type, body })
     const oid = named instanceof Uint8Array ? named : await named
-    const { entries, table } = this
+    const { table } = this
+    const entries = this.#entries
     const row = { oid, type, size: body.length, base: undefined, links: readLinks(type, body) }
     entries.setRow(
       entry,
@@ -187,7 +197,7 @@ class PackScan {
         crc: entries.crc(entry),
       }),
     )
-    this.bodies.set(entry, body, body.length + 100)
+    this.#bodies.set(entry, body, body.length + 100)
     const { onObject } = this.#options
     const called = onObject === undefined ? undefined : onObject({ type, body, oid: readOid(oid) })
     if (called !== undefined) await called
