@@ -2,13 +2,13 @@
  * Git's own smart HTTP server: `git http-backend` behind a Node server that speaks CGI with it. The judge of our client,
  * and the peer of our server in the benchmark.
  *
- * Spec: https://git-scm.com/docs/git-http-backend, RFC 3875
+ * Spec: https://git-scm.com/docs/git-http-backend
  *
  * @module
  */
-import { spawn } from 'node:child_process'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { answerByCgi, cgiEnvironment } from './cgi.ts'
 
 /** What came in, for tests that look at the wire. */
 export interface RecordedRequest {
@@ -83,57 +83,17 @@ function record(request: IncomingMessage, requests: RecordedRequest[]): void {
 }
 
 function run(root: string, request: IncomingMessage, response: ServerResponse): void {
-  const child = spawn('git', ['http-backend'], {
-    env: environment(root, request),
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  child.stdin.on('error', () => undefined)
-  request.pipe(child.stdin)
-  response.on('close', () => child.kill())
-  let head = Buffer.alloc(0)
-  const onHead = (piece: Buffer): void => {
-    head = Buffer.concat([head, piece])
-    const end = head.indexOf('\r\n\r\n')
-    if (end === -1) return
-    child.stdout.off('data', onHead)
-    writeHead(response, head.subarray(0, end).toString())
-    response.write(head.subarray(end + 4))
-    child.stdout.pipe(response)
-  }
-  child.stdout.on('data', onHead)
-  child.stdout.on('end', () => {
-    if (!response.headersSent) response.writeHead(500).end()
-  })
-}
-
-function writeHead(response: ServerResponse, head: string): void {
-  let status = 200
-  for (const line of head.split('\r\n')) {
-    const [name = '', value = ''] = line.split(/: (.*)/s)
-    if (name === 'Status') status = Number.parseInt(value, 10)
-    else response.setHeader(name, value)
-  }
-  response.writeHead(status)
-}
-
-function environment(root: string, request: IncomingMessage): NodeJS.ProcessEnv {
-  const url = new URL(request.url ?? '/', 'http://localhost')
-  const header = (name: string): string => request.headers[name]?.toString() ?? ''
-  return {
+  const { pathname } = new URL(request.url ?? '/', 'http://localhost')
+  const environment = {
     ...process.env,
+    ...cgiEnvironment(request),
     GIT_PROJECT_ROOT: root,
     GIT_HTTP_EXPORT_ALL: '1',
     GIT_CONFIG_COUNT: '1',
     GIT_CONFIG_KEY_0: 'http.receivepack',
     GIT_CONFIG_VALUE_0: 'true',
-    REQUEST_METHOD: request.method ?? 'GET',
-    PATH_INFO: decodeURIComponent(url.pathname),
-    QUERY_STRING: url.search.slice(1),
-    CONTENT_TYPE: header('content-type'),
-    CONTENT_LENGTH: header('content-length'),
-    HTTP_CONTENT_ENCODING: header('content-encoding'),
-    GIT_PROTOCOL: header('git-protocol'),
-    REMOTE_ADDR: '127.0.0.1',
+    PATH_INFO: decodeURIComponent(pathname),
     REMOTE_USER: 'ada',
   }
+  answerByCgi({ command: ['git', 'http-backend'], environment }, request, response)
 }

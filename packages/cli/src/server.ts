@@ -3,16 +3,23 @@
  *
  * @module
  */
-import { serve, type ServerType } from '@hono/node-server'
+import { serve, type HttpBindings, type ServerType } from '@hono/node-server'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 import { LOOPBACK_HOSTS, type Access } from '@datakit/server/access'
 import { createApp } from '@datakit/server/app'
 import { gitDirectoryDepot } from '@datakit/storage/git-directory'
 import { UpkeepSchedule } from '@datakit/storage/upkeep'
 import { mkdir, stat } from 'node:fs/promises'
+import {
+  createServer,
+  type RequestListener,
+  type ServerOptions as HttpServerOptions,
+} from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { dirname, resolve } from 'node:path'
 import { directoryPolicy, isKeptUp } from './directory-policy.ts'
+import { likeGit } from './git-headers.ts'
+import { pusher } from './pusher.ts'
 import { webFile } from './web-files.ts'
 
 /** How a server is started. */
@@ -53,18 +60,24 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   await makeFolder(resolve(options.root))
   const depot = gitDirectoryDepot(resolve(options.root), { create: true })
   const upkeep = new UpkeepSchedule(nodeRuntime, { log: (problem) => console.error(problem) })
+  const addresses = new WeakMap<Request, string | undefined>()
   const app = createApp({
     depot,
     runtime: nodeRuntime,
     access,
     policyOf: directoryPolicy,
+    whoPushes: (request) => pusher(request, addresses.get(request), process.env),
     limits: { receivingBytes: RECEIVING },
     assets: (request) => webFile(request, options.web),
     afterChange: ({ name, place }) => {
       if (isKeptUp(place)) void upkeep.changed(name, place)
     },
   })
-  const server = await listen(app.fetch, options)
+  const answer = (request: Request, connection: HttpBindings): Response | Promise<Response> => {
+    addresses.set(request, connection.incoming.socket.remoteAddress)
+    return app.fetch(request, connection)
+  }
+  const server = await listen(answer, options)
   const sockets = trackSockets(server)
   const { port } = server.address() as AddressInfo
   return {
@@ -112,16 +125,29 @@ function isLoopback(host: string): boolean {
 }
 
 function listen(
-  fetch: Parameters<typeof serve>[0]['fetch'],
+  answer: (request: Request, connection: HttpBindings) => Response | Promise<Response>,
   options: ServerOptions,
 ): Promise<ServerType> {
   return new Promise((resolveServer, reject) => {
-    const server = serve({ fetch, hostname: options.host, port: options.port }, () =>
-      resolveServer(server),
+    const server = serve(
+      {
+        // It is told of connections over HTTP/1.1 alone, since that is what is made below.
+        fetch: (request, connection) => answer(request, connection as HttpBindings),
+        hostname: options.host,
+        port: options.port,
+        createServer: makeServer,
+      },
+      () => resolveServer(server),
     )
     server.on('error', (error: NodeJS.ErrnoException) => reject(listenError(error, options)))
   })
 }
+
+const makeServer = ((options: HttpServerOptions, answer: RequestListener) =>
+  createServer(options, (request, response) => {
+    likeGit(response)
+    answer(request, response)
+  })) as typeof createServer
 
 function listenError(error: NodeJS.ErrnoException, { host, port }: ServerOptions): Error {
   const place = `${host}:${port}`

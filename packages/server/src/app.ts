@@ -3,7 +3,7 @@
  *
  * | route | what |
  * | --- | --- |
- * | `GET /NAME.git/info/refs?service=…` | Git's advertisement |
+ * | `GET /NAME.git/info/refs?service=…` | Git's advertisement; `.git` may be left out here and in the next two |
  * | `POST /NAME.git/git-upload-pack` | clone and fetch |
  * | `POST /NAME.git/git-receive-pack` | push |
  * | `POST /NAME.git/sync` | two-way sync of our own clients, `docs/sync-protocol.md` |
@@ -34,6 +34,8 @@ export interface AppOptions {
   readonly limits?: Partial<Limits>
   /** What each repository allows; everything when left out. */
   readonly policyOf?: PolicyOf
+  /** Who is written into the log of the refs that a push moves, as `NAME <MAIL>`; somebody when left out. */
+  readonly whoPushes?: (request: Request) => string
   /** Called after a request that may have changed a repository; nothing waits for it. */
   readonly afterChange?: (change: RepositoryChange) => void
   /** Told of every error that nobody expected. Writes to the console when left out. */
@@ -57,15 +59,21 @@ export interface RouteContext {
   readonly runtime: Runtime
   readonly limits: Limits
   readonly policyOf: PolicyOf
+  readonly whoPushes: (request: Request) => string
   /** Who receives a pack asks here first. */
   readonly admission: Admission
   /** To be called when the repository may have changed. */
   readonly changed: (place: Place) => void
 }
 
+/** Who moved a ref, where nobody says. */
+const SOMEBODY = 'git push <git@localhost>'
+
 type Route = (context: RouteContext) => Promise<Response>
 
-const gitRepository = '/:repository{.+\\.git}'
+/** With `.git` or without it, and `/.git` of a working tree, as Git's own server takes them. */
+const repository = '/:repository{.+}'
+const ourRepository = '/:repository{.+\\.git}'
 
 /** The app, to be mounted as `app.fetch` in a Worker, under Node or in a test. */
 export function createApp(options: AppOptions): Hono {
@@ -74,6 +82,7 @@ export function createApp(options: AppOptions): Hono {
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
   const admission = new Admission(limits.receivingBytes, limits.receivingPatience)
   const policyOf = options.policyOf ?? (() => OPEN_POLICY)
+  const whoPushes = options.whoPushes ?? (() => SOMEBODY)
   const log = options.log ?? ((error: unknown) => console.error(error))
 
   const guarded =
@@ -91,6 +100,7 @@ export function createApp(options: AppOptions): Hono {
           runtime: options.runtime,
           limits,
           policyOf,
+          whoPushes,
           changed,
           admission,
         })
@@ -100,10 +110,10 @@ export function createApp(options: AppOptions): Hono {
     }
 
   app.use(securityHeaders)
-  app.get(`${gitRepository}/info/refs`, guarded(advertiseRefs, problemText))
-  app.post(`${gitRepository}/git-upload-pack`, guarded(uploadPackRoute, problemText))
-  app.post(`${gitRepository}/git-receive-pack`, guarded(receivePackRoute, problemText))
-  app.post(`${gitRepository}/sync`, guarded(syncRoute, problemJson))
+  app.get(`${repository}/info/refs`, guarded(advertiseRefs, problemText))
+  app.post(`${repository}/git-upload-pack`, guarded(uploadPackRoute, problemText))
+  app.post(`${repository}/git-receive-pack`, guarded(receivePackRoute, problemText))
+  app.post(`${ourRepository}/sync`, guarded(syncRoute, problemJson))
   app.get('/repositories', guarded(listRoute, problemJson))
   const noRoute = guarded(noSuchRoute, problemText)
   app.all('*', (c) => {
@@ -129,7 +139,7 @@ function waitUntil(c: Context, work: Promise<unknown>): void {
 /** The name of the repository that a request is about; `undefined` when it is about none. */
 function nameOf(c: Context): string | undefined {
   const path = c.req.param('repository') ?? /^\/(.+\.git)(?:\/|$)/.exec(c.req.path)?.[1]
-  return path?.replace(/\.git$/, '')
+  return path?.replace(/\/?\.git$/, '')
 }
 
 async function listRoute({ repositories }: RouteContext): Promise<Response> {
@@ -184,8 +194,11 @@ const policy = [
   "frame-ancestors 'none'",
 ].join('; ')
 
+/** They tell a browser what a page may do; what Git is answered has the headers of Git's own server alone. */
 async function securityHeaders(c: Context, next: () => Promise<void>): Promise<void> {
   await next()
+  const isForGit = c.res.headers.get('content-type')?.startsWith('application/x-git-') === true
+  if (isForGit && !c.req.raw.headers.has('sec-fetch-site')) return
   // An answer that came from elsewhere (static assets) may have headers that cannot be changed.
   c.res = new Response(c.res.body, c.res)
   c.res.headers.set('content-security-policy', policy)

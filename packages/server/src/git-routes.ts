@@ -17,9 +17,6 @@ import { checkRefusal } from './policy.ts'
 import { ProblemError } from './problem.ts'
 import { receiveLimits } from './rules.ts'
 
-/** Who moved a ref, where the protocol does not say. */
-const SOMEBODY = 'git push <git@localhost>'
-
 const UPLOAD = 'git-upload-pack'
 const RECEIVE = 'git-receive-pack'
 
@@ -86,7 +83,7 @@ export async function receivePackRoute(context: RouteContext): Promise<Response>
   checkRefusal(name, policy.push.refusal)
   const report = await context.admission.run(chargeOf(lengthOf(request)), request.signal, () =>
     receivePack(objects, readBody(request, limits.packBytes), {
-      who: SOMEBODY,
+      who: context.whoPushes(request),
       policy: policy.push.receive,
       limits: receiveLimits(limits, policy),
       signal: request.signal,

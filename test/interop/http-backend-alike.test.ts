@@ -1,0 +1,112 @@
+/**
+ * The server under Node where `git http-backend` stood before: the same names, the same headers, the same reflog.
+ */
+import { request } from 'node:http'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { httpBackend, type HttpBackend } from '../support/http-backend.ts'
+import { startTestServer, temporaryFolder, type TestServer } from '../support/servers.ts'
+import { git, tryGit } from '../support/stock-git.ts'
+
+const folder = temporaryFolder('alike')
+const root = join(folder.path, 'root')
+let ours: TestServer
+let theirs: HttpBackend
+
+beforeAll(async () => {
+  mkdirSync(root)
+  ours = await startTestServer('node', { data: root })
+  theirs = await httpBackend(root)
+  for (const name of ['tree', 'plain', 'with.git', 'pushed.git']) {
+    const bare = name === 'tree' ? [] : ['--bare']
+    await git(root, 'init', '--quiet', ...bare, '--initial-branch=main', name)
+  }
+  writeFileSync(join(root, 'tree', 'a.txt'), 'a\n')
+  await git(join(root, 'tree'), 'add', 'a.txt')
+  await git(join(root, 'tree'), 'commit', '--quiet', '-m', 'One')
+  for (const name of ['plain', 'with.git'])
+    await git(join(root, 'tree'), 'push', '--quiet', join(root, name), 'main')
+  await git(join(root, 'pushed.git'), 'config', 'core.logAllRefUpdates', 'true')
+})
+afterAll(async () => {
+  await ours.stop()
+  await theirs.close()
+  folder.remove()
+})
+
+/** Names and values of the headers of an answer, in their order, without those of the connection. */
+function headersOf(url: string, body?: string): Promise<string[]> {
+  const type = 'application/x-git-upload-pack-request'
+  return new Promise((resolve, reject) => {
+    const options = body === undefined ? {} : { method: 'POST', headers: { 'content-type': type } }
+    const sent = request(url, options, (answer) => {
+      answer.resume()
+      const lines: string[] = []
+      for (let at = 0; at < answer.rawHeaders.length; at += 2)
+        lines.push(answer.rawHeaders.slice(at, at + 2).join(': '))
+      const connection = /^(date|connection|transfer-encoding|content-length):/i
+      resolve(lines.filter((line) => !connection.test(line)))
+    })
+    sent.on('error', reject)
+    sent.end(body)
+  })
+}
+
+it.each(['tree', 'tree/', 'tree/.git', 'plain', 'plain/', 'with', 'with.git', 'with.git/'])(
+  'clones a repository by the name %s, as git http-backend does',
+  async (name) => {
+    for (const [i, url] of [theirs.url, ours.url].entries()) {
+      const copy = join(folder.path, `${i}-${name.replaceAll('/', '-')}`)
+      await git(folder.path, 'clone', '--quiet', `${url}/${name}`, copy)
+      expect(await git(copy, 'rev-parse', 'HEAD')).toBe(
+        await git(join(root, 'tree'), 'rev-parse', 'HEAD'),
+      )
+    }
+  },
+)
+
+it('takes a push by a name without the ending, to the repository that is there', async () => {
+  await git(join(root, 'tree'), 'push', '--quiet', `${ours.url}/plain`, 'main:by-name')
+  expect(await git(join(root, 'plain'), 'rev-parse', 'by-name')).toBe(
+    await git(join(root, 'tree'), 'rev-parse', 'main'),
+  )
+})
+
+it('answers Git with the headers of git http-backend and no others', async () => {
+  const advertisement = '/with.git/info/refs?service=git-upload-pack'
+  // Node adds this one for the judge, which has no connections of its own.
+  const theirsOf = async (...asked: readonly [string, string?]): Promise<string[]> =>
+    (await headersOf(...asked)).filter((line) => !line.startsWith('Keep-Alive: '))
+  expect(await headersOf(ours.url + advertisement)).toEqual(
+    await theirsOf(theirs.url + advertisement),
+  )
+  const oid = await git(join(root, 'with.git'), 'rev-parse', 'main')
+  const body = `0032want ${oid}\n00000009done\n`
+  const fetched = '/with.git/git-upload-pack'
+  expect(await headersOf(ours.url + fetched, body)).toEqual(
+    await theirsOf(theirs.url + fetched, body),
+  )
+})
+
+it('still tells a browser what a page may do with it', async () => {
+  const answer = await fetch(`${ours.url}/with.git/info/refs?service=git-upload-pack`, {
+    headers: { 'sec-fetch-site': 'cross-site' },
+  })
+  await answer.arrayBuffer()
+  expect(answer.headers.get('cross-origin-resource-policy')).toBe('same-origin')
+})
+
+it('writes who pushed into the reflog, as git http-backend does', async () => {
+  const names: string[] = []
+  for (const [i, url] of [theirs.url, ours.url].entries()) {
+    const address = url.replace('//', '//ada:secret@')
+    await git(join(root, 'tree'), 'push', '--quiet', `${address}/pushed.git`, `main:by-${i}`)
+    names.push(
+      await git(join(root, 'pushed.git'), 'log', '-g', '-1', '--format=%gn %ge', `by-${i}`),
+    )
+  }
+  // The judge is told that everybody is Ada.
+  expect(names).toEqual(['ada ada@http.127.0.0.1', 'anonymous anonymous@http.127.0.0.1'])
+  expect((await tryGit(join(root, 'pushed.git'), 'fsck', '--strict')).code).toBe(0)
+})
