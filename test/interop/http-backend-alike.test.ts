@@ -2,12 +2,12 @@
  * The server under Node where `git http-backend` stood before: the same names, the same headers, the same reflog.
  */
 import { request } from 'node:http'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { httpBackend, type HttpBackend } from '../support/http-backend.ts'
 import { startTestServer, temporaryFolder, type TestServer } from '../support/servers.ts'
-import { git, tryGit } from '../support/stock-git.ts'
+import { git, refsOf, tryGit } from '../support/stock-git.ts'
 
 const folder = temporaryFolder('alike')
 const root = join(folder.path, 'root')
@@ -72,6 +72,31 @@ it('takes a push by a name without the ending, to the repository that is there',
     await git(join(root, 'tree'), 'rev-parse', 'main'),
   )
 })
+
+it('serves a repository that takes the place of another, in whichever form it comes', async () => {
+  const forms = [['--bare', 'again.git'], ['--bare', 'again'], ['again'], ['--bare', 'again.git']]
+  for (const [i, form] of forms.entries()) {
+    await git(root, 'init', '--quiet', '--initial-branch=main', ...form)
+    const path = join(root, form.at(-1) ?? '')
+    const tree = join(folder.path, `again-${i}`)
+    await git(folder.path, 'init', '--quiet', '--initial-branch=main', tree)
+    await git(tree, 'commit', '--quiet', '--allow-empty', '-m', `Commit ${i}`)
+    await git(tree, 'push', '--quiet', path, 'main:first')
+    await git(tree, 'commit', '--quiet', '--allow-empty', '-m', `Another ${i}`)
+    await git(tree, 'push', '--quiet', `${ours.url}/again.git`, 'main:second')
+    expect(await refsOf(path)).toBe(
+      await git(tree, 'ls-remote', '--heads', `${ours.url}/again`).then(spaced),
+    )
+    await git(path, 'fsck', '--strict')
+    rmSync(path, { recursive: true })
+    expect((await tryGit(tree, 'ls-remote', `${ours.url}/again.git`)).code).not.toBe(0)
+  }
+})
+
+/** A list of refs, written as {@link refsOf} writes it. */
+function spaced(listed: string): string {
+  return listed.replaceAll('\t', ' ')
+}
 
 it('answers Git with the headers of git http-backend and no others', async () => {
   const advertisement = '/with.git/info/refs?service=git-upload-pack'

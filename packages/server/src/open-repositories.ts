@@ -53,7 +53,10 @@ export class OpenRepositories {
     this.#use(name, known)
     const objects = await known
     await objects.refresh()
-    return objects
+    if (objects.state.exists) return objects
+    // It was removed, and may have come back elsewhere: on disk a name has three forms.
+    this.#open.delete(name)
+    return this.#openNew(name)
   }
 
   /**
@@ -86,7 +89,9 @@ export class OpenRepositories {
       )
     this.#use(name, opened)
     try {
-      return await opened
+      const objects = await opened
+      if (!objects.state.exists) this.#open.delete(name)
+      return objects
     } catch (error) {
       this.#open.delete(name)
       throw error

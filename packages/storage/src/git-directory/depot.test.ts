@@ -49,6 +49,29 @@ async function names(): Promise<string[]> {
   )
 }
 
+it('serves the repository that took the place of another, and nothing of the old one', async () => {
+  await create('a')
+  const place = await depot.open('a')
+  const { repository, packs } = await place.read()
+  rmSync(`${root}/a.git`, { recursive: true })
+  expect((await place.read()).exists).toBe(false)
+  await create('a')
+  const before = await place.read()
+  rmSync(`${root}/a.git`, { recursive: true })
+  git(root, 'init', '-q', '--bare', 'a.git')
+  const empty = git(`${root}/a.git`, 'mktree')
+  const oid = git(`${root}/a.git`, 'commit-tree', '-m', 'Another', empty)
+  git(`${root}/a.git`, 'update-ref', MAIN, oid)
+  const after = await place.read()
+  expect(await after.ref(MAIN)).toBe(oid)
+  expect(after.packs.map(({ id }) => id)).not.toContain(packs[0]?.id)
+  expect(new Set([repository, before.repository, after.repository]).size).toBe(3)
+  const commit = commitObject('second')
+  const addPacks = [await stageObjects(place, [commit, emptyTree])]
+  await done(place, request([{ name: MAIN, from: oid, to: commit.oid }], { addPacks }))
+  git(`${root}/a.git`, 'fsck', '--strict')
+})
+
 describe('creating', () => {
   it('makes a bare repository by the first update, and nothing before', async () => {
     const place = await depot.open('team/config')

@@ -66,27 +66,30 @@ function obstructed(): RefusedError {
 
 /** One Git directory in this process, which all its places share. */
 export class Repository {
-  readonly files: GitFiles
-  readonly indexes: IndexFiles
   readonly hooks: Hooks
   readonly subscriptions: Subscriptions
+  readonly #directory: string
   readonly #site: Site | undefined
   readonly #options: UpdateOptions
-  #prepared = false
+  #files: GitFiles
+  #indexes: IndexFiles
+  /** Which repository was found in order; none yet, or no longer, when it is empty. */
+  #known = ''
   #bases: Promise<Objects> | undefined
   #last: Promise<unknown> = Promise.resolve()
 
   /** `site` is where the repository is made by its first update; without it, it must exist. */
   constructor(directory: string, options: GitDirectoryOptions, site?: Site) {
-    this.files = new GitFiles(directory, site && `${site.scratch}/stage`)
-    this.indexes = new IndexFiles(this.files)
+    this.#directory = directory
+    this.#site = site
+    this.#files = this.#newFiles()
+    this.#indexes = new IndexFiles(this.#files)
     this.hooks = new Hooks(
       directory,
       () => this.config(),
       (id) => this.files.stage.find(id),
     )
     this.subscriptions = new Subscriptions(directory, () => this.files.refs.read().digest)
-    this.#site = site
     this.#options = {
       clock: options.clock ?? Date.now,
       lockTimeout: options.lockTimeout ?? LOCK_TIMEOUT,
@@ -94,20 +97,53 @@ export class Repository {
     }
   }
 
-  /** Whether the repository exists; what a crash left behind is put in order when it is first seen. */
+  /** Its files, with what is known of them: those of the repository that {@link exists} last saw. */
+  get files(): GitFiles {
+    return this.#files
+  }
+
+  /** The Git directory. */
+  get directory(): string {
+    return this.#directory
+  }
+
+  /** Our indexes of its packs. */
+  get indexes(): IndexFiles {
+    return this.#indexes
+  }
+
+  /**
+   * Whether the repository exists; what a crash left behind is put in order when it is first seen. Nothing is kept of one
+   * that was removed, or that another one took the place of.
+   */
   async exists(): Promise<boolean> {
-    if (!isGitDirectory(this.files.directory)) {
-      this.#prepared = false
-      if (isObstructed(this.files.directory)) throw obstructed()
+    if (!isGitDirectory(this.#directory)) {
+      this.#forget()
+      if (isObstructed(this.#directory)) throw obstructed()
       return false
     }
-    if (this.#prepared) return true
+    if (this.#known !== '' && this.#files.ownState().repository === this.#known) return true
+    this.#forget()
     this.config()
-    await prepareOwnState(this.files.directory)
-    this.files.ownState()
-    await recoverUpdates(this.files)
-    this.#prepared = true
+    await prepareOwnState(this.#directory)
+    const { repository } = this.#files.ownState()
+    await recoverUpdates(this.#files)
+    this.#known = repository
     return true
+  }
+
+  #forget(): void {
+    if (this.#known === '') return
+    this.#known = ''
+    this.#bases = undefined
+    // Readings of the old one go on.
+    void this.#files.open.close()
+    this.#files = this.#newFiles()
+    this.#indexes = new IndexFiles(this.#files)
+  }
+
+  #newFiles(): GitFiles {
+    return new GitFiles(this.#directory, this.#site && `${this.#site.scratch}/stage`)
   }
 
   /** The objects that thin packs have their bases in, read through `place`; what is known of the packs is kept. */
@@ -123,7 +159,7 @@ export class Repository {
 
   /** The configuration as it is now. @throws UnsupportedError when it asks for what is not offered */
   config(): Config {
-    return checkServable(this.files.directory)
+    return checkServable(this.#directory)
   }
 
   async read(): Promise<State> {
@@ -199,7 +235,7 @@ export function placeOf(repository: Repository, onClose: () => Promise<void>): G
   }
   const place: GitDirectoryPlace = {
     traits: { kind: 'git-directory', keepsThinPacks: false },
-    directory: repository.files.directory,
+    directory: repository.directory,
     hooks: repository.hooks,
     config: () => open().config(),
     checkedOut: () => open().hooks.checkedOut(),
