@@ -8,6 +8,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 
+import { parseOid } from '@datakit/git/oid'
 import type { Depot } from '@datakit/git/place'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
@@ -60,7 +61,7 @@ it('serves the repository that took the place of another, and nothing of the old
   rmSync(`${root}/a.git`, { recursive: true })
   git(root, 'init', '-q', '--bare', 'a.git')
   const empty = git(`${root}/a.git`, 'mktree')
-  const oid = git(`${root}/a.git`, 'commit-tree', '-m', 'Another', empty)
+  const oid = parseOid(git(`${root}/a.git`, 'commit-tree', '-m', 'Another', empty))
   git(`${root}/a.git`, 'update-ref', MAIN, oid)
   const after = await place.read()
   expect(await after.ref(MAIN)).toBe(oid)
