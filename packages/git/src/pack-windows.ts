@@ -41,12 +41,13 @@ export class PackWindows {
     if (start < 0 || end < start || end > pack.size) {
       throw new MalformedError(`pack ${pack.id}`, `no bytes ${start} to ${end} in ${pack.size}`)
     }
-    // Something large is read for itself, and would push everything else out.
-    if (end - start > 4 * this.#size)
+    // Something large is one request for itself, and would push everything else out.
+    if (end - start > this.#size)
       return exactly(await this.#place.readPack(pack.id, start, end), end - start)
     const first = Math.floor(start / this.#size)
     const last = Math.floor(Math.max(start, end - 1) / this.#size)
     const pieces: Uint8Array[] = []
+    if (last > first) this.#fetchRun({ pack, first, last })
     for (let window = first; window <= last; window++) {
       const at = window * this.#size
       const bytes = await this.#window(pack, window)
@@ -60,7 +61,7 @@ export class PackWindows {
   prefetch(spans: readonly PackSpan[]): void {
     let run: { pack: PackInfo; first: number; last: number } | undefined
     for (const { pack, start, end } of spans) {
-      if (end - start > 4 * this.#size || end > pack.size) continue
+      if (end - start > this.#size || end > pack.size) continue
       const first = Math.floor(start / this.#size)
       const last = Math.floor(Math.max(start, end - 1) / this.#size)
       const goesOn =

@@ -152,6 +152,8 @@ export interface PackSummary {
   /** Packs that hold the bases of its deltas; the place decides whether it keeps the pack thin, see {@link Traits}. */
   readonly needs: readonly PackId[]
   readonly verified: boolean
+  /** Live packs that it is about to take the place of. A hint for how it is kept; the update decides. */
+  readonly replaces?: readonly PackId[] | undefined
 }
 
 /** Takes one pack, in order, from its `PACK` to its trailer. */
@@ -170,6 +172,8 @@ export interface PackWriter {
 export interface UpdateRequest {
   /** Random, 16 bytes or more in hexadecimal: asking again with the same id gives the stored outcome. */
   readonly id: string
+  /** Whether nobody has asked with this id before, so that a place need not look for an earlier outcome. */
+  readonly isFirst?: boolean | undefined
   readonly refs: readonly RefUpdate[]
   readonly head?: { readonly from: Head; readonly to: Head } | undefined
   readonly addPacks?: readonly StagedPack[] | undefined

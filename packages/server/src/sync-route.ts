@@ -92,6 +92,7 @@ async function receive(
   const said: Uint8Array[] = []
   const { refs, problem } = await receiveUpdate(objects, {
     id: message.id,
+    isCurrent: true,
     updates: message.updates,
     head: message.head,
     pack: message.pack === 0 ? undefined : readSection(reader, message.pack),

@@ -129,7 +129,8 @@ async function writeMerge(
     const copies = copyPack(objects, oids, { receiverHas, table, checks: true, signal })
     for await (const piece of copies) await writer.write(piece)
     const needs = [...new Set(bases.values())]
-    return { staged: await writer.finish({ table, needs, verified: true }), reliesOn }
+    const replaces = run.map(({ id }) => id)
+    return { staged: await writer.finish({ table, needs, verified: true, replaces }), reliesOn }
   } catch (error) {
     await writer.abort()
     throw error

@@ -114,7 +114,7 @@ describe('an index', () => {
 
   it('is read in two requests, and its rows of trees when they are asked for', async () => {
     const table = new PackTable()
-    for (let i = 0; i < 5000; i++)
+    for (let i = 0; i < 20_000; i++)
       table.addRaw(blobRow(`3${i.toString(16).padStart(39, '0')}` as Oid))
     table.addRaw(
       blobRow(EMPTY_TREE, { kind: 'tree', against: undefined, removed: [], added: [table.oid(7)] }),
@@ -125,7 +125,7 @@ describe('an index', () => {
       ends.push(end)
       return bytes.subarray(start, end)
     }, undefined)
-    expect(opened.find(table.oid(4999))).toBe(4999)
+    expect(opened.find(table.oid(19_999))).toBe(19_999)
     expect(ends.length).toBe(2)
     expect(Math.max(...ends)).toBeLessThan(bytes.length)
     expect((await opened.edges()).of(opened.find(EMPTY_TREE))?.added).toEqual(Uint32Array.of(7))

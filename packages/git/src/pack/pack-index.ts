@@ -63,8 +63,8 @@ export interface PackIndex {
 /** Gives bytes of a stored index; fewer when it ends before `end`. */
 export type ReadIndex = (start: number, end: number) => Promise<Uint8Array>
 
-/** What is read at first: enough for the whole of a small index. */
-const FIRST_READ = 64 * 1024
+/** What is read at first: enough for the whole of an index of a few thousand objects, since a request costs more than bytes. */
+const FIRST_READ = 256 * 1024
 
 /**
  * Opens an index. Reads its look-up columns, in one or two requests; the rest when asked for.

@@ -190,12 +190,13 @@ export class Landing {
   }
 
   async #updateRequest(attempt: number): Promise<UpdateRequest> {
-    const { id, log, head, shallow, promised } = this.#request
+    const { id, isFirst, log, head, shallow, promised } = this.#request
     const { state } = this.#objects
     const refs: RefUpdate[] = []
     for (const update of this.#open()) refs.push({ ...update, peeled: await this.#peel(update.to) })
     return {
       id: attemptId(this.#objects, id, attempt),
+      isFirst,
       refs,
       head: head ?? (await chooseHead(state, refs)),
       addPacks: this.#staged === undefined ? [] : [this.#staged],

@@ -70,7 +70,8 @@ export async function advertiseReceivePack(
 }
 
 /**
- * The answer to `POST git-receive-pack`: takes a push out of `source`, makes it, and reports.
+ * The answer to `POST git-receive-pack`: takes a push out of `source`, makes it on the state that the objects have, and
+ * reports.
  *
  * @throws MalformedError when the source is not a push
  * @throws RefusedError `unsupported` for kinds of push that are not offered
@@ -90,6 +91,8 @@ export async function receivePack(
   let room = MAX_SAID
   const outcome = await receiveUpdate(objects, {
     id: toHex(crypto.getRandomValues(new Uint8Array(16))),
+    isFirst: true,
+    isCurrent: true,
     updates: push.updates,
     pack: hasPack ? reader.rest() : undefined,
     log: { who: options.who, why: 'push' },

@@ -20,6 +20,10 @@ import type { ReceiveLimits } from './stage.ts'
 export interface ReceiveRequest {
   /** Random, 32 hexadecimal digits: the same request may come again under it, and gets the same outcome. */
   readonly id: string
+  /** Whether nobody has asked with this id before: then no earlier outcome is looked for. */
+  readonly isFirst?: boolean | undefined
+  /** Whether the state that the objects have was read for this very request, and need not be read again. */
+  readonly isCurrent?: boolean | undefined
   readonly updates: readonly RefUpdate[]
   /** Where HEAD goes; a new repository's follows its first branch when left out. */
   readonly head?: { readonly from: Head; readonly to: Head } | undefined
@@ -66,8 +70,9 @@ export async function receiveUpdate(
   objects: Objects,
   request: ReceiveRequest,
 ): Promise<ReceiveOutcome> {
-  const state = await objects.refresh({ signal: request.signal })
-  const repeated = await repeatOutcome(objects, request)
+  const { isCurrent, isFirst, signal } = request
+  const state = isCurrent === true ? objects.state : await objects.refresh({ signal })
+  const repeated = isFirst === true ? undefined : await repeatOutcome(objects, request)
   if (repeated !== undefined) return repeated
   const landing = new Landing(objects, request)
   await landing.refuse(state)

@@ -14,8 +14,8 @@ import { selectObjects, type Selection, type SelectRequest } from './select.ts'
 
 export type { PackOptions } from './copy-entries.ts'
 
-/** Bytes that are read at once from a pack that is passed on whole. */
-const WINDOW = 4 * 1024 * 1024
+/** Bytes that are read at once from a pack that is passed on whole; two such pieces are in memory at a time. */
+const WINDOW = 8 * 1024 * 1024
 
 /**
  * The pack that holds what the wants reach and the haves do not.

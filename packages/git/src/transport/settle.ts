@@ -25,8 +25,8 @@ export async function settleUpdate(
   signal?: AbortSignal,
 ): Promise<SettledOutcome> {
   const giveUp = Date.now() + PATIENCE
-  for (let unknown = 0; ;) {
-    const outcome = await place.update(request)
+  for (let unknown = 0, asked = request; ; asked = { ...request, isFirst: false }) {
+    const outcome = await place.update(asked)
     if (outcome.state === 'done' || outcome.state === 'lost') return outcome
     const { problem, cause, delay } = describe(outcome, unknown)
     if (outcome.state === 'unknown') unknown++

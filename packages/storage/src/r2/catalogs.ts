@@ -24,6 +24,9 @@ export interface CatalogRow {
 /** A catalog of so many bytes takes in no more packs; a pack with an index of so many is left out. */
 export const ENOUGH = 64 * 1024
 
+/** The same for the catalog that comes with a large pack, or with one that takes the place of others. */
+export const LARGE = 512 * 1024
+
 /** Catalogs that cover live packs only, and the tails of new packs instead of those that they include. */
 export function nextCatalogs(
   rows: readonly CatalogRow[],

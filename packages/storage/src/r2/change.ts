@@ -19,6 +19,7 @@ import {
   type KeptReceipt,
 } from '../update.ts'
 import { nextCatalogs } from './catalogs.ts'
+import { isCondemned } from './condemned.ts'
 import { packKey } from './keys.ts'
 import { findLoss } from './losses.ts'
 import { versionOf, type RefValue, type Root } from './root.ts'
@@ -32,6 +33,8 @@ export interface Wish {
   readonly digest: string
   /** Milliseconds since 1970 by the clock of the place. */
   readonly at: number
+  /** Whether nobody has asked for it before, so that there is no outcome to be found. */
+  readonly isFirst: boolean
   /** Random id for the repository, if there is none. */
   readonly candidate: string
   /** The unit of a pack that may still be added; `undefined` when there is none. */
@@ -53,13 +56,13 @@ export type Decision =
  * @throws RefusedError `receipt-mismatch`, `ref-conflict`
  */
 export async function decide(store: Store, root: Root, wish: Wish): Promise<Decision> {
-  const { request } = wish
-  const receipt = await findReceipt(store, root, request.id)
-  const loss = receipt ?? (await findLoss(store, root, request.id))
+  const { request, isFirst } = wish
+  const receipt = isFirst ? undefined : await findReceipt(store, root, request.id)
+  const loss = isFirst ? undefined : (receipt ?? (await findLoss(store, root, request.id)))
   if (loss) checkReceipt(loss, wish.digest)
   if (receipt?.outcome === 'done') return { answer: { state: 'done', version: receipt.version } }
   const before = await readRefs(store, root, request)
-  const units = await readUnits(root, wish)
+  const units = await readUnits(store, root, wish)
   const live = new Set(root.packs.map(({ id }) => id))
   const lost = findDifferences(request, {
     ref: (name) => before.get(name)?.oid,
@@ -117,15 +120,15 @@ async function readRefs(
 
 /** The units of the packs that the request adds, but for those that may not be added any more. */
 async function readUnits(
+  store: Store,
   root: Root,
   { request, findStaged }: Wish,
 ): Promise<ReadonlyMap<PackId, Unit>> {
   const units = new Map<PackId, Unit>()
   const live = new Set(root.packs.map(({ id }) => id))
-  const condemned = new Set(root.condemned.map(({ key }) => key))
   for (const { id } of request.addPacks ?? []) {
     const key = packKey(id)
-    if (key === undefined || live.has(id) || condemned.has(key)) continue
+    if (key === undefined || live.has(id) || (await isCondemned(store, root, key))) continue
     // Asked after the root was read: a sweep deletes a pack first and forgets it afterwards.
     const unit = await findStaged(id)
     if (unit) units.set(id, unit)

@@ -138,7 +138,13 @@ async function update(
     candidate: units.candidate,
     findStaged: (id: PackId) => units.findStaged(id),
   }
-  const outcome = await repository.swap((root) => decide(repository.store, root, wish))
+  // Of its own first try nobody knows the outcome but this update, which looks for it when it tries again.
+  let isFirst = request.isFirst === true
+  const outcome = await repository.swap((root) => {
+    const decision = decide(repository.store, root, { ...wish, isFirst })
+    isFirst = false
+    return decision
+  })
   if (outcome.state === 'done' || outcome.state === 'unknown') {
     units.named((request.addPacks ?? []).map(({ id }) => id))
   }

@@ -38,11 +38,12 @@ const root: Root = {
     { id: two, ...shape, needs: [one] },
   ],
   condemned: [{ key: `t/${repository}/${id('4')}`, at: 5 }],
+  earlier: { id: id('9'), newest: 4 },
   catalogs: [{ key: `p/${repository}/${id('3')}`, start: 30, size: 70_000, covers: [one, two] }],
   shallow: new Set([oid(1), oid(2)]),
 }
-const { packs, condemned, catalogs, shallow } = root
-const ledger = { id: id('5'), packs, condemned, catalogs, shallow }
+const { packs, catalogs, shallow } = root
+const ledger = { id: id('5'), packs, catalogs, shallow }
 
 const line = {
   ref: 'HEAD',

@@ -8,14 +8,15 @@ import type { Root } from './root.ts'
 
 /**
  * Keys of the objects that a root names itself: tables, the ledger, packs, what is condemned and not deleted, the newest
- * piece of the log. The older pieces are named by the newer ones.
+ * piece of the log. The older pieces are named by the newer ones, and what was condemned earlier by the object that lists it.
  */
 export function namedBy(root: Root): string[] {
-  const { repository, refs, promised, receipts, ledger, log } = root
+  const { repository, refs, promised, receipts, ledger, earlier, log } = root
   const ids = [
     refs.table?.id,
     promised.table?.id,
     ledger?.id,
+    earlier?.id,
     ...receipts.tables.map(({ id }) => id),
   ]
   return [

@@ -12,17 +12,22 @@ import { text, utf8 } from '@datakit/git/bytes'
 import type { LogEntry, PackInfo } from '@datakit/git/place'
 import { KEPT_RECEIPTS, RECEIPT_LIFETIME } from '../update.ts'
 import { countFull, encodeCatalogs } from './catalogs.ts'
+import {
+  encodeCondemned,
+  encodeEarlier,
+  newestOf,
+  readCondemned,
+  type Condemned,
+} from './condemned.ts'
 import { Fields } from './fields.ts'
 import { objectKey, timedId, type ObjectKind } from './keys.ts'
 import {
   decodeLine,
-  encodeCondemned,
   encodeLedger,
   encodeLine,
   encodePacks,
   encodeReceipt,
   encodeRefs,
-  type Condemned,
   type Root,
   type TablePointer,
 } from './root.ts'
@@ -116,21 +121,30 @@ export class Overflow {
     return { ...root, log: { older: id, lines: [] } }
   }
 
-  /** Packs, condemned, catalogs and shallow last, since all that was replaced is condemned here. */
+  /** Packs, catalogs and shallow, and last what is condemned, since all that was replaced is. */
   async #fitLists(root: Root): Promise<Root> {
     const ledger = root.ledger && stillBegins(root) ? root.ledger : undefined
     if (!ledger) this.#replace(root, 't', root.ledger?.id)
-    const next = { ...root, ledger, condemned: [...root.condemned, ...this.#replaced.splice(0)] }
-    if (listsFit(next)) return next
-    // Condemned along with the rest in the ledger that takes its place.
+    const next = { ...root, ledger }
+    if (listsFit(next)) return this.#fitCondemned(next)
     this.#replace(root, 't', ledger?.id)
-    const whole = { ...next, condemned: [...next.condemned, ...this.#replaced.splice(0)] }
-    const { packs, condemned, shallow } = whole
-    const id = await this.#write(root, 't', encodeLedger(whole))
-    const catalogs = whole.catalogs.slice(0, countFull(whole.catalogs))
-    const moved = { ...whole, ledger: { id, packs, condemned, catalogs, shallow } }
+    const { packs, shallow } = next
+    const id = await this.#write(root, 't', encodeLedger(next))
+    const catalogs = next.catalogs.slice(0, countFull(next.catalogs))
+    const moved = { ...next, ledger: { id, packs, catalogs, shallow } }
     // A catalog is only a way to look things up: one too many is left out.
-    return listsFit(moved) ? moved : { ...moved, catalogs }
+    return this.#fitCondemned(listsFit(moved) ? moved : { ...moved, catalogs })
+  }
+
+  async #fitCondemned(root: Root): Promise<Root> {
+    const condemned = [...root.condemned, ...this.#replaced.splice(0)]
+    if (measure(encodeCondemned(condemned)) <= BOUNDS.condemned) return { ...root, condemned }
+    const { earlier } = root
+    const rows = await readCondemned(this.#store, { ...root, condemned })
+    this.#replace(root, 't', earlier?.id)
+    rows.push(...this.#replaced.splice(0))
+    const id = await this.#write(root, 't', encodeEarlier(rows))
+    return { ...root, condemned: [], earlier: { id, newest: newestOf(rows) } }
   }
 
   async #writeTable(root: Root, rows: readonly Row[]): Promise<TablePointer> {
@@ -191,21 +205,19 @@ function measure(value: unknown): number {
 
 /** Whether what the lists have beyond the ledger is within their bounds. */
 function listsFit(root: Root): boolean {
-  const { ledger, packs, condemned, catalogs } = root
+  const { ledger, packs, catalogs } = root
   const shallow = ledger && ledger.shallow.size > 0 ? [] : [...root.shallow]
   const newPacks = packs.slice(ledger?.packs.length ?? 0)
-  const newCondemned = condemned.slice(ledger?.condemned.length ?? 0)
   const newCatalogs = catalogs.slice(ledger?.catalogs.length ?? 0)
   return (
     measure(encodePacks(root, newPacks)) <= BOUNDS.packs &&
-    measure(encodeCondemned(newCondemned)) <= BOUNDS.condemned &&
     measure(encodeCatalogs(newCatalogs, packs)) <= BOUNDS.catalogs &&
     measure(shallow) <= BOUNDS.shallow
   )
 }
 
 /** Whether what the ledger lists is still what the root begins with. */
-function stillBegins({ ledger, packs, condemned, catalogs, shallow }: Root): boolean {
+function stillBegins({ ledger, packs, catalogs, shallow }: Root): boolean {
   if (!ledger) return false
   const same = (a: PackInfo, b: PackInfo | undefined) => a.id === b?.id && a.verified === b.verified
   const sameSize = ledger.shallow.size === 0 || ledger.shallow.size === shallow.size
@@ -213,7 +225,6 @@ function stillBegins({ ledger, packs, condemned, catalogs, shallow }: Root): boo
   return (
     sameShallow &&
     ledger.packs.every((pack, i) => same(pack, packs[i])) &&
-    ledger.condemned.every(({ key }, i) => key === condemned[i]?.key) &&
     ledger.catalogs.every(({ key }, i) => key === catalogs[i]?.key)
   )
 }

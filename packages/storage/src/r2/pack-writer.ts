@@ -91,11 +91,12 @@ class UnitWriter implements PackWriter {
     const { repository, id, root } = this.#target
     const size = this.#size
     const index = summary.table.encodeIndex()
-    const { needs, verified } = summary
-    const tail = await this.#target.makeTail({ id: packId(repository, id), index, verified })
+    const { needs, verified, replaces = [] } = summary
+    const named = packId(repository, id)
+    const tail = await this.#target.makeTail({ id: named, index, verified, replaces })
     const objects = summary.table.count
     const info = {
-      id: packId(repository, id),
+      id: named,
       size,
       indexSize: index.length,
       objects,

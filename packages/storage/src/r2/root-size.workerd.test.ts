@@ -11,11 +11,11 @@ import { blob, collect, done, move, oid, request, stage } from '../../test/sampl
 import { randomId, type KeptReceipt } from '../update.ts'
 import type { Bucket } from './bucket.ts'
 import { encodeCatalogs } from './catalogs.ts'
+import { encodeCondemned } from './condemned.ts'
 import { r2Depot } from './depot.ts'
 import { BOUNDS, Overflow } from './overflow.ts'
 import { Repository } from './repository.ts'
 import {
-  encodeCondemned,
   encodeLine,
   encodePacks,
   encodeReceipt,

@@ -43,6 +43,7 @@ const root: Root = {
     },
   ],
   condemned: [{ key: `p/${repository}/${id('4')}`, at: 6 }],
+  earlier: { id: id('5'), newest: 4 },
   ledger: undefined,
   catalogs: [
     { key: `p/${repository}/${id('2')}`, start: 0, size: 9, covers: [packId(repository, id('2'))] },

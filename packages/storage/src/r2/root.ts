@@ -15,6 +15,12 @@ import type { Oid } from '@datakit/git/oid'
 import type { Head, LogEntry, PackId, PackInfo, Version } from '@datakit/git/place'
 import { FIRST_HEAD, type KeptReceipt } from '../update.ts'
 import { countFull, decodeCatalogs, encodeCatalogs, type CatalogRow } from './catalogs.ts'
+import {
+  decodeCondemned,
+  encodeCondemned,
+  type Condemned,
+  type EarlierCondemned,
+} from './condemned.ts'
 import { Fields } from './fields.ts'
 import { packId } from './keys.ts'
 import type { TableShape } from './table.ts'
@@ -36,19 +42,11 @@ export interface RefValue {
   readonly peeled: Oid | undefined
 }
 
-/** Something that no state names any more and that is deleted later. */
-export interface Condemned {
-  /** Its key in the bucket. */
-  readonly key: string
-  readonly at: number
-}
-
 /** The beginnings of lists that have grown too long for the root. */
 export interface Ledger {
   /** Its id under `t/REPOSITORY/`. */
   readonly id: string
   readonly packs: readonly PackInfo[]
-  readonly condemned: readonly Condemned[]
   /** Full ones. */
   readonly catalogs: readonly CatalogRow[]
   /** Either all shallow commits or none. */
@@ -68,7 +66,9 @@ export interface Root {
     readonly changed: ReadonlyMap<string, RefValue | undefined>
   }
   readonly packs: readonly PackInfo[]
+  /** The newest of what is condemned, and where the rest is. */
   readonly condemned: readonly Condemned[]
+  readonly earlier: EarlierCondemned | undefined
   readonly ledger: Ledger | undefined
   readonly catalogs: readonly CatalogRow[]
   readonly shallow: ReadonlySet<Oid>
@@ -93,6 +93,7 @@ export const NO_ROOT: Root = {
   refs: { table: undefined, changed: new Map() },
   packs: [],
   condemned: [],
+  earlier: undefined,
   ledger: undefined,
   catalogs: [],
   shallow: new Set(),
@@ -118,7 +119,8 @@ export function encodeRoot(root: Root): Uint8Array<ArrayBuffer> {
     refs: { table: root.refs.table, changed: encodeRefs(root) },
     ledger: ledger?.id,
     packs: encodePacks(root, root.packs.slice(ledger?.packs.length ?? 0)),
-    condemned: encodeCondemned(root.condemned.slice(ledger?.condemned.length ?? 0)),
+    condemned: encodeCondemned(root.condemned),
+    earlier: root.earlier,
     catalogs: encodeCatalogs(root.catalogs.slice(ledger?.catalogs.length ?? 0), root.packs),
     shallow: ledger && ledger.shallow.size > 0 ? [] : [...root.shallow],
     promised: { table: root.promised.table, added: [...root.promised.added] },
@@ -157,7 +159,8 @@ export async function decodeRoot(bytes: Uint8Array, readLedger: ReadLedger): Pro
       changed: new Map(fields.list(refs['changed']).map((row) => decodeRef(fields, row))),
     },
     packs,
-    condemned: [...(ledger?.condemned ?? []), ...decodeCondemned(fields, value['condemned'])],
+    condemned: decodeCondemned(fields, value['condemned']),
+    earlier: fields.optional(value['earlier'], (earlier) => decodeEarlier(fields, earlier)),
     ledger,
     catalogs: [...(ledger?.catalogs ?? []), ...decodeCatalogs(fields, value['catalogs'], packs)],
     shallow:
@@ -185,7 +188,6 @@ export function encodeLedger(root: Root): Uint8Array<ArrayBuffer> {
   return utf8(
     JSON.stringify({
       packs: encodePacks(root, root.packs),
-      condemned: encodeCondemned(root.condemned),
       catalogs: encodeCatalogs(root.catalogs.slice(0, countFull(root.catalogs)), root.packs),
       shallow: [...root.shallow],
     }),
@@ -200,7 +202,6 @@ async function openLedger(repository: string, id: string, read: ReadLedger): Pro
     id,
     packs,
     catalogs: decodeCatalogs(fields, value['catalogs'], packs),
-    condemned: decodeCondemned(fields, value['condemned']),
     shallow: decodeOids(fields, value['shallow']),
   }
 }
@@ -256,16 +257,9 @@ function decodePacks(fields: Fields, repository: string, rows: unknown): PackInf
   })
 }
 
-/** Rows of condemned keys. */
-export function encodeCondemned(condemned: readonly Condemned[]): unknown[] {
-  return condemned.map(({ key, at }) => [key, at])
-}
-
-function decodeCondemned(fields: Fields, rows: unknown): Condemned[] {
-  return fields.list(rows).map((row) => {
-    const [key, at] = fields.list(row)
-    return { key: fields.text(key), at: fields.count(at) }
-  })
+function decodeEarlier(fields: Fields, value: unknown): EarlierCondemned {
+  const { id, newest } = fields.record(value)
+  return { id: fields.id(id), newest: fields.count(newest) }
 }
 
 function decodeHead(fields: Fields, value: unknown): Head {

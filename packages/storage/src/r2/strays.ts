@@ -8,6 +8,7 @@
  */
 import { ByteCache } from '@datakit/git/byte-cache'
 import { deleteAll, listAll, type Bucket } from './bucket.ts'
+import { readCondemned } from './condemned.ts'
 import { nameOfRoot, OBJECT_KINDS, packKey, ROOT_PREFIX } from './keys.ts'
 import { Repository } from './repository.ts'
 import { Store } from './store.ts'
@@ -66,7 +67,7 @@ async function readKnown(
     repositories.add(root.repository)
     const named = [
       ...root.packs.map(({ id }) => packKey(id) ?? id),
-      ...root.condemned.map((one) => one.key),
+      ...(await readCondemned(store, root)).map((one) => one.key),
     ]
     for (const one of named) if (one.split('/')[1] !== root.repository) keys.add(one)
   }

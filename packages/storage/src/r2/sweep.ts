@@ -9,6 +9,7 @@
  * @module
  */
 import { deleteAll, listAll, type BucketObject } from './bucket.ts'
+import { readCondemned, type Condemned } from './condemned.ts'
 import { isLoss, OBJECT_KINDS, objectKey, objectPrefix, timeOfKey } from './keys.ts'
 import { namedBy } from './names.ts'
 import { readSegment } from './overflow.ts'
@@ -36,16 +37,21 @@ export async function sweep(repository: Repository, grace: number): Promise<numb
 
 async function deleteCondemned(repository: Repository, root: Root, grace: number): Promise<number> {
   const { store, settings } = repository
-  const before = settings.clock() - grace
-  const due = new Set(root.condemned.filter(({ at }) => at <= before).map(({ key }) => key))
+  const now = settings.clock()
+  const isDue = ({ at }: Condemned) => at <= now - grace
+  const due = new Set((await readCondemned(store, root)).filter(isDue).map(({ key }) => key))
   if (due.size === 0) return 0
   // First deleted, then forgotten: whoever wants to add a pack looks for it after reading the root.
   await deleteAll(store.bucket, [...due])
   await repository.swap(async (current) => {
-    const condemned = current.condemned.filter(({ key }) => !due.has(key))
-    if (condemned.length === current.condemned.length)
-      return { answer: { state: 'done', version: '' } }
-    return { next: { ...current, epoch: current.epoch + 1, condemned } }
+    const all = await readCondemned(store, current)
+    const left = all.filter(({ key }) => !due.has(key))
+    if (left.length === all.length) return { answer: { state: 'done', version: '' } }
+    const { repository: id, earlier } = current
+    if (earlier) left.push({ key: objectKey('t', id, earlier.id), at: now })
+    return {
+      next: { ...current, epoch: current.epoch + 1, condemned: left, earlier: undefined },
+    }
   })
   return due.size
 }
@@ -71,6 +77,7 @@ async function deleteOrphans(repository: Repository, id: string): Promise<number
 async function namedKeys(store: Store, root: Root): Promise<ReadonlySet<string>> {
   const { repository, log } = root
   const named = new Set(namedBy(root))
+  for (const { key } of await readCondemned(store, root)) named.add(key)
   for (
     let id = log.older;
     id !== undefined;
