@@ -155,12 +155,16 @@ class Copy {
     return parts
   }
 
-  /** Whether the receiver can read the entry as it is stored. `first` is its first byte, which tells its kind. */
+  /**
+   * Whether the receiver can read the entry as it is stored. `first` is its first byte, which tells its kind. A base in the
+   * same pack is named by its distance where that is understood: go-git finds by its name none that is a delta itself.
+   */
   #staysAsItIs({ start, base, pack }: PlannedEntry, first: number): boolean {
     if (base === undefined) return true
-    if (((first >> 4) & 7) !== OFS_DELTA) return this.#canBeBase(base)
     const at = this.#sent[base] ?? 0
-    if (at === 0 || this.#options.usesDistance === false) return false
+    const isNear = at > 0 && this.#options.usesDistance !== false
+    if (((first >> 4) & 7) !== OFS_DELTA) return !isNear && this.#canBeBase(base)
+    if (!isNear) return false
     const stored = this.#selection.graph.stored(base)
     return stored.pack === pack && this.#offset - at === start - stored.index.offset(stored.ordinal)
   }

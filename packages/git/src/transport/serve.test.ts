@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
 import { memoryPlace } from '../../../storage/src/memory.ts'
@@ -6,8 +8,10 @@ import { RealRepository } from '../../test/real-git.ts'
 import { random } from '../../test/seed.ts'
 import { collect } from '../../test/support/hostile.ts'
 import { load } from '../../test/support/load.ts'
+import { text } from '../bytes.ts'
 import { Objects } from '../objects.ts'
 import { parseOid, type Oid } from '../oid.ts'
+import { OFS_DELTA, REF_DELTA } from '../pack/entry.ts'
 import { PackTable } from '../pack/pack-table.ts'
 import type { Place, State } from '../place.ts'
 import { nodeRuntime } from '../runtime/node.ts'
@@ -38,6 +42,19 @@ function check(pack: Uint8Array): number {
   const count = target.run(['rev-list', '--objects', 'main']).split('\n').length
   target.remove()
   return count
+}
+
+/** The kind of each entry, from 1 to 7, as it stands in the pack. */
+function kindsOf(pack: Uint8Array): number[] {
+  const path = join(git.folder, 'kinds.pack')
+  writeFileSync(path, pack)
+  git.run(['index-pack', path])
+  const listed = git.bytes(['show-index'], readFileSync(path.replace(/pack$/, 'idx')))
+  const offsets = text(listed)
+    .trim()
+    .split('\n')
+    .map((row) => Number(row.split(' ')[0]))
+  return offsets.map((offset) => ((pack[offset] ?? 0) >> 4) & 7)
 }
 
 /** The place with another look at its state. */
@@ -94,6 +111,17 @@ describe('serving', () => {
     await expect(
       collect(servePack(objects, { wants: [tip], haves: [], thin: false })),
     ).rejects.toThrow('Cannot read')
+  })
+
+  it('names a base in the same pack by its distance, unless the receiver knows names only', async () => {
+    const objects = await Objects.open(place, nodeRuntime)
+    const named = { wants: [tip], haves: [], thin: false }
+    const kinds = kindsOf(await collect(servePack(objects, { ...named, usesDistance: true })))
+    expect(kinds).toContain(OFS_DELTA)
+    expect(kinds).not.toContain(REF_DELTA)
+    const old = kindsOf(await collect(servePack(objects, { ...named, usesDistance: false })))
+    expect(old).toContain(REF_DELTA)
+    expect(old).not.toContain(OFS_DELTA)
   })
 
   it('stops when it is told to', async () => {
