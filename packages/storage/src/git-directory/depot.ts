@@ -2,9 +2,9 @@
  * Git directories: bare repositories that stock `git` uses at the same time, one alone or a folder full of them.
  *
  * The repository `a/b` of a folder is, whichever is there, `a/b.git` (bare), `a/b/.git` (with a working tree) or `a/b`
- * (bare, without the ending); a new one is `a/b.git`. A name leads nowhere outside the folder: its segments are checked,
- * no directory on the way may be a symbolic link or inside another repository. The repository itself may be a symbolic
- * link, since that was made by whoever owns the folder. `.datakit` in the folder is where new repositories are made.
+ * (bare, without the ending); a new one is `a/b.git`. A name leads nowhere outside the folder but where whoever owns it
+ * made a symbolic link to: its segments are checked, and nothing inside of a repository is a way. A link is followed to a
+ * repository that is there; none is made behind one. `.datakit` in the folder is where new repositories are made.
  *
  * @module
  */
@@ -113,15 +113,21 @@ function locate(folder: string, name: string): string {
   for (const step of steps) {
     if (!isSegment(step)) throw badName(name, `"${step}" cannot be a part of it`)
   }
-  let path = folder
-  for (const step of steps.slice(0, -1)) {
-    path = `${path}/${step}`
-    const stat = lstatSync(path, { throwIfNoEntry: false })
-    if (stat?.isSymbolicLink() === true) throw badName(name, `"${step}" is a symbolic link`)
+  const ways = steps.slice(0, -1).map((step, i) => {
+    const path = [folder, ...steps.slice(0, i + 1)].join('/')
     if (isGitDirectory(path) || isGitDirectory(`${path}/.git`))
       throw badName(name, `"${step}" is a repository itself`)
-  }
-  return candidates(`${folder}/${name}`).find(isGitDirectory) ?? `${folder}/${name}.git`
+    return { step, path }
+  })
+  const found = candidates(`${folder}/${name}`).find(isGitDirectory)
+  if (found !== undefined) return found
+  const link = ways.find(({ path }) => isLink(path))
+  if (link === undefined) return `${folder}/${name}.git`
+  throw badName(name, `nothing is made behind "${link.step}", which is a symbolic link`)
+}
+
+function isLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true
 }
 
 function candidates(path: string): string[] {
@@ -152,7 +158,7 @@ function* listFolder(folder: string, prefix: string): Generator<Listed> {
     if (directory !== undefined) {
       if (candidates(`${folder}/${name}`).find(isGitDirectory) === directory)
         yield { name, directory }
-    } else if (!lstatSync(`${folder}/${path}`).isSymbolicLink()) yield* listFolder(folder, path)
+    } else if (!isLink(`${folder}/${path}`)) yield* listFolder(folder, path)
   }
 }
 
