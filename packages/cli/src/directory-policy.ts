@@ -14,6 +14,7 @@ import { OPEN_POLICY, type Policy } from '@datakit/server/policy'
 import type { GitDirectoryPlace } from '@datakit/storage/git-directory'
 import type { Config } from '@datakit/storage/git-directory/config'
 import type { HookRun } from '@datakit/storage/git-directory/hooks'
+import { fetchPolicy } from './fetch-config.ts'
 import { readableRefs } from './hidden-refs.ts'
 
 /**
@@ -27,8 +28,8 @@ export function directoryPolicy(place: Place): Policy {
   const limit = config.int('receive.maxInputSize') ?? 0
   return {
     fetch: {
+      ...fetchPolicy(config),
       refusal: refusalOf(config, 'http.uploadpack', 'fetching'),
-      readable: readableRefs(config, 'uploadpack'),
     },
     push: {
       refusal: refusalOf(config, 'http.receivepack', 'pushing') ?? place.hooks.refusal(),

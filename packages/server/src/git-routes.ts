@@ -47,7 +47,7 @@ export async function advertiseRefs(context: RouteContext): Promise<Response> {
   checkRefusal(name, service === UPLOAD ? fetch.refusal : push.refusal)
   const refs =
     service === UPLOAD
-      ? await advertiseUploadPack(objects, { version, readable: fetch.readable })
+      ? await advertiseUploadPack(objects, { version, policy: fetch })
       : await advertiseReceivePack(objects.state, {
           version: version === 1 ? 1 : 0,
           readable: push.receive.readable ?? ALL_REFS,
@@ -69,7 +69,7 @@ export async function uploadPackRoute(context: RouteContext): Promise<Response> 
   const version = protocolVersion(request.headers.get('git-protocol') ?? undefined)
   const answer = uploadPack(objects, readBody(request, limits.requestBytes), {
     version,
-    readable: fetch.readable,
+    policy: fetch,
     signal: request.signal,
   })
   return new Response(await startedStreamOf(answer), { headers: headersOf(UPLOAD) })

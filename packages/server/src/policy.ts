@@ -6,17 +6,15 @@
  * @module
  */
 import type { Place } from '@datakit/git/place'
-import { ALL_REFS, type Readable } from '@datakit/git/transport/reach'
+import { OPEN_FETCH, type FetchPolicy } from '@datakit/git/transport/fetch-policy'
 import type { ReceivePolicy } from '@datakit/git/transport/ref-rules'
 import { ProblemError } from './problem.ts'
 
 /** What one repository allows. */
 export interface Policy {
-  readonly fetch: {
+  readonly fetch: FetchPolicy & {
     /** Why nothing can be fetched at all, in words for a person; `undefined` when it can. */
     readonly refusal: string | undefined
-    /** The refs that are listed and can be fetched. Nothing else is, whether it is asked for by name or by oid. */
-    readonly readable: Readable
   }
   readonly push: {
     /** Why nothing can be pushed at all; `undefined` when it can. */
@@ -35,7 +33,7 @@ export type PolicyOf = (place: Place) => Policy
 
 /** Everything is allowed that the transport allows. */
 export const OPEN_POLICY: Policy = {
-  fetch: { refusal: undefined, readable: ALL_REFS },
+  fetch: { ...OPEN_FETCH, refusal: undefined },
   push: { refusal: undefined, receive: {}, bytes: undefined, takesOptions: false },
 }
 

@@ -51,6 +51,8 @@ export function encodeRefsAdvertisement(
     readonly version: 0 | 1
     readonly capabilities: readonly string[]
     readonly refs: Iterable<WireRef>
+    /** Commits whose parents the server itself lacks; none when left out. */
+    readonly shallow?: Iterable<Oid>
   },
 ): Uint8Array<ArrayBuffer> {
   const parts: Uint8Array[] = [encodeLine(`# service=${service}\n`), FLUSH]
@@ -63,6 +65,7 @@ export function encodeRefsAdvertisement(
     tail = ''
   }
   if (tail !== '') parts.push(encodeLine(`${ZERO_OID} capabilities^{}${tail}\n`))
+  for (const oid of advertisement.shallow ?? []) parts.push(encodeLine(`shallow ${oid}`))
   return concat([...parts, FLUSH])
 }
 

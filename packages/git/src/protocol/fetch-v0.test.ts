@@ -81,14 +81,24 @@ describe('fetch in version 0', () => {
     expect(await readCuts(wire, readAcknowledgment)).toEqual([])
   })
 
-  it.each(['shallow', 'deepen', 'filter'])('says plainly that it has no "%s"', async (word) => {
-    const line = `${word} 1`
-    const wire = bytesOf(
-      `0032want ${main}\n${(line.length + 4).toString(16).padStart(4, '0')}${line}0000`,
-    )
-    await expect(readFetchV0(readerOf(wire))).rejects.toThrow(
-      `upload-pack: "${word}" is not offered by this server`,
-    )
+  it('reads what is said of cuts and filters', async () => {
+    const line = (text: string): string =>
+      `${(text.length + 4).toString(16).padStart(4, '0')}${text}`
+    const asked = [
+      `want ${main} deepen-relative filter`,
+      `shallow ${first}`,
+      'deepen 2',
+      'filter blob:none',
+    ]
+    const wire = bytesOf(`${asked.map(line).join('')}0000`)
+    expect(await readFetchV0(readerOf(wire))).toMatchObject({
+      wants: [main],
+      shallow: [first],
+      deepen: { kind: 'depth', depth: 2, relative: true },
+      filter: 'blob:none',
+      rounds: [],
+      done: false,
+    })
   })
 
   it.each(['0008have', `0033want ${main}xx`, '000bwant abc', `0032want ${main}\n00000008help0000`])(

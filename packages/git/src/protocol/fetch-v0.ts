@@ -1,7 +1,7 @@
 /**
  * Fetch as versions 0 and 1 ask over HTTP, where every request repeats what was agreed on.
  *
- * A request is wants (capabilities behind the first), a flush, then haves, with flushes between, and `done` at the end
+ * A request is wants (capabilities behind the first) with what is said of cuts and filters, a flush, then haves, with flushes between, and `done` at the end
  * of the last. The answer says `ACK` for haves that the server has too and `NAK` where a flush ends a round in vain.
  *
  * Spec: https://git-scm.com/docs/gitprotocol-pack#_packfile_negotiation, https://git-scm.com/docs/gitprotocol-http
@@ -10,16 +10,23 @@
  */
 import type { ByteReader } from '../byte-reader.ts'
 import { concat } from '../bytes.ts'
-import { MalformedError, RefusedError } from '../error.ts'
+import { MalformedError } from '../error.ts'
 import { parseOid, type Oid } from '../oid.ts'
 import { parseCapabilities, type Capabilities } from './capability.ts'
+import { ShallowLines, type ShallowWish } from './deepen.ts'
+import { onlyFilter } from './fetch.ts'
 import { encodeLine, encodeLines, expectPacket, FLUSH, lineText, readPacket } from './pkt-line.ts'
 
 /** A request of version 0 or 1. */
-export interface FetchV0Request {
+export interface FetchV0Request extends ShallowWish {
   readonly wants: readonly Oid[]
   readonly capabilities: Capabilities
-  /** What the client has, round after round; a flush ended each but the one before `done`. */
+  /** What is left out, as it was written, see `filter.ts`. */
+  readonly filter: string | undefined
+  /**
+   * What the client has, round after round; a flush ended each but the one before `done`. None from a client that first
+   * wants to hear where its history is cut.
+   */
   readonly rounds: readonly (readonly Oid[])[]
   readonly done: boolean
 }
@@ -53,31 +60,35 @@ export function encodeFetchV0(request: {
 /**
  * A request; without wants for a client that only looked, or sent the lone flush that tries whether it may.
  *
- * @throws RefusedError `unsupported` for shallow and partial fetches
  * @throws MalformedError when it is none or cut short
  */
 export async function readFetchV0(reader: ByteReader): Promise<FetchV0Request> {
   const wants: Oid[] = []
+  const shallow = new ShallowLines()
   let capabilities: Capabilities = new Map()
-  for (;;) {
+  let filter: string | undefined
+  for (let count = 0; ; count++) {
     const packet = await readPacket(reader)
-    if (packet === undefined && wants.length > 0) throw malformed('it ends within the wants')
+    if (packet === undefined && count > 0) throw malformed('it ends within the wants')
     if (packet === undefined || packet.kind !== 'line') break
-    const want = parseWant(lineText(packet.payload))
+    if (count === MOST_LINES) throw malformed(`it has more than ${MOST_LINES} wants`)
+    const line = lineText(packet.payload)
+    if (shallow.take(line)) continue
+    if (line.startsWith('filter ')) {
+      filter = onlyFilter(filter, line.slice(7))
+      continue
+    }
+    const want = parseWant(line)
     if (wants.length === 0) capabilities = want.capabilities
-    if (wants.push(want.oid) > MOST_LINES) throw malformed(`it has more than ${MOST_LINES} wants`)
+    wants.push(want.oid)
   }
-  if (wants.length === 0) return { wants, capabilities, rounds: [], done: false }
-  return { wants, capabilities, ...(await readRounds(reader)) }
+  const wish = shallow.wish(capabilities.has('deepen-relative'))
+  const request = { ...wish, wants, capabilities, filter }
+  if (wants.length === 0) return { ...request, rounds: [], done: false }
+  return { ...request, ...(await readRounds(reader)) }
 }
 
 function parseWant(line: string): { oid: Oid; capabilities: Capabilities } {
-  if (/^(shallow|deepen|deepen-since|deepen-not|deepen-relative|filter) /.test(line)) {
-    throw new RefusedError(
-      'unsupported',
-      `upload-pack: "${line.split(' ', 1).join('')}" is not offered by this server`,
-    )
-  }
   if (!line.startsWith('want ') || (line.length > 45 && line[45] !== ' ')) {
     throw malformed(`found "${line.slice(0, 80)}", expected a want`)
   }

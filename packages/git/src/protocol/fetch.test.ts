@@ -2,13 +2,14 @@ import { afterAll, describe, expect, it } from 'vitest'
 
 import { exampleRepository, git, gitText, scratch } from '../../test/support/example.ts'
 import { bytesOf, collect, latin1, readCuts, readerOf } from '../../test/support/hostile.ts'
-import { parseOid } from '../oid.ts'
+import { parseOid, type Oid } from '../oid.ts'
 import { readCommand } from './command.ts'
 import {
   decodeFetch,
-  encodeAcknowledgments,
+  acknowledgmentLines,
   encodeFetch,
   encodePackHeader,
+  encodeSection,
   readFetchAnswer,
 } from './fetch.ts'
 import { readBands } from './sideband.ts'
@@ -30,6 +31,20 @@ const plain = {
   includeTag: false,
   ofsDelta: true,
   waitForDone: false,
+}
+
+/** What a client of ours does not ask for. */
+const rest = {
+  shallow: [],
+  deepen: undefined,
+  wantedRefs: [],
+  filter: undefined,
+  sidebandAll: false,
+}
+
+function acknowledge(common: readonly Oid[], ready: boolean): string {
+  const options = { end: ready ? 'delimiter' : 'flush', sidebandAll: false } as const
+  return latin1(encodeSection('acknowledgments', acknowledgmentLines({ common, ready }), options))
 }
 
 function ask(request: Uint8Array): Uint8Array {
@@ -62,6 +77,7 @@ describe('fetch', () => {
       includeTag: true,
       ofsDelta: true,
       waitForDone: false,
+      ...rest,
     })
     expect(await readCuts(fetchRequest, readCommand)).toEqual([0])
   })
@@ -74,9 +90,10 @@ describe('fetch', () => {
       waitForDone: true,
       includeTag: true,
     }
-    expect(decodeFetch((await readCommand(readerOf(encodeFetch(request))))?.args ?? [])).toEqual(
-      request,
-    )
+    expect(decodeFetch((await readCommand(readerOf(encodeFetch(request))))?.args ?? [])).toEqual({
+      ...request,
+      ...rest,
+    })
   })
 
   it('is answered by Git with a pack at once', async () => {
@@ -91,7 +108,7 @@ describe('fetch', () => {
         env: { GIT_DIR: `${example}/.git` },
       }),
     ).toMatch(/^pack\t/)
-    expect(latin1(wire.subarray(0, 13))).toBe(latin1(encodePackHeader()))
+    expect(latin1(wire.subarray(0, 13))).toBe(latin1(encodePackHeader({ sidebandAll: false })))
     const readWhole = async (cut: typeof reader): Promise<void> => {
       await readFetchAnswer(cut)
       await collect(readBands(cut, () => {}))
@@ -106,29 +123,51 @@ describe('fetch', () => {
       acknowledgments: { common: [first], ready: true },
       pack: true,
     })
-    expect(
-      latin1(known).startsWith(latin1(encodeAcknowledgments({ common: [first], ready: true }))),
-    ).toBe(true)
+    expect(latin1(known).startsWith(acknowledge([first], true))).toBe(true)
     const unknown = ask(encodeFetch({ ...plain, haves: [stranger], done: false }))
     expect(await readFetchAnswer(readerOf(unknown))).toEqual({
       acknowledgments: { common: [], ready: false },
       pack: false,
     })
-    expect(latin1(unknown)).toBe(latin1(encodeAcknowledgments({ common: [], ready: false })))
+    expect(latin1(unknown)).toBe(acknowledge([], false))
     expect(await readCuts(unknown, readFetchAnswer)).toEqual([])
   })
 
+  it('reads what is said of cuts, filters, and refs by name', () => {
+    const args = [
+      `shallow ${first}`,
+      'deepen 3',
+      'deepen-relative',
+      'filter tree:1',
+      'want-ref refs/heads/main',
+      'sideband-all',
+      'packfile-uris https',
+    ]
+    expect(decodeFetch(args)).toMatchObject({
+      shallow: [first],
+      deepen: { kind: 'depth', depth: 3, relative: true },
+      filter: 'tree:1',
+      wantedRefs: ['refs/heads/main'],
+      sidebandAll: true,
+    })
+    const history = ['deepen-since 1700000000', 'deepen-not v1', 'deepen-not side']
+    expect(decodeFetch(history).deepen).toEqual({
+      kind: 'history',
+      since: 1_700_000_000,
+      not: ['v1', 'side'],
+    })
+  })
+
   it.each([
-    'shallow 1',
-    'deepen 1',
-    'deepen-relative',
-    'filter blob:none',
-    'want-ref refs/heads/main',
-    'sideband-all',
-  ])('says plainly that it has no "%s"', (arg) => {
-    expect(() => decodeFetch([arg])).toThrow(
-      `upload-pack: "${arg.split(' ')[0]}" is not offered by this server`,
-    )
+    [['deepen 0']],
+    [['deepen -1']],
+    [['deepen x']],
+    [['deepen-since soon']],
+    [['deepen 1', 'deepen-not v1']],
+    [['filter blob:none', 'filter tree:0']],
+    [['shallow HEAD']],
+  ])('refuses %j', (args) => {
+    expect(() => decodeFetch(args)).toThrow('Cannot read')
   })
 
   it.each(['want', 'want 123', 'have HEAD', 'deepened', ''])('refuses the argument "%s"', (arg) => {

@@ -3,7 +3,8 @@
  * sections, the pack the last of them.
  *
  * The answer to haves without `done` is `acknowledgments`: which of them the server has too, and, once it knows enough,
- * `ready` with the pack right behind. `done` skips them.
+ * `ready` with the rest right behind: where the history is cut (`shallow-info`), where refs are that were wanted by name
+ * (`wanted-refs`), and the pack. `done` skips them.
  *
  * Spec: https://git-scm.com/docs/protocol-v2#_fetch
  *
@@ -11,9 +12,10 @@
  */
 import type { ByteReader } from '../byte-reader.ts'
 import { concat } from '../bytes.ts'
-import { MalformedError, RefusedError } from '../error.ts'
+import { MalformedError } from '../error.ts'
 import { parseOid, type Oid } from '../oid.ts'
 import { encodeCommand } from './command.ts'
+import { ShallowLines, type ShallowWish } from './deepen.ts'
 import {
   DELIMITER,
   encodeLine,
@@ -25,7 +27,7 @@ import {
 } from './pkt-line.ts'
 
 /** What a client wants, what it has, and what it can read. */
-export interface FetchRequest {
+export interface FetchWish {
   readonly wants: readonly Oid[]
   readonly haves: readonly Oid[]
   /** Whether the pack shall come at once, without further questions. */
@@ -42,6 +44,16 @@ export interface FetchRequest {
   readonly waitForDone: boolean
 }
 
+/** A request as a server reads it, with what our own client does not ask for. */
+export interface FetchRequest extends FetchWish, ShallowWish {
+  /** Refs that are wanted by name, wherever they point by now. */
+  readonly wantedRefs: readonly string[]
+  /** What is left out, as it was written, see `filter.ts`. */
+  readonly filter: string | undefined
+  /** Whether every line of the answer shall come in a side-band, so that there can be progress in between. */
+  readonly sidebandAll: boolean
+}
+
 /** The server's word on the client's haves. */
 export interface Acknowledgments {
   readonly common: readonly Oid[]
@@ -49,7 +61,7 @@ export interface Acknowledgments {
   readonly ready: boolean
 }
 
-const flags: ReadonlyMap<string, keyof FetchRequest> = new Map([
+const flags: ReadonlyMap<string, keyof FetchWish> = new Map([
   ['done', 'done'],
   ['thin-pack', 'thinPack'],
   ['no-progress', 'quiet'],
@@ -58,12 +70,8 @@ const flags: ReadonlyMap<string, keyof FetchRequest> = new Map([
   ['wait-for-done', 'waitForDone'],
 ])
 
-// Known to Git, not offered by us: a client that asks all the same is told so in plain words.
-const unsupported =
-  /^(shallow|deepen|deepen-since|deepen-not|deepen-relative|filter|want-ref|packfile-uris|sideband-all)( |$)/
-
 /** The bytes of the request. */
-export function encodeFetch(request: FetchRequest): Uint8Array<ArrayBuffer> {
+export function encodeFetch(request: FetchWish): Uint8Array<ArrayBuffer> {
   const args: string[] = []
   for (const [word, name] of flags) if (word !== 'done' && request[name] === true) args.push(word)
   for (const oid of request.wants) args.push(`want ${oid}`)
@@ -75,22 +83,28 @@ export function encodeFetch(request: FetchRequest): Uint8Array<ArrayBuffer> {
 /**
  * The request that a command's arguments make.
  *
- * @throws RefusedError `unsupported` for what Git knows and we do not offer: shallow and partial fetches
- * @throws MalformedError for an argument that is not known
+ * @throws MalformedError for an argument that is not known, or two that cannot go together
  */
 export function decodeFetch(args: readonly string[]): FetchRequest {
-  const wants: Oid[] = []
-  const haves: Oid[] = []
+  const [wants, haves, wantedRefs]: [Oid[], Oid[], string[]] = [[], [], []]
   const set = new Set<string>()
+  const shallow = new ShallowLines()
+  let filter: string | undefined
   for (const arg of args) {
     if (arg.startsWith('want ')) wants.push(parseOid(arg.slice(5)))
     else if (arg.startsWith('have ')) haves.push(parseOid(arg.slice(5)))
-    else if (flags.has(arg)) set.add(arg)
-    else refuseArgument(arg)
+    else if (arg.startsWith('want-ref ')) wantedRefs.push(arg.slice(9))
+    else if (arg.startsWith('filter ')) filter = onlyFilter(filter, arg.slice(7))
+    else if (isWord(arg)) set.add(arg)
+    else if (!shallow.take(arg) && !arg.startsWith('packfile-uris ')) throw unexpectedArgument(arg)
   }
   return {
+    ...shallow.wish(set.has('deepen-relative')),
     wants,
     haves,
+    wantedRefs,
+    filter,
+    sidebandAll: set.has('sideband-all'),
     done: set.has('done'),
     thinPack: set.has('thin-pack'),
     quiet: set.has('no-progress'),
@@ -100,26 +114,51 @@ export function decodeFetch(args: readonly string[]): FetchRequest {
   }
 }
 
-/** @throws RefusedError or MalformedError, always */
-function refuseArgument(arg: string): never {
-  const word = unsupported.exec(arg)?.[1]
-  if (word !== undefined) {
-    throw new RefusedError('unsupported', `upload-pack: "${word}" is not offered by this server`)
-  }
-  throw new MalformedError('a fetch', `"${arg.slice(0, 80)}" is no argument of fetch`)
+function isWord(arg: string): boolean {
+  return flags.has(arg) || arg === 'deepen-relative' || arg === 'sideband-all'
 }
 
-/** The acknowledgments; with `ready`, the pack has to follow, else the answer ends here. */
-export function encodeAcknowledgments({ common, ready }: Acknowledgments): Uint8Array<ArrayBuffer> {
+/** The filter of a request that had none so far. @throws MalformedError when it had */
+export function onlyFilter(before: string | undefined, filter: string): string {
+  if (before === undefined) return filter
+  throw new MalformedError('a fetch', 'multiple filter-specs cannot be combined')
+}
+
+/** What is said to an argument that is not known, or not offered. */
+export function unexpectedArgument(arg: string): MalformedError {
+  return new MalformedError('a fetch', `"${arg.slice(0, 80)}" is no argument of fetch here`)
+}
+
+/** The lines of the acknowledgments. With `ready` the other sections follow, else the answer ends behind them. */
+export function acknowledgmentLines({ common, ready }: Acknowledgments): string[] {
   const lines = common.map((oid) => `ACK ${oid}`)
   if (lines.length === 0) lines.push('NAK')
   if (ready) lines.push('ready')
-  return concat([encodeLines(['acknowledgments', ...lines]), ready ? DELIMITER : FLUSH])
+  return lines
+}
+
+/**
+ * A section of the answer: its name, its lines, and what ends it. With `sidebandAll` each line is on band 1, as the frames
+ * of the pack are.
+ */
+export function encodeSection(
+  name: string,
+  lines: readonly string[],
+  options: { readonly end: 'delimiter' | 'flush'; readonly sidebandAll: boolean },
+): Uint8Array<ArrayBuffer> {
+  const end = options.end === 'flush' ? FLUSH : DELIMITER
+  return concat([encodeLines([name, ...lines].map((line) => onBand(line, options))), end])
 }
 
 /** What stands in front of the pack, which comes in side-band frames and ends with a flush packet. */
-export function encodePackHeader(): Uint8Array<ArrayBuffer> {
-  return encodeLine('packfile\n')
+export function encodePackHeader(options: {
+  readonly sidebandAll: boolean
+}): Uint8Array<ArrayBuffer> {
+  return encodeLine(onBand('packfile\n', options))
+}
+
+function onBand(line: string, { sidebandAll }: { readonly sidebandAll: boolean }): string {
+  return sidebandAll ? `\x01${line}` : line
 }
 
 /**

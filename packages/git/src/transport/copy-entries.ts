@@ -22,7 +22,6 @@ import type { PackTable } from '../pack/pack-table.ts'
 import { encodePackHeader } from '../pack/write-pack.ts'
 import { planCopy, windowsOf, type PlannedEntry, type Window } from './copy-plan.ts'
 import type { Node } from './graph.ts'
-import { HAD } from './marks.ts'
 import { rowLinks } from './row-links.ts'
 import type { Selection } from './select.ts'
 
@@ -171,7 +170,7 @@ class Copy {
 
   #canBeBase(base: Node): boolean {
     if ((this.#sent[base] ?? 0) > 0) return true
-    return this.#options.thin && this.#selection.graph.isMarked(base, HAD)
+    return this.#options.thin && this.#selection.isBase(base)
   }
 
   /** A delta that names its base in another way; `undefined` when the receiver could not resolve it. */

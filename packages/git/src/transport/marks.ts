@@ -21,3 +21,6 @@ export const ROOT = 16
 
 /** A tree that was put off until the one that it differs from. */
 export const DEFERRED = 32
+
+/** A tree or blob that the walk over trees has met. */
+export const VISITED = 64

@@ -8,6 +8,7 @@ import { load } from '../../test/support/load.ts'
 import { Objects } from '../objects.ts'
 import { parseOid, type Oid } from '../oid.ts'
 import { nodeRuntime } from '../runtime/node.ts'
+import { OPEN_FETCH } from './fetch-policy.ts'
 import { checkWants, commonHaves, isReady } from './negotiate.ts'
 import { ALL_REFS, type Readable } from './reach.ts'
 
@@ -34,21 +35,25 @@ async function forced(): Promise<{ git: RealRepository; objects: Objects; gone: 
 describe('what a client may want', () => {
   it('is what refs point at and what lies behind, not what happens to be in a pack', async () => {
     const { git, objects, gone, tip } = await forced()
-    await checkWants(objects, [tip, oid(git, 'main~2')], ALL_REFS)
+    await checkWants(objects, [tip, oid(git, 'main~2')], OPEN_FETCH)
     expect(await objects.has(gone)).toBe(true)
-    await expect(checkWants(objects, [tip, gone], ALL_REFS)).rejects.toMatchObject({
+    await expect(checkWants(objects, [tip, gone], OPEN_FETCH)).rejects.toMatchObject({
       code: 'not-our-ref',
     })
-    await expect(checkWants(objects, [oid(git, 'main^{tree}')], ALL_REFS)).rejects.toThrow(
-      'not our ref',
-    )
+    // A tree or a file counts where a ref leads to it, and only there.
+    await checkWants(objects, [oid(git, 'main^{tree}'), oid(git, 'main~2^{tree}')], OPEN_FETCH)
+    const tree = oid(git, `${gone}^{tree}`)
+    await expect(checkWants(objects, [tree], OPEN_FETCH)).rejects.toThrow('not our ref')
+    await checkWants(objects, [gone, tree], { ...OPEN_FETCH, wants: 'any' })
     git.remove()
   })
 
   it('is nothing of refs that it may not read', async () => {
     const { git, objects, tip } = await forced()
     const nobody: Readable = { key: 'nobody', includes: () => false }
-    await expect(checkWants(objects, [tip], nobody)).rejects.toThrow('not our ref')
+    await expect(checkWants(objects, [tip], { ...OPEN_FETCH, readable: nobody })).rejects.toThrow(
+      'not our ref',
+    )
     expect(await commonHaves(objects, [tip], nobody)).toEqual([])
     git.remove()
   })

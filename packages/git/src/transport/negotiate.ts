@@ -10,8 +10,11 @@ import type { Objects } from '../objects.ts'
 import { encodeOid, type Oid } from '../oid.ts'
 import { OidMap } from '../oid-map.ts'
 import { KINDS } from './children.ts'
-import { ObjectGraph, type Node, type NodeLinks } from './graph.ts'
-import { reachOf, type Readable } from './reach.ts'
+import { contentOf } from './content-reach.ts'
+import type { FetchPolicy } from './fetch-policy.ts'
+import { commitOf, Cuts, linksOf } from './commits.ts'
+import { ObjectGraph, type Node } from './graph.ts'
+import { ALL_REFS, reachOf, type Readable } from './reach.ts'
 
 /**
  * Refuses what the client may not have: wants that no ref points at and no ref leads to. A ref that moved since it was
@@ -22,17 +25,46 @@ import { reachOf, type Readable } from './reach.ts'
 export async function checkWants(
   objects: Objects,
   wants: readonly Oid[],
-  readable: Readable,
+  policy: Pick<FetchPolicy, 'readable' | 'wants'>,
 ): Promise<void> {
-  const tips = new Set<Oid>()
-  if ('oid' in objects.state.head) tips.add(objects.state.head.oid)
-  for await (const { name, oid } of objects.state.refs()) if (readable.includes(name)) tips.add(oid)
-  const others = wants.filter((oid) => !tips.has(oid))
-  if (others.length === 0) return
-  const reachable = new Set(await reachableOf(objects, others, readable))
-  const stranger = others.find((oid) => !reachable.has(oid))
+  if (wants.length === 0) return
+  const allowed =
+    policy.wants === 'any'
+      ? await presentOf(objects, wants)
+      : await reachedOf(objects, wants, policy.wants === 'hidden' ? ALL_REFS : policy.readable)
+  const stranger = wants.find((oid) => !allowed.has(oid))
   if (stranger !== undefined)
     throw new RefusedError('not-our-ref', `upload-pack: not our ref ${stranger}`)
+}
+
+async function presentOf(objects: Objects, oids: readonly Oid[]): Promise<ReadonlySet<Oid>> {
+  const present = new Set<Oid>()
+  for (const oid of oids) if (await objects.has(oid)) present.add(oid)
+  return present
+}
+
+/** Those of the oids that refs point at or lead to, of whatever type. */
+export async function reachedOf(
+  objects: Objects,
+  oids: readonly Oid[],
+  readable: Readable,
+): Promise<ReadonlySet<Oid>> {
+  const reached = new Set<Oid>()
+  const tips = await tipsOf(objects, readable)
+  const others = oids.filter((oid) => !tips.has(oid))
+  for (const oid of oids) if (tips.has(oid)) reached.add(oid)
+  if (others.length === 0) return reached
+  for (const oid of await commonHaves(objects, others, readable)) reached.add(oid)
+  const files = others.filter((oid) => !reached.has(oid))
+  for (const oid of await contentOf(objects, files, readable)) reached.add(oid)
+  return reached
+}
+
+async function tipsOf({ state }: Objects, readable: Readable): Promise<ReadonlySet<Oid>> {
+  const tips = new Set<Oid>()
+  if ('oid' in state.head) tips.add(state.head.oid)
+  for await (const { name, oid } of state.refs()) if (readable.includes(name)) tips.add(oid)
+  return tips
 }
 
 /**
@@ -44,17 +76,9 @@ export async function commonHaves(
   haves: readonly Oid[],
   readable: Readable,
 ): Promise<Oid[]> {
-  return reachableOf(objects, haves, readable)
-}
-
-async function reachableOf(
-  objects: Objects,
-  oids: readonly Oid[],
-  readable: Readable,
-): Promise<Oid[]> {
   const wanted = new OidMap()
   const present: Oid[] = []
-  for (const oid of oids) {
+  for (const oid of haves) {
     const [found] = await objects.locate(oid)
     const type = found?.index.type(found.ordinal)
     if (type !== 'commit' && type !== 'tag') continue
@@ -73,14 +97,20 @@ const LEADS = 2
 /** Does not. */
 const ENDS = 4
 
-/** Whether every want leads to a common commit, so that no further have could make the pack much smaller. */
+/**
+ * Whether every want leads to a common commit, so that no further have could make the pack much smaller.
+ *
+ * @param cuts commits behind which the walk does not look
+ */
 export async function isReady(
   objects: Objects,
   wants: readonly Oid[],
   common: readonly Oid[],
+  cuts: readonly Oid[] = [],
 ): Promise<boolean> {
   if (common.length === 0) return false
-  const search = new Search(new ObjectGraph(objects))
+  const graph = new ObjectGraph(objects)
+  const search = new Search(graph, new Cuts(graph, cuts))
   for (const oid of common) await search.addCommon(oid)
   for (const oid of wants) if (!(await search.leadsToCommon(oid))) return false
   return true
@@ -88,24 +118,26 @@ export async function isReady(
 
 class Search {
   readonly #graph: ObjectGraph
+  readonly #cuts: Cuts
   /** No commit of a lower generation leads to a common one. */
   #lowest = Infinity
 
-  constructor(graph: ObjectGraph) {
+  constructor(graph: ObjectGraph, cuts: Cuts) {
     this.#graph = graph
+    this.#cuts = cuts
   }
 
   async addCommon(oid: Oid): Promise<void> {
-    const commit = await this.#peel(oid)
+    const commit = await commitOf(this.#graph, oid)
     if (commit === undefined) return
     this.#graph.mark(commit, COMMON)
-    const links = await this.#links(commit)
+    const links = await linksOf(this.#graph, commit)
     this.#lowest = Math.min(this.#lowest, links.kind === 'commit' ? links.generation : 0)
   }
 
   /** Depth first; everything on the way to a hit leads there, and what was left without one does not. */
   async leadsToCommon(oid: Oid): Promise<boolean> {
-    const start = await this.#peel(oid)
+    const start = await commitOf(this.#graph, oid)
     // History says nothing about a tree or a blob.
     if (start === undefined) return true
     const path: { node: Node; parents: readonly Node[]; next: number }[] = []
@@ -125,26 +157,9 @@ class Search {
   }
 
   async #parentsOf(node: Node): Promise<readonly Node[]> {
-    const links = await this.#links(node)
+    const links = await linksOf(this.#graph, node)
     if (links.kind !== 'commit') return []
     const isBelow = links.generation > 0 && links.generation <= this.#lowest
-    return isBelow || this.#graph.objects.state.shallow.has(this.#graph.oid(node))
-      ? []
-      : links.parents
-  }
-
-  /** The commit that an oid leads to. */
-  async #peel(oid: Oid): Promise<Node | undefined> {
-    for (let node = this.#graph.node(oid); ;) {
-      const links = await this.#links(node)
-      if (links.kind === 'commit') return node
-      if (links.kind !== 'tag') return undefined
-      node = links.target
-    }
-  }
-
-  async #links(node: Node): Promise<NodeLinks> {
-    if (!this.#graph.isLocated(node)) await this.#graph.locate(node)
-    return this.#graph.links(node) ?? this.#graph.readLinks(node)
+    return isBelow ? [] : this.#cuts.parentsOf(node)
   }
 }

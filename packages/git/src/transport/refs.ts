@@ -13,30 +13,28 @@ import {
   type WireRef,
 } from '../protocol/advertisement.ts'
 import { AGENT } from '../protocol/capability.ts'
+import { OPEN_FETCH, type FetchPolicy } from './fetch-policy.ts'
 import { ALL_REFS, type Readable } from './reach.ts'
 
 /** Version of the protocol. */
 export type ProtocolVersion = 0 | 1 | 2
 
-/** What we can do in version 0 and 1. */
+/** What we can always do in version 0 and 1. */
 const UPLOAD_PACK = [
   'multi_ack',
-  'multi_ack_detailed',
-  'no-done',
   'thin-pack',
   'side-band',
   'side-band-64k',
   'ofs-delta',
+  'shallow',
+  'deepen-since',
+  'deepen-not',
+  'deepen-relative',
   'no-progress',
   'include-tag',
-  'allow-tip-sha1-in-want',
-  'allow-reachable-sha1-in-want',
-  'object-format=sha1',
-  `agent=${AGENT}`,
+  'multi_ack_detailed',
+  'no-done',
 ]
-
-/** What we can do in version 2. */
-const VERSION_2 = [`agent=${AGENT}`, 'ls-refs=unborn', 'fetch=wait-for-done', 'object-format=sha1']
 
 /** The version that a client asks for in `Git-Protocol`, the highest if it names several; 0 where it names none. */
 export function protocolVersion(header: string | undefined): ProtocolVersion {
@@ -48,18 +46,45 @@ export function protocolVersion(header: string | undefined): ProtocolVersion {
 /** The answer to `GET info/refs?service=git-upload-pack`. */
 export async function advertiseUploadPack(
   objects: Objects,
-  options: { readonly version: ProtocolVersion; readonly readable?: Readable | undefined },
+  options: { readonly version: ProtocolVersion; readonly policy?: FetchPolicy | undefined },
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { version, readable } = options
-  if (version === 2) return encodeCapabilityAdvertisement(VERSION_2)
-  const refs = await wireRefs(objects, { readable, peel: true })
-  const capabilities = [...UPLOAD_PACK]
+  const { version, policy = OPEN_FETCH } = options
+  if (version === 2) return encodeCapabilityAdvertisement(capabilitiesV2(policy))
+  const refs = await wireRefs(objects, { readable: policy.readable, peel: true })
+  const capabilities = capabilitiesV0(policy)
   const head = refs.find(({ name }) => name === 'HEAD')
   // An unborn HEAD is something that only version 2 can say.
   if (head?.oid !== undefined && head.symref !== undefined) {
     capabilities.push(`symref=HEAD:${head.symref}`)
   }
-  return encodeRefsAdvertisement('git-upload-pack', { version, capabilities, refs })
+  const { shallow } = objects.state
+  return encodeRefsAdvertisement('git-upload-pack', { version, capabilities, refs, shallow })
+}
+
+function capabilitiesV0(policy: FetchPolicy): string[] {
+  return [
+    ...UPLOAD_PACK,
+    ...(policy.offersTips ? ['allow-tip-sha1-in-want'] : []),
+    ...(policy.offersReachable ? ['allow-reachable-sha1-in-want'] : []),
+    ...(policy.filters === undefined ? [] : ['filter']),
+    'object-format=sha1',
+    `agent=${AGENT}`,
+  ]
+}
+
+function capabilitiesV2(policy: FetchPolicy): string[] {
+  const fetch = ['shallow', 'wait-for-done']
+  if (policy.filters !== undefined) fetch.push('filter')
+  if (policy.refInWant) fetch.push('ref-in-want')
+  if (policy.sidebandAll) fetch.push('sideband-all')
+  return [
+    `agent=${AGENT}`,
+    policy.unborn === 'offered' ? 'ls-refs=unborn' : 'ls-refs',
+    `fetch=${fetch.join(' ')}`,
+    'server-option',
+    'object-format=sha1',
+    ...(policy.objectInfo ? ['object-info'] : []),
+  ]
 }
 
 /** HEAD and the refs that may be read, in the state that the objects have. HEAD without an oid when it is unborn. */

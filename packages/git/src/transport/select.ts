@@ -4,16 +4,21 @@
  * Commits are walked from the newest down, haves along with wants, and the walk ends when only haves are left. Then come
  * the trees of the wanted commits, oldest first, each against what its parents had: a commit costs what it changed.
  *
- * What is selected may be more than the least (a file that is put back to what it was long ago), never less.
+ * What is selected may be more than the least (a file that is put back to what it was long ago), never less. A cut takes
+ * the parents of a commit out of both walks; a filter takes objects out of what was selected, those aside that are wanted
+ * by name.
  *
  * @module
  */
 import type { Oid } from '../oid.ts'
 import type { Objects } from '../objects.ts'
 import type { PackInfo } from '../place.ts'
+import type { ObjectFilter } from '../protocol/filter.ts'
 import { CommitQueue } from './commit-queue.ts'
-import { ObjectGraph, type Node, type NodeLinks } from './graph.ts'
+import { Cuts, linksOf, type CommitLinks } from './commits.ts'
+import { ObjectGraph, type Node } from './graph.ts'
 import { HAD, ROOT, SEEN, SENT, WAITING } from './marks.ts'
+import { NodeFilter } from './object-filter.ts'
 import { TreeWalk } from './tree-walk.ts'
 
 /** What a pack shall hold. */
@@ -24,6 +29,10 @@ export interface SelectRequest {
   readonly haves: readonly Oid[]
   /** Annotated tags that come along when what they name does, as `include-tag` asks. */
   readonly tags?: readonly Oid[] | undefined
+  /** Commits whose parents are neither wanted nor had, beside the shallow ones of the repository. */
+  readonly cuts?: readonly Oid[] | undefined
+  /** What is left out. */
+  readonly filter?: ObjectFilter | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -34,11 +43,13 @@ export class Selection {
   readonly nodes: readonly Node[]
   /** The pack that is the selection, object for object, and can be passed on as it is stored. */
   readonly whole: PackInfo | undefined
+  readonly #filter: NodeFilter
 
-  constructor(graph: ObjectGraph, nodes: readonly Node[], whole: PackInfo | undefined) {
+  constructor(graph: ObjectGraph, nodes: readonly Node[], filter: NodeFilter) {
     this.graph = graph
     this.nodes = nodes
-    this.whole = whole
+    this.whole = wholePack(graph, nodes)
+    this.#filter = filter
   }
 
   get count(): number {
@@ -66,6 +77,11 @@ export class Selection {
     const node = this.graph.find(oid)
     return node !== undefined && this.graph.isMarked(node, HAD)
   }
+
+  /** Whether a delta may rest on the object, though it is not sent: the receiver has it, and did not filter it out. */
+  isBase(node: Node): boolean {
+    return this.graph.isMarked(node, HAD) && this.#filter.keeps(node)
+  }
 }
 
 /**
@@ -75,14 +91,15 @@ export class Selection {
  */
 export async function selectObjects(objects: Objects, request: SelectRequest): Promise<Selection> {
   const graph = new ObjectGraph(objects)
-  const walk = new Walk(graph, request.signal)
+  const filter = new NodeFilter(graph, request.filter)
+  const walk = new Walk(graph, filter, request)
   for (const oid of request.haves) await walk.addHave(graph.node(oid))
   for (const oid of request.wants) await walk.addWant(graph.node(oid))
   await walk.walkCommits()
   await walk.walkTrees()
   for (const oid of request.tags ?? []) await walk.addTag(graph.node(oid))
   const nodes = walk.selected.filter((node) => isSelected(graph, node))
-  return new Selection(graph, nodes, wholePack(graph, nodes))
+  return new Selection(graph, nodes, filter)
 }
 
 function isSelected(graph: ObjectGraph, node: Node): boolean {
@@ -103,35 +120,43 @@ function storedIn(graph: ObjectGraph, node: Node): PackInfo | undefined {
   return graph.isLocated(node) ? graph.stored(node).pack : undefined
 }
 
-type CommitLinks = Extract<NodeLinks, { kind: 'commit' }>
+/** Trees of the receiver that one of a cut history is compared with. */
+const MAX_PEERS = 64
 
 /** The two walks, over commits and over trees. */
 class Walk {
   readonly selected: Node[] = []
   readonly #graph: ObjectGraph
   readonly #signal: AbortSignal | undefined
+  readonly #filter: NodeFilter
+  readonly #cuts: Cuts
   readonly #queue = new CommitQueue()
   readonly #trees: TreeWalk
   /** Wanted commits that are in the queue and not known to be had. */
   #wanting = 0
   readonly #commits: Node[] = []
+  /** Commits that were wanted by name. */
+  readonly #named = new Set<Node>()
   /** Trees and blobs that were wanted by name. */
   readonly #roots: Node[] = []
-  /** Trees of commits that the receiver has. */
+  /** Trees that the receiver is known to have: of its commits, and by name. */
   readonly #known = new Set<Node>()
 
-  constructor(graph: ObjectGraph, signal: AbortSignal | undefined) {
+  constructor(graph: ObjectGraph, filter: NodeFilter, request: SelectRequest) {
     this.#graph = graph
-    this.#signal = signal
-    this.#trees = new TreeWalk(graph, (node) => this.#select(node))
+    this.#signal = request.signal
+    this.#filter = filter
+    this.#cuts = new Cuts(graph, request.cuts)
+    this.#trees = new TreeWalk(graph, filter, (node) => this.#select(node))
   }
 
   async addHave(have: Node): Promise<void> {
     for (let node = have; await this.#graph.has(node);) {
-      const links = await this.#links(node)
+      const links = await linksOf(this.#graph, node)
       if (links.kind === 'commit') this.#addHad(node, links)
       else this.#graph.mark(node, HAD)
       if (links.kind === 'tree') this.#known.add(node)
+      if (links.kind === 'commit') this.#known.add(links.tree)
       if (links.kind !== 'tag') return
       node = links.target
     }
@@ -139,9 +164,11 @@ class Walk {
 
   async addWant(want: Node): Promise<void> {
     for (let node = want; ;) {
-      const links = await this.#links(node)
-      if (links.kind === 'commit') this.#addWanted(node, links)
-      else if (links.kind === 'tag') this.#select(node)
+      const links = await linksOf(this.#graph, node)
+      if (links.kind === 'commit') {
+        this.#named.add(node)
+        this.#addWanted(node, links)
+      } else if (links.kind === 'tag') this.#select(node)
       else this.#roots.push(node)
       if (links.kind !== 'tag') return
       node = links.target
@@ -152,7 +179,7 @@ class Walk {
   async addTag(tag: Node): Promise<void> {
     const tags: Node[] = []
     for (let node = tag; ;) {
-      const links = await this.#links(node)
+      const links = await linksOf(this.#graph, node)
       if (links.kind !== 'tag') {
         if (isSelected(this.#graph, node)) for (const each of tags) this.#select(each)
         return
@@ -174,9 +201,9 @@ class Walk {
         this.#wanting--
         this.#commits.push(node)
       }
-      for (const parent of await this.#parentsOf(node)) {
+      for (const parent of await this.#cuts.parentsOf(node)) {
         if (isHad && !(await graph.has(parent))) continue
-        const links = await this.#links(parent)
+        const links = await linksOf(graph, parent)
         if (links.kind !== 'commit') continue
         if (isHad) this.#addHad(parent, links)
         else this.#addWanted(parent, links)
@@ -185,40 +212,47 @@ class Walk {
   }
 
   async walkTrees(): Promise<void> {
-    for (const commit of this.#commits) {
-      const links = await this.#links(commit)
+    const { looksIntoTrees } = this.#filter
+    for (const commit of looksIntoTrees ? this.#commits : []) {
+      const links = await linksOf(this.#graph, commit)
       if (links.kind === 'commit' && !this.#graph.isMarked(commit, HAD))
         this.#graph.mark(links.tree, ROOT)
     }
-    for (const root of this.#roots) await this.#trees.walk(root, [...this.#known])
+    await this.#walkRoots()
     // Oldest first: so a tree is met after the one that it differs from.
     for (const commit of this.#commits.toReversed()) {
       this.#signal?.throwIfAborted()
       if (this.#graph.isMarked(commit, HAD)) continue
-      const links = await this.#links(commit)
-      if (links.kind !== 'commit') continue
-      const peers = await this.#peersOf(commit)
-      this.#select(commit)
-      await this.#trees.walk(links.tree, peers)
+      if (this.#filter.passesType('commit') || this.#named.has(commit)) this.#select(commit)
+      if (looksIntoTrees) await this.#walkTreeOf(commit)
     }
   }
 
-  /** The trees of those parents that the receiver has. */
+  /** What was wanted by name is sent whatever the filter says, and a tree's children count as if a commit named them. */
+  async #walkRoots(): Promise<void> {
+    for (const root of this.#roots) {
+      if (this.#graph.isMarked(root, HAD)) continue
+      this.#select(root)
+      await this.#trees.walk(root, [...this.#known].slice(0, MAX_PEERS), -1)
+    }
+  }
+
+  async #walkTreeOf(commit: Node): Promise<void> {
+    const links = await linksOf(this.#graph, commit)
+    if (links.kind !== 'commit') return
+    await this.#trees.walk(links.tree, await this.#peersOf(commit))
+  }
+
+  /** The trees of those parents that the receiver has; behind a cut, those of the commits that it named. */
   async #peersOf(commit: Node): Promise<Node[]> {
+    if (this.#cuts.has(commit)) return [...this.#known].slice(0, MAX_PEERS)
     const peers: Node[] = []
-    for (const parent of await this.#parentsOf(commit)) {
+    for (const parent of await this.#cuts.parentsOf(commit)) {
       if (!this.#graph.isMarked(parent, HAD)) continue
-      const links = await this.#links(parent)
+      const links = await linksOf(this.#graph, parent)
       if (links.kind === 'commit') peers.push(links.tree)
     }
     return peers
-  }
-
-  async #parentsOf(node: Node): Promise<readonly Node[]> {
-    const { shallow } = this.#graph.objects.state
-    if (shallow.size > 0 && shallow.has(this.#graph.oid(node))) return []
-    const links = await this.#links(node)
-    return links.kind === 'commit' ? links.parents : []
   }
 
   #addWanted(node: Node, links: CommitLinks): void {
@@ -243,10 +277,5 @@ class Walk {
 
   #select(node: Node): void {
     if (this.#graph.mark(node, SENT)) this.selected.push(node)
-  }
-
-  async #links(node: Node): Promise<NodeLinks> {
-    if (!this.#graph.isLocated(node)) await this.#graph.locate(node)
-    return this.#graph.links(node) ?? this.#graph.readLinks(node)
   }
 }

@@ -5,10 +5,13 @@
  * is told in full is compared with the receiver's trees that it may have come from, its *peers*: those that the level
  * above lost.
  *
+ * Where a filter counts how deep an object lies, a tree is walked again when it is met less deep than before.
+ *
  * @module
  */
-import { DEFERRED, HAD, ROOT, SENT } from './marks.ts'
 import type { Node, NodeLinks, ObjectGraph } from './graph.ts'
+import { DEFERRED, HAD, ROOT, VISITED } from './marks.ts'
+import type { NodeFilter } from './object-filter.ts'
 
 /** Differences on differences that are followed before the tree itself is read. */
 const MAX_CHAIN = 64
@@ -18,6 +21,8 @@ type TreeLinks = Extract<NodeLinks, { kind: 'tree' }>
 interface Step {
   readonly node: Node
   readonly peers: readonly Node[]
+  /** How far below a commit. */
+  readonly depth: number
 }
 
 interface Children {
@@ -29,25 +34,34 @@ interface Children {
 
 const nothing: readonly Node[] = []
 
-/** Walks trees; calls `onSelect` once for each object that is new. */
+/** Walks trees; calls `onSelect` for each object that is new and passes the filter. */
 export class TreeWalk {
   readonly #graph: ObjectGraph
+  readonly #filter: NodeFilter
   readonly #onSelect: (node: Node) => void
   /** Children of peers that were looked into. */
   readonly #expanded = new Map<Node, readonly Node[]>()
+  /** The least depth at which each was met, where that counts. */
+  readonly #depths: Map<Node, number> | undefined
 
-  constructor(graph: ObjectGraph, onSelect: (node: Node) => void) {
+  constructor(graph: ObjectGraph, filter: NodeFilter, onSelect: (node: Node) => void) {
     this.#graph = graph
+    this.#filter = filter
     this.#onSelect = onSelect
+    this.#depths = filter.countsDepth ? new Map() : undefined
   }
 
-  /** Walks from a tree or a blob. @throws MissingError, NotHereError when something is not here */
-  async walk(root: Node, peers: readonly Node[]): Promise<void> {
+  /**
+   * Walks from a tree or a blob, which lies `depth` below a commit.
+   *
+   * @throws MissingError, NotHereError when something is not here
+   */
+  async walk(root: Node, peers: readonly Node[], depth = 0): Promise<void> {
     const graph = this.#graph
-    const stack: Step[] = [{ node: root, peers }]
+    const stack: Step[] = [{ node: root, peers, depth }]
     for (let step = stack.pop(); step !== undefined; step = stack.pop()) {
-      const { node } = step
-      if (graph.isMarked(node, SENT | HAD)) continue
+      const { node, depth } = step
+      if (this.#isDone(node, depth)) continue
       // Most objects are at hand: a promise for each would cost more than the walk.
       if (!graph.isLocated(node)) await graph.locate(node)
       const links = graph.links(node) ?? (await graph.readLinks(node))
@@ -55,18 +69,29 @@ export class TreeWalk {
         stack.push(step, { ...step, node: links.against ?? node })
         continue
       }
-      this.#onSelect(node)
-      if (links.kind !== 'tree') continue
-      const children = await this.#childrenOf(node, links)
+      graph.mark(node, VISITED)
+      this.#depths?.set(node, depth)
+      if (this.#filter.passes(node, depth)) this.#onSelect(node)
+      if (links.kind !== 'tree' || depth + 1 >= this.#filter.treeDepth) continue
+      const children = await this.#childrenOf(node, links, depth)
       const next = await this.#peersOf(children, step.peers)
       for (const child of children.nodes) {
-        if (!graph.isMarked(child, SENT | HAD)) stack.push({ node: child, peers: next })
+        if (!this.#isDone(child, depth + 1))
+          stack.push({ node: child, peers: next, depth: depth + 1 })
       }
     }
   }
 
+  /** Whether there is nothing new below the object: it is had, or was met before and no deeper. */
+  #isDone(node: Node, depth: number): boolean {
+    const graph = this.#graph
+    if (!graph.isMarked(node, VISITED | HAD)) return false
+    if (this.#depths === undefined || graph.isMarked(node, HAD)) return true
+    return (this.#depths.get(node) ?? Infinity) <= depth
+  }
+
   /**
-   * Whether the tree that this one differs from is sent too and better comes first: Git tells older versions as
+   * Whether the tree that this one differs from is walked too and better comes first: Git tells older versions as
    * differences to newer ones, and each would be told in full otherwise.
    */
   #comesLater(node: Node, { against }: TreeLinks): boolean {
@@ -74,20 +99,20 @@ export class TreeWalk {
     if (
       against === undefined ||
       !graph.isMarked(against, ROOT) ||
-      graph.isMarked(against, SENT | HAD)
+      graph.isMarked(against, VISITED | HAD)
     )
       return false
     // Only once: the index of a hostile pack may lead in a circle.
     return graph.mark(node, DEFERRED)
   }
 
-  async #childrenOf(node: Node, links: TreeLinks): Promise<Children> {
+  async #childrenOf(node: Node, links: TreeLinks, depth: number): Promise<Children> {
     const graph = this.#graph
     const steps = [links]
     for (let { against } = links; against !== undefined;) {
       if (graph.isMarked(against, HAD))
         for (const lost of steps.at(-1)?.removed ?? []) graph.mark(lost, HAD)
-      if (graph.isMarked(against, SENT | HAD)) {
+      if (this.#isDone(against, depth)) {
         return {
           nodes: fold(steps),
           isWhole: false,

@@ -1,0 +1,107 @@
+/**
+ * The pack at the end of an answer to a fetch, and what all versions of the protocol share on the way there.
+ *
+ * @module
+ */
+import { utf8 } from '../bytes.ts'
+import { GitError, MalformedError } from '../error.ts'
+import type { Objects } from '../objects.ts'
+import type { Oid } from '../oid.ts'
+import type { Capabilities } from '../protocol/capability.ts'
+import type { ObjectFilter } from '../protocol/filter.ts'
+import { FLUSH } from '../protocol/pkt-line.ts'
+import { bandFrames, BANDS, encodeBand, encodeProgress } from '../protocol/sideband.ts'
+import type { Boundary } from './boundary.ts'
+import type { FetchPolicy } from './fetch-policy.ts'
+import { wireRefs } from './refs.ts'
+import { selectObjects } from './select.ts'
+import { streamPack } from './serve.ts'
+
+/** What answers a request. */
+export interface Serving {
+  readonly objects: Objects
+  readonly policy: FetchPolicy
+  readonly signal: AbortSignal | undefined
+}
+
+/** A piece of an answer, and whether the client takes what follows for a pack. */
+export interface Piece {
+  readonly bytes: Uint8Array
+  readonly isPack: boolean
+}
+
+/** An answer as it is made. */
+export type Answer = AsyncGenerator<Piece, void, undefined>
+
+/** A piece in front of the pack. */
+export function message(bytes: Uint8Array): Piece {
+  return { bytes, isPack: false }
+}
+
+/** What a client can read of a pack. */
+export interface PackAbilities {
+  readonly thin: boolean
+  readonly usesDistance: boolean
+  readonly includeTag: boolean
+  readonly quiet: boolean
+  /** Bytes of a frame; 0 for a client that knows no side-band. */
+  readonly frame: number
+}
+
+/** Which pack a client gets. */
+export interface PackRequest {
+  readonly wants: readonly Oid[]
+  /** What of its own counts. */
+  readonly common: readonly Oid[]
+  readonly boundary: Boundary
+  readonly filter: ObjectFilter | undefined
+  readonly abilities: PackAbilities
+}
+
+/** The pack, in the frames that the client reads. */
+export async function* answerPack(serving: Serving, request: PackRequest): Answer {
+  const { objects, signal } = serving
+  const { abilities, boundary, common, filter } = request
+  const tags = abilities.includeTag ? await annotatedTags(serving) : []
+  const selection = await selectObjects(objects, {
+    wants: [...request.wants, ...boundary.wants],
+    haves: [...common, ...boundary.unshallow],
+    cuts: boundary.cuts,
+    tags,
+    filter,
+    signal,
+  })
+  const { thin, usesDistance, frame } = abilities
+  const pack = streamPack(objects, selection, { thin, usesDistance, signal })
+  if (frame === 0) {
+    for await (const bytes of pack) yield { bytes, isPack: true }
+    return
+  }
+  if (!abilities.quiet) {
+    yield { bytes: encodeProgress(`Sending ${selection.count} objects\n`, frame), isPack: true }
+  }
+  try {
+    for await (const bytes of bandFrames(pack, frame)) yield { bytes, isPack: true }
+  } catch (error) {
+    const reason = error instanceof GitError ? error.message : 'the server failed'
+    yield { bytes: encodeBand(BANDS.error, utf8(`${reason}\n`), frame), isPack: true }
+    throw error
+  }
+  yield { bytes: FLUSH, isPack: true }
+}
+
+/** Oids of the annotated tags that the caller may read. */
+async function annotatedTags({ objects, policy: { readable } }: Serving): Promise<Oid[]> {
+  const refs = await wireRefs(objects, { readable, peel: true })
+  return refs.flatMap(({ name, oid, peeled }) =>
+    oid !== undefined && peeled !== undefined && name.startsWith('refs/tags/') ? [oid] : [],
+  )
+}
+
+/** @throws MalformedError when the client wants another object format than there is */
+export function checkFormat(capabilities: Capabilities): void {
+  const format = capabilities.get('object-format')?.[0] ?? 'sha1'
+  if (format === 'sha1') return
+  const problem = `mismatched object format: server sha1; client ${format.slice(0, 20)}`
+  throw new MalformedError('a request', problem)
+}
