@@ -65,7 +65,8 @@ export async function* answerPack(serving: Serving, request: PackRequest): Answe
   const tags = abilities.includeTag ? await annotatedTags(serving) : []
   const selection = await selectObjects(objects, {
     wants: [...request.wants, ...boundary.wants],
-    haves: [...common, ...boundary.unshallow],
+    // Not what is no longer shallow: Git takes that for had, but a client may have been told of a commit and never got it.
+    haves: common,
     cuts: boundary.cuts,
     tags,
     filter,

@@ -65,8 +65,8 @@ export class TreeWalk {
       // Most objects are at hand: a promise for each would cost more than the walk.
       if (!graph.isLocated(node)) await graph.locate(node)
       const links = graph.links(node) ?? (await graph.readLinks(node))
-      if (links.kind === 'tree' && this.#comesLater(node, links)) {
-        stack.push(step, { ...step, node: links.against ?? node })
+      if (links.kind === 'tree' && depth >= 0 && this.#comesLater(node, links)) {
+        stack.push(step, { ...step, node: links.against ?? node, depth: 0 })
         continue
       }
       graph.mark(node, VISITED)
