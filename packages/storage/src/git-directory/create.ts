@@ -24,7 +24,18 @@ import { GitFiles } from './git-files.ts'
 import { makeUpdate, type UpdateOptions } from './make-update.ts'
 import { prepareOwnState } from './own-state.ts'
 
-const CONFIG = '[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n'
+/** Partial clones, which need objects by oid in every version of the protocol, are served, by stock Git's server too. */
+const CONFIG = `[core]
+\trepositoryformatversion = 0
+\tfilemode = true
+\tbare = true
+[uploadpack]
+\tallowFilter = true
+\tallowReachableSHA1InWant = true
+\tallowRefInWant = true
+[transfer]
+\tadvertiseObjectInfo = true
+`
 
 /** Where a repository is to be, and where it may be made. */
 export interface Site {
