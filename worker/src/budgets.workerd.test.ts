@@ -3,17 +3,15 @@
  * Git's protocol. *Cold* is an isolate that knows nothing.
  */
 import { env } from 'cloudflare:workers'
-import { encodeCommit } from '@datakit/git/commit'
-import { nameObject, type GitObject } from '@datakit/git/object'
 import type { Oid } from '@datakit/git/oid'
 import { encodePack } from '@datakit/git/pack/write-pack'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 import { Remote } from '@datakit/git/transport/remote'
-import { encodeTree } from '@datakit/git/tree'
 import { createApp } from '@datakit/server/app'
 import { r2Depot, type Bucket } from '@datakit/storage/r2'
 import { keepUp } from '@datakit/storage/upkeep'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { Author, type NewObject } from '../../packages/storage/test/author.ts'
 import { faultyBucket, type FaultyBucket } from '../../packages/storage/test/faulty-bucket.ts'
 import { collect, noise } from '../../packages/storage/test/samples.ts'
 
@@ -51,62 +49,6 @@ function isolate(name: string): Isolate {
   }
 }
 
-/** A repository of files in directories of ten, and its history. */
-class Author {
-  readonly #files = new Map<string, GitObject & { readonly oid: Oid }>()
-  head: Oid | undefined
-  #seconds = 1_700_000_000
-
-  /** Writes files and commits them: the objects that are new. */
-  commit(files: Readonly<Record<string, Uint8Array>>): (GitObject & { readonly oid: Oid })[] {
-    const objects: (GitObject & { readonly oid: Oid })[] = []
-    const changed = new Set<string>()
-    for (const [path, body] of Object.entries(files)) {
-      const object = named({ type: 'blob', body })
-      this.#files.set(path, object)
-      objects.push(object)
-      changed.add(path.split('/')[0] ?? '')
-    }
-    const directories = new Map<string, { name: string; mode: number; oid: Oid }[]>()
-    for (const [path, { oid }] of this.#files) {
-      const [directory = '', name = ''] = path.split('/')
-      const rows = directories.get(directory) ?? []
-      rows.push({ name, mode: 0o100644, oid })
-      directories.set(directory, rows)
-    }
-    const root = [...directories].map(([name, rows]) => {
-      const tree = named({ type: 'tree', body: encodeTree(rows.sort(byName)) })
-      if (changed.has(name)) objects.push(tree)
-      return { name, mode: 0o40000, oid: tree.oid }
-    })
-    const tree = named({ type: 'tree', body: encodeTree(root.sort(byName)) })
-    const who = { name: 'Ada', address: 'ada@example.org', seconds: this.#seconds++, offset: 0 }
-    const parents = this.head === undefined ? [] : [this.head]
-    const commit = named({
-      type: 'commit',
-      body: encodeCommit({
-        tree: tree.oid,
-        parents,
-        author: who,
-        committer: who,
-        headers: [],
-        message: 'edit\n',
-      }),
-    })
-    objects.push(tree, commit)
-    this.head = commit.oid
-    return objects
-  }
-}
-
-function byName(a: { name: string }, b: { name: string }): number {
-  return a.name < b.name ? -1 : 1
-}
-
-function named(object: GitObject): GitObject & { readonly oid: Oid } {
-  return { ...object, oid: nameObject(nodeRuntime, object) }
-}
-
 let edits = 0
 
 /** A commit of one file, pushed. */
@@ -119,7 +61,7 @@ async function pushOne({ remote }: Isolate, author: Author): Promise<void> {
 
 async function push(
   remote: Remote,
-  objects: readonly (GitObject & { readonly oid: Oid })[],
+  objects: readonly NewObject[],
   { from, to }: { readonly from: Oid | undefined; readonly to: Oid | undefined },
 ): Promise<void> {
   const distinct = [...new Map(objects.map((object) => [object.oid, object])).values()]

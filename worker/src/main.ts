@@ -6,7 +6,10 @@
 import { nodeRuntime } from '@datakit/git/runtime/node'
 import { LOOPBACK_HOSTS, type Access } from '@datakit/server/access'
 import { createApp } from '@datakit/server/app'
+import type { Care } from '@datakit/server/care'
 import { r2Depot } from '@datakit/storage/r2'
+import { checkR2 } from '@datakit/storage/r2/check'
+import { copyOfPack, repairR2 } from '@datakit/storage/r2/repair'
 import { keepUp, UpkeepSchedule } from '@datakit/storage/upkeep'
 
 /** What `wrangler.toml` and the operator bind. */
@@ -55,8 +58,19 @@ function openApp(environment: Environment): ReturnType<typeof createApp> {
     runtime: nodeRuntime,
     access: accessOf(environment),
     assets: (request) => environment.ASSETS.fetch(request),
+    care: careOf(environment.BUCKET),
     afterChange: ({ name, place, waitUntil }) => waitUntil(upkeep.changed(name, place)),
   })
+}
+
+function careOf(bucket: R2Bucket): Care {
+  return {
+    check: (name, options) => checkR2(bucket, name, nodeRuntime, options),
+    async *repair(name, { pack, signal }) {
+      const copy = await copyOfPack(pack, nodeRuntime)
+      yield* repairR2(bucket, name, nodeRuntime, { copy, signal })
+    },
+  }
 }
 
 function accessOf(environment: Environment): Access {

@@ -45,6 +45,16 @@ const commands: readonly {
     load: async () => (await import('./commands/watch.ts')).watchCommand,
   },
   {
+    name: 'fsck',
+    summary: 'check a repository, or a folder of them',
+    load: async () => (await import('./commands/fsck.ts')).fsckCommand,
+  },
+  {
+    name: 'repair',
+    summary: 'mend what fsck finds',
+    load: async () => (await import('./commands/repair.ts')).repairCommand,
+  },
+  {
     name: 'serve',
     summary: 'serve a folder of bare repositories over HTTP',
     load: async () => (await import('./commands/serve.ts')).serveCommand,

@@ -7,6 +7,7 @@
  * | `POST /NAME.git/git-upload-pack` | clone and fetch |
  * | `POST /NAME.git/git-receive-pack` | push |
  * | `POST /NAME.git/sync` | two-way sync of our own clients, `docs/sync-protocol.md` |
+ * | `POST /NAME.git/fsck`, `POST /NAME.git/repair` | checks and mends a repository, where the server can |
  * | `GET /repositories` | the repositories that the caller may read |
  * | anything else | the web app |
  *
@@ -17,6 +18,7 @@ import type { Depot, Place } from '@datakit/git/place'
 import type { Runtime } from '@datakit/git/runtime'
 import { checkAccess, type Access } from './access.ts'
 import { Admission } from './admission.ts'
+import { checkRoute, repairRoute, type Care } from './care-route.ts'
 import { advertiseRefs, receivePackRoute, uploadPackRoute } from './git-routes.ts'
 import { DEFAULT_LIMITS, type Limits } from './limits.ts'
 import { OpenRepositories } from './open-repositories.ts'
@@ -38,6 +40,8 @@ export interface AppOptions {
   readonly whoPushes?: (request: Request) => string
   /** Called after a request that may have changed a repository; nothing waits for it. */
   readonly afterChange?: (change: RepositoryChange) => void
+  /** Checks and mends repositories on request; not offered when left out. */
+  readonly care?: Care
   /** Told of every error that nobody expected. Writes to the console when left out. */
   readonly log?: (error: unknown) => void
 }
@@ -60,6 +64,7 @@ export interface RouteContext {
   readonly limits: Limits
   readonly policyOf: PolicyOf
   readonly whoPushes: (request: Request) => string
+  readonly care: Care | undefined
   /** Who receives a pack asks here first. */
   readonly admission: Admission
   /** To be called when the repository may have changed. */
@@ -103,6 +108,7 @@ export function createApp(options: AppOptions): Hono {
           whoPushes,
           changed,
           admission,
+          care: options.care,
         })
       } catch (error) {
         return answer(expected(error, log))
@@ -114,6 +120,8 @@ export function createApp(options: AppOptions): Hono {
   app.post(`${repository}/git-upload-pack`, guarded(uploadPackRoute, problemText))
   app.post(`${repository}/git-receive-pack`, guarded(receivePackRoute, problemText))
   app.post(`${ourRepository}/sync`, guarded(syncRoute, problemJson))
+  app.post(`${ourRepository}/fsck`, guarded(checkRoute, problemJson))
+  app.post(`${ourRepository}/repair`, guarded(repairRoute, problemJson))
   app.get('/repositories', guarded(listRoute, problemJson))
   const noRoute = guarded(noSuchRoute, problemText)
   app.all('*', (c) => {
@@ -156,6 +164,8 @@ const methods: Readonly<Record<string, string>> = {
   'git-upload-pack': 'POST',
   'git-receive-pack': 'POST',
   sync: 'POST',
+  fsck: 'POST',
+  repair: 'POST',
 }
 
 async function noSuchRoute({ request, name }: RouteContext): Promise<Response> {

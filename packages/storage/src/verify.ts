@@ -66,7 +66,7 @@ async function verifyPack(
   const { place, runtime } = objects
   const index = await objects.indexOf(pack)
   const links = new LinkCheck(objects, pack, index)
-  const { table, size } = await readPack(bytesOf(place, pack), {
+  const { table, size } = await readPack(piecesOf(place, pack), {
     runtime,
     writer: { write: async () => {}, read: (start, end) => place.readPack(pack.id, start, end) },
     resolveBase: async (oid) => ((await objects.has(oid)) ? objects.read(oid) : undefined),
@@ -80,12 +80,21 @@ async function verifyPack(
   await compareRows(pack, table, index)
 }
 
-async function* bytesOf(place: Place, { id, size }: PackInfo): AsyncGenerator<Uint8Array> {
+/** The bytes of a pack, a piece at a time. */
+export async function* piecesOf(place: Place, { id, size }: PackInfo): AsyncGenerator<Uint8Array> {
   for (let i = 0; i < size; i += STEP) yield await place.readPack(id, i, Math.min(size, i + STEP))
 }
 
-/** Compares what was read with what the index says of it, links aside. */
-async function compareRows(pack: PackInfo, table: PackTable, index: PackIndex): Promise<void> {
+/**
+ * Compares what was read with what the index says of it, links aside.
+ *
+ * @throws MalformedError with the first object of which the index is wrong
+ */
+export async function compareRows(
+  pack: PackInfo,
+  table: PackTable,
+  index: PackIndex,
+): Promise<void> {
   const crcs = await index.crcs()
   for (let i = 0; i < table.count; i++) {
     const ordinal = index.findBytes(table.oidBytes(i))
@@ -101,8 +110,8 @@ async function compareRows(pack: PackInfo, table: PackTable, index: PackIndex): 
   }
 }
 
-/** Checks that what an object names is there, and is what the index says that it names. */
-class LinkCheck {
+/** Compares what objects name with what the index of their pack says that they name. */
+export class LinkCheck {
   readonly #objects: Objects
   readonly #pack: PackInfo
   readonly #index: PackIndex
@@ -113,17 +122,25 @@ class LinkCheck {
     this.#index = index
   }
 
-  async check({ oid, type, body }: PackedObject): Promise<void> {
-    if (type === 'blob') return
+  /** @throws MalformedError when the index is wrong, MissingError when something that the object names is nowhere */
+  async check(object: PackedObject): Promise<void> {
+    if (object.type === 'blob') return
+    for (const child of childrenOf(linksIn(object.type, object.body)))
+      await this.#find(object.oid, child)
+    const difference = await this.difference(object)
+    if (difference !== undefined) throw damage(this.#pack, difference)
+  }
+
+  /** In what the index is wrong about an object; `undefined` where it is right. */
+  async difference({ oid, type, body }: PackedObject): Promise<string | undefined> {
+    if (type === 'blob') return undefined
     const links = linksIn(type, body)
-    if (links === undefined) throw damage(this.#pack, `${oid} does not name what it must`)
-    for (const child of childrenOf(links)) await this.#find(oid, child)
+    if (links === undefined) return `${oid} does not name what it must`
     const claimed = await this.#claimed(this.#index.find(oid))
     // Rows of large trees may be left out; commits and tags may not.
-    if (claimed === undefined && type === 'tree') return
-    if (claimed === undefined || !(await this.#isSame(links, claimed))) {
-      throw damage(this.#pack, `its index is wrong about what ${oid} names`)
-    }
+    if (claimed === undefined && type === 'tree') return undefined
+    if (claimed !== undefined && (await this.#isSame(links, claimed))) return undefined
+    return `its index is wrong about what ${oid} names`
   }
 
   async #find(oid: Oid, child: Oid): Promise<void> {
@@ -152,6 +169,8 @@ class LinkCheck {
     const row = (await index.edges()).of(ordinal)
     if (!row) return undefined
     const against = row.against === NO_LINK ? undefined : index.linkOid(row.against)
+    // The tree that it is told by may have been collected since: then nobody can follow the row, and nobody does.
+    if (against !== undefined && !(await this.#objects.has(against))) return undefined
     const [removed, added] = [this.#oids(row.removed), this.#oids(row.added)]
     return { kind: 'tree', against, removed, added }
   }

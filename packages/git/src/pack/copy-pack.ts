@@ -28,6 +28,8 @@ export interface CopyOptions {
   readonly table?: PackTable | undefined
   /** Whether each entry is compared with its CRC-32 first, as it should where the copy replaces what it is made of. */
   readonly checks?: boolean | undefined
+  /** Objects whose first copy is damaged: they are read, from whichever copy is sound, and written whole. */
+  readonly rereads?: ReadonlySet<Oid> | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -98,7 +100,7 @@ async function copyOne(
   copying: Copying,
 ): Promise<Uint8Array[]> {
   // What nobody verified is not passed on as it is.
-  if (located?.pack.verified === true) {
+  if (located?.pack.verified === true && copying.options.rereads?.has(oid) !== true) {
     try {
       const copied = await copyStored(objects, { oid, located }, copying)
       if (copied !== undefined) return copied

@@ -107,8 +107,8 @@ async function closeOldest(open: Map<string, Repository>): Promise<void> {
   }
 }
 
-/** The Git directory that a name stands for, there or not. @throws RefusedError `bad-name` */
-function locate(folder: string, name: string): string {
+/** The Git directory that a name stands for in a folder, there or not. @throws RefusedError `bad-name` */
+export function locate(folder: string, name: string): string {
   const steps = name.split('/')
   for (const step of steps) {
     if (!isSegment(step)) throw badName(name, `"${step}" cannot be a part of it`)

@@ -34,6 +34,8 @@ export interface Moment {
 /** The files of one Git directory, each kind with its cache. */
 export class GitFiles {
   readonly directory: string
+  /** Where what we work out is kept: indexes, and copies of loose objects. */
+  readonly derived: string
   readonly refs: RefFiles
   readonly packs: PackFiles
   readonly loose: LooseObjects
@@ -45,14 +47,18 @@ export class GitFiles {
   readonly #own: FileCache<OwnState>
   readonly #shallow = new FileCache(decodeShallow)
 
-  /** `directory` is the Git directory, `elsewhere` a stage that packs may come from too. */
-  constructor(directory: string, elsewhere?: string) {
+  /**
+   * `directory` is the Git directory, `elsewhere` a stage that packs may come from too, `derived` our own directory in it, or
+   * another one for who must not change it.
+   */
+  constructor(directory: string, elsewhere?: string, derived = `${directory}/datakit`) {
     this.directory = directory
+    this.derived = derived
     this.#own = new FileCache(decodeOwnState)
     const objects = new ObjectDirectories(directory)
     this.refs = new RefFiles(directory)
     this.packs = new PackFiles(objects)
-    this.loose = new LooseObjects(objects, `${directory}/datakit/loose`)
+    this.loose = new LooseObjects(objects, `${derived}/loose`)
     this.receipts = new Receipts(`${directory}/datakit`)
     this.stage = new Stage(`${directory}/datakit/stage`, elsewhere)
   }
@@ -100,7 +106,8 @@ export class GitFiles {
     const staged = this.stage.find(id)
     const path = `${this.directory}/datakit/index/${id}`
     const there = statSync(path, { throwIfNoEntry: false }) !== undefined
-    return staged !== undefined && !there ? `${staged}/index` : path
+    if (there) return path
+    return staged === undefined ? `${this.derived}/index/${id}` : `${staged}/index`
   }
 
   #info(pack: FoundPack, own: OwnState): PackInfo {

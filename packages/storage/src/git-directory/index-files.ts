@@ -54,7 +54,7 @@ export class IndexFiles {
     const options = { runtime: nodeRuntime, writer, allowsRepeats: true }
     const { table } = await readPack(pieces(read), options)
     const index = distinctRows(table).encodeIndex()
-    await replaceFile(`${this.#files.directory}/datakit/index`, path, index)
+    await replaceFile(`${this.#files.derived}/index`, path, index)
   }
 }
 

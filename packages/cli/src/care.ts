@@ -1,0 +1,132 @@
+/**
+ * Care: which repositories a person means, and what a check or a repair of them says, whether they are here or on a server.
+ *
+ * @module
+ */
+import { addressOf } from '@datakit/datakit/sync-exchange'
+import type { CheckEvent, Finding } from '@datakit/storage/fsck/finding'
+import { gitDirectoryDepot, locate } from '@datakit/storage/git-directory'
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { CommandError, EXIT, type Terminal } from './command.ts'
+
+/** A repository that is looked after. */
+export type Patient =
+  | { readonly kind: 'directory'; readonly name: string; readonly directory: string }
+  | { readonly kind: 'remote'; readonly name: string; readonly url: string }
+
+/** What was found in one repository. */
+export interface Diagnosis {
+  readonly errors: number
+  readonly findings: readonly Finding[]
+}
+
+/** The repositories that an argument stands for: a URL, a repository, or a folder of them. @throws CommandError */
+export async function patientsOf(argument: string): Promise<Patient[]> {
+  if (/^https?:\/\//.test(argument)) return [{ kind: 'remote', name: argument, url: argument }]
+  for (const directory of [argument, join(argument, '.git')])
+    if (isRepository(directory)) return [{ kind: 'directory', name: argument, directory }]
+  const patients: Patient[] = []
+  const depot = gitDirectoryDepot(argument, { create: false })
+  for await (const { name } of depot.list())
+    patients.push({ kind: 'directory', name, directory: locate(argument, name) })
+  await depot.close()
+  if (patients.length > 0) return patients
+  throw new CommandError(`There is no repository at "${argument}"`, EXIT.notFound)
+}
+
+function isRepository(path: string): boolean {
+  const has = (name: string) => statSync(join(path, name), { throwIfNoEntry: false }) !== undefined
+  return has('HEAD') && has('objects') && has('refs')
+}
+
+/** What a server says of a repository, as it says it. @throws CommandError when it says no, or is cut off */
+export async function* askServer(
+  url: string,
+  what: 'fsck' | 'repair',
+  { signal, pack }: { readonly signal: AbortSignal; readonly pack?: Uint8Array | undefined },
+): AsyncGenerator<CheckEvent, void> {
+  const { url: address, token } = addressOf({ url })
+  const secret = token ?? process.env['DATAKIT_TOKEN'] ?? ''
+  const headers: Record<string, string> = secret === '' ? {} : { authorization: `Bearer ${secret}` }
+  const body = pack === undefined ? {} : { body: new Uint8Array(pack) }
+  const response = await fetch(`${address}/${what}`, { method: 'POST', headers, signal, ...body })
+  if (!response.ok || response.body === null)
+    throw new CommandError(`${address}: ${await reasonOf(response)}`)
+  let rest = ''
+  const decoder = new TextDecoder()
+  for await (const piece of response.body) {
+    const lines = (rest + decoder.decode(piece, { stream: true })).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) {
+      const event = parseEvent(line)
+      if (event === 'end') return
+      yield event
+    }
+  }
+  throw new CommandError(`${address}: the answer was cut off, so this is not all`)
+}
+
+async function reasonOf(response: Response): Promise<string> {
+  const text = await response.text()
+  const match = /"message":"((?:[^"\\]|\\.)*)"/.exec(text)
+  return match?.[1] ?? `${response.status} ${text.slice(0, 200)}`
+}
+
+function parseEvent(line: string): CheckEvent | 'end' {
+  const value: unknown = JSON.parse(line)
+  if (typeof value === 'object' && value !== null && 'kind' in value) {
+    if (value.kind === 'end') return 'end'
+    // Said by our own server, in the words of this version.
+    return value as CheckEvent
+  }
+  throw new CommandError(`Cannot read what the server says: ${line.slice(0, 80)}`)
+}
+
+/** How things are said. */
+export interface Speech {
+  readonly json: boolean
+  /** Name that stands before each line, where there are several repositories. */
+  readonly prefix: string
+}
+
+/** Tells everything that a check or a repair says, and sums it up. */
+export async function tell(
+  events: AsyncIterable<CheckEvent>,
+  terminal: Terminal,
+  { json, prefix }: Speech,
+): Promise<Diagnosis> {
+  const findings: Finding[] = []
+  for await (const event of events) {
+    terminal.signal.throwIfAborted()
+    if (event.kind === 'finding') findings.push(event.finding)
+    if (event.kind === 'progress') showProgress(`${event.step}: ${event.done} of ${event.of}`, json)
+    else if (json) terminal.say(JSON.stringify({ repository: prefix, ...event }))
+    else say(event, terminal, prefix)
+  }
+  clearProgress()
+  return { errors: findings.filter(({ severity }) => severity === 'error').length, findings }
+}
+
+function say(event: CheckEvent, terminal: Terminal, name: string): void {
+  clearProgress()
+  const prefix = name === '' ? '' : `${name}: `
+  if (event.kind === 'finding') {
+    const { severity, code, message } = event.finding
+    terminal.say(`${prefix}${severity}: ${code}: ${message}`)
+  } else if (event.kind === 'mended') terminal.say(`${prefix}mended: ${event.message}`)
+  else if (event.kind === 'counts') {
+    const { packs, objects, unreachable, refs } = event.counts
+    terminal.say(
+      `${prefix}${objects} objects in ${packs} packs, ${unreachable} of them unreachable; ${refs} refs`,
+    )
+  }
+}
+
+function showProgress(text: string, json: boolean): void {
+  if (process.stderr.isTTY && !json) process.stderr.write(`\r\u001b[K${text}`)
+}
+
+function clearProgress(): void {
+  if (process.stderr.isTTY) process.stderr.write('\r\u001b[K')
+}

@@ -1,0 +1,66 @@
+/**
+ * Finding: something that is wrong with a repository, and what a check says on its way. All of it is values that travel as
+ * JSON, so that a server can be asked for it.
+ *
+ * @module
+ */
+import type { Severity } from '@datakit/git/fsck'
+
+/**
+ * What helps against a finding: `repair` (this is what `datakit repair` mends), `copy` (a copy of the objects from
+ * elsewhere, which `datakit repair --from` takes), `time` (it goes away by itself), `person` (somebody has to decide).
+ */
+export type Remedy = 'repair' | 'copy' | 'time' | 'person'
+
+/** Something that is wrong. */
+export interface Finding {
+  /** Stable name of the kind: Git's own for what is wrong inside an object (`treeNotSorted`), ours otherwise (`missing`). */
+  readonly code: string
+  readonly severity: Severity
+  /** What it is about: an oid, a ref, a pack, a key of a bucket, a file. */
+  readonly about: string
+  /** For people. */
+  readonly message: string
+  readonly remedy: Remedy
+}
+
+/** How much there is in a repository. */
+export interface Counts {
+  readonly packs: number
+  readonly bytes: number
+  readonly refs: number
+  /** Distinct objects. */
+  readonly objects: number
+  /** Of these, those that no ref leads to. */
+  readonly unreachable: number
+}
+
+/** What a check or a repair says: how far it is, what it found, what it did, and in the end how much there is. */
+export type CheckEvent =
+  | { readonly kind: 'progress'; readonly step: string; readonly done: number; readonly of: number }
+  | { readonly kind: 'finding'; readonly finding: Finding }
+  | { readonly kind: 'mended'; readonly about: string; readonly message: string }
+  | { readonly kind: 'counts'; readonly counts: Counts }
+
+/** A finding as an event. */
+export function found(
+  code: string,
+  about: string,
+  {
+    message,
+    severity = 'error',
+    remedy = 'person',
+  }: Partial<Finding> & { readonly message: string },
+): CheckEvent {
+  return { kind: 'finding', finding: { code, severity, about, message, remedy } }
+}
+
+/** How far a step is, as an event. */
+export function progress(step: string, done: number, of: number): CheckEvent {
+  return { kind: 'progress', step, done, of }
+}
+
+/** The message of an error, for a finding. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
