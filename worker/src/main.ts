@@ -9,7 +9,9 @@ import { createApp } from '@datakit/server/app'
 import type { Care } from '@datakit/server/care'
 import { r2Depot } from '@datakit/storage/r2'
 import { checkR2 } from '@datakit/storage/r2/check'
+import { collectGarbage, RETENTION } from '@datakit/storage/r2/collect'
 import { copyOfPack, repairR2 } from '@datakit/storage/r2/repair'
+import { sweepStrays } from '@datakit/storage/r2/strays'
 import { keepUp, UpkeepSchedule } from '@datakit/storage/upkeep'
 
 /** What `wrangler.toml` and the operator bind. */
@@ -18,6 +20,8 @@ export interface Environment {
   readonly ASSETS: Fetcher
   /** The token that all data wants. A secret. */
   readonly DATAKIT_TOKEN?: string
+  /** Days that objects are kept after the last ref left them; 14 when left out. */
+  readonly DATAKIT_RETENTION_DAYS?: string
   /** `loopback` opens a Worker without a token to this machine. Set by `npm run worker` and by nothing else. */
   readonly DATAKIT_OPEN?: string
 }
@@ -41,13 +45,18 @@ export default {
   /** Keeps every repository up, those too that nobody pushes to any more. */
   async scheduled(_controller, environment): Promise<void> {
     const depot = r2Depot(environment.BUCKET)
+    const retention = retentionOf(environment)
     for await (const { name, refused } of depot.list()) {
       if (refused !== undefined) continue
       // One that cannot be kept up must not keep the others from it.
-      await keepUp(await depot.open(name), nodeRuntime).catch((error: unknown) =>
-        console.error(name, error),
-      )
+      try {
+        await keepUp(await depot.open(name), nodeRuntime)
+        await collectGarbage(environment.BUCKET, name, nodeRuntime, { retention })
+      } catch (error) {
+        console.error(name, error)
+      }
     }
+    await sweepStrays(environment.BUCKET)
   },
 } satisfies ExportedHandler<Environment>
 
@@ -71,6 +80,13 @@ function careOf(bucket: R2Bucket): Care {
       yield* repairR2(bucket, name, nodeRuntime, { copy, signal })
     },
   }
+}
+
+/** In milliseconds. What is no number of days is none. */
+function retentionOf({ DATAKIT_RETENTION_DAYS = '' }: Environment): number {
+  const days = Number(DATAKIT_RETENTION_DAYS)
+  const isDays = DATAKIT_RETENTION_DAYS !== '' && days >= 0
+  return isDays ? days * 24 * 60 * 60 * 1000 : RETENTION
 }
 
 function accessOf(environment: Environment): Access {

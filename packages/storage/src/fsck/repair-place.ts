@@ -21,10 +21,11 @@ import { readLinks, unpackLinks } from '@datakit/git/pack/links'
 import { PackTable } from '@datakit/git/pack/pack-table'
 import { readPack } from '@datakit/git/pack/read-pack'
 import { encodePack } from '@datakit/git/pack/write-pack'
-import type { PackId, PackInfo, Place, StagedPack } from '@datakit/git/place'
+import type { PackId, Place, StagedPack } from '@datakit/git/place'
 import type { Runtime } from '@datakit/git/runtime'
 import { KINDS } from '@datakit/git/transport/children'
 import { settleUpdate } from '@datakit/git/transport/settle'
+import { dependentsOf } from '../dependents.ts'
 import { randomId } from '../update.ts'
 import { piecesOf } from '../verify.ts'
 import { checkLinks, type Root } from './check-links.ts'
@@ -270,16 +271,6 @@ class Repair {
 
 async function isLive(place: Place, id: PackId): Promise<boolean> {
   return (await place.read()).packs.some((pack) => pack.id === id)
-}
-
-/** Packs that need one for their deltas, and those that need them in turn. */
-function dependentsOf(packs: readonly PackInfo[], id: PackId): PackInfo[] {
-  const ids = new Set([id])
-  for (let before = 0; before < ids.size;) {
-    before = ids.size
-    for (const pack of packs) if (pack.needs.some((needed) => ids.has(needed))) ids.add(pack.id)
-  }
-  return packs.filter((pack) => pack.id !== id && ids.has(pack.id))
 }
 
 /** What the refs lead to and is lost, and what damaged packs hold, whose copy may be the only one. */
