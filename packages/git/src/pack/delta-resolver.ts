@@ -13,6 +13,7 @@ import type { GitObject, ObjectType } from '../object.ts'
 import { encodeOid, readOid, type Oid } from '../oid.ts'
 import type { PackWriter } from '../place.ts'
 import type { Runtime } from '../runtime.ts'
+import type { BodyCache } from './body-cache.ts'
 import { applyDelta, readDeltaSizes, readSharedEnds } from './delta.ts'
 import { NONE, type EntryTable } from './entry-table.ts'
 import { readTreeDifference } from './links-difference.ts'
@@ -33,7 +34,7 @@ export interface ResolverParts {
   readonly signal?: AbortSignal | undefined
   readonly table: PackTable
   readonly entries: EntryTable
-  readonly bodies: ByteCache<number, Uint8Array>
+  readonly bodies: BodyCache
   readonly deltas: ByteCache<number, Uint8Array>
   readonly limits: PackBudget
 }
@@ -168,7 +169,7 @@ export class DeltaResolver {
   /** Leaves a body to the cache while others are made; outside ones are kept. */
   #setAside(frame: Frame): void {
     if (frame.entry === NONE || frame.body === undefined) return
-    this.#parts.bodies.set(frame.entry, frame.body, frame.body.length + 100)
+    this.#parts.bodies.set(frame.entry, frame.body)
     frame.body = undefined
   }
 
@@ -180,7 +181,7 @@ export class DeltaResolver {
     const body = this.#apply(base.body, delta)
     const oid = await objectNameBytes(this.#parts.runtime, { type: base.type, body })
     await this.#add(entry, base, { oid, body, delta })
-    this.#parts.bodies.set(entry, body, body.length + 100)
+    this.#parts.bodies.set(entry, body)
   }
 
   /** Makes one object, and a row of it; gives its body. A promise only where something has to be waited for. */

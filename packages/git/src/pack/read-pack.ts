@@ -15,6 +15,7 @@ import type { GitObject, ObjectType } from '../object.ts'
 import { readOid, type Oid } from '../oid.ts'
 import type { PackWriter } from '../place.ts'
 import type { Runtime } from '../runtime.ts'
+import { BodyCache } from './body-cache.ts'
 import { crc32 } from './crc32.ts'
 import { DeltaResolver } from './delta-resolver.ts'
 import { readEntryHeader, type EntryHeader } from './entry.ts'
@@ -90,7 +91,7 @@ class PackScan {
   readonly resolver: DeltaResolver
   readonly #entries = new EntryTable()
   /** Bodies, by entry. */
-  readonly #bodies: ByteCache<number, Uint8Array>
+  readonly #bodies: BodyCache
   /** Deltas that have to wait, by entry. */
   readonly #deltas: ByteCache<number, Uint8Array>
   readonly #limits: PackBudget
@@ -102,7 +103,7 @@ class PackScan {
     this.#options = options
     this.#limits = limits
     const cache = options.cache ?? 48 * 1024 * 1024
-    this.#bodies = new ByteCache(cache / 2)
+    this.#bodies = new BodyCache(cache / 2)
     this.#deltas = new ByteCache(cache / 2)
     const [entries, bodies, deltas] = [this.#entries, this.#bodies, this.#deltas]
     this.resolver = new DeltaResolver({
@@ -197,7 +198,7 @@ class PackScan {
         crc: entries.crc(entry),
       }),
     )
-    this.#bodies.set(entry, body, body.length + 100)
+    this.#bodies.set(entry, body)
     const { onObject } = this.#options
     const called = onObject === undefined ? undefined : onObject({ type, body, oid: readOid(oid) })
     if (called !== undefined) await called
