@@ -13,6 +13,7 @@ import { collectGarbage, RETENTION } from '@datakit/storage/r2/collect'
 import { copyOfPack, repairR2 } from '@datakit/storage/r2/repair'
 import { sweepStrays } from '@datakit/storage/r2/strays'
 import { keepUp, UpkeepSchedule } from '@datakit/storage/upkeep'
+import { streamOf } from './streams.ts'
 
 /** What `wrangler.toml` and the operator bind. */
 export interface Environment {
@@ -65,6 +66,7 @@ function openApp(environment: Environment): ReturnType<typeof createApp> {
   return createApp({
     depot: r2Depot(environment.BUCKET),
     runtime: nodeRuntime,
+    streamOf,
     access: accessOf(environment),
     assets: (request) => environment.ASSETS.fetch(request),
     care: careOf(environment.BUCKET),

@@ -232,6 +232,13 @@ export interface Place {
    */
   readPack(id: PackId, start: number, end: number): Promise<Uint8Array>
   /**
+   * The same bytes piece by piece, for those who pass them on: one request where the place has requests, however long the
+   * span is. A piece is valid until the next one is asked for.
+   *
+   * @throws MissingError when the pack is gone
+   */
+  streamPack(id: PackId, start: number, end: number): AsyncIterable<Uint8Array>
+  /**
    * Bytes of a pack's index from `start` up to `end`, fewer when it ends before; made first where the place had none.
    *
    * @throws MissingError when the pack is gone

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { inPieces } from '../src/pack-pieces.ts'
 import { MissingError } from '../src/error.ts'
 import type { Oid } from '../src/oid.ts'
 import type { CatalogInfo, PackInfo, Place, State } from '../src/place.ts'
@@ -74,6 +75,10 @@ export class PackPlace implements Pick<Place, 'read' | 'readPack' | 'readIndex'>
   async readPack(id: string, start: number, end: number): Promise<Uint8Array> {
     this.requests++
     return this.#there(id).bytes.subarray(start, end)
+  }
+
+  streamPack(id: string, start: number, end: number): AsyncIterable<Uint8Array> {
+    return inPieces((...span) => this.readPack(id, ...span), start, end)
   }
 
   async readIndex(id: string, start: number, end: number): Promise<Uint8Array> {

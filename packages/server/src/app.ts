@@ -19,6 +19,7 @@ import type { Runtime } from '@datakit/git/runtime'
 import { checkAccess, type Access } from './access.ts'
 import { Admission } from './admission.ts'
 import { checkRoute, repairRoute, type Care } from './care-route.ts'
+import { streamOf, type StreamOf } from './body.ts'
 import { advertiseRefs, receivePackRoute, uploadPackRoute } from './git-routes.ts'
 import { DEFAULT_LIMITS, type Limits } from './limits.ts'
 import { OpenRepositories } from './open-repositories.ts'
@@ -42,6 +43,8 @@ export interface AppOptions {
   readonly afterChange?: (change: RepositoryChange) => void
   /** Checks and mends repositories on request; not offered when left out. */
   readonly care?: Care
+  /** Makes the streams of answers; one that works in any runtime when left out. */
+  readonly streamOf?: StreamOf
   /** Told of every error that nobody expected. Writes to the console when left out. */
   readonly log?: (error: unknown) => void
 }
@@ -65,6 +68,7 @@ export interface RouteContext {
   readonly policyOf: PolicyOf
   readonly whoPushes: (request: Request) => string
   readonly care: Care | undefined
+  readonly streamOf: StreamOf
   /** Who receives a pack asks here first. */
   readonly admission: Admission
   /** To be called when the repository may have changed. */
@@ -106,6 +110,7 @@ export function createApp(options: AppOptions): Hono {
           limits,
           policyOf,
           whoPushes,
+          streamOf: options.streamOf ?? streamOf,
           changed,
           admission,
           care: options.care,

@@ -74,16 +74,20 @@ function brokenOff(cause: unknown): never {
   })
 }
 
+/** Makes a stream of pieces that are each valid until the next one is asked for. An error of theirs aborts the answer. */
+export type StreamOf = (source: AsyncIterable<Uint8Array>) => ReadableStream<Uint8Array>
+
 /**
- * A stream that pulls its pieces from `source`, as `streamOf`, once the first of them is there: what fails before it is
- * thrown here, where there is still an answer to choose.
+ * A stream of the pieces of `source`, once the first of them is there: what fails before it is thrown here, where there is
+ * still an answer to choose.
  */
 export async function startedStreamOf(
   source: AsyncIterable<Uint8Array>,
+  makeStream: StreamOf = streamOf,
 ): Promise<ReadableStream<Uint8Array>> {
   const iterator = source[Symbol.asyncIterator]()
   const first = await iterator.next()
-  return streamOf(resumed(first, iterator))
+  return makeStream(resumed(first, iterator))
 }
 
 async function* resumed(
@@ -97,14 +101,14 @@ async function* resumed(
   }
 }
 
-/** A stream that pulls its pieces from `source`, one when asked. An error of the source aborts the answer. */
+/** The {@link StreamOf} of any runtime: pulls a piece when asked, and copies it, as nobody tells when it was sent. */
 export function streamOf(source: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
   const iterator = source[Symbol.asyncIterator]()
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       const next = await iterator.next()
       if (next.done === true) controller.close()
-      else controller.enqueue(next.value)
+      else controller.enqueue(next.value.slice())
     },
     async cancel() {
       await iterator.return?.()

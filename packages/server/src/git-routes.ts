@@ -72,7 +72,9 @@ export async function uploadPackRoute(context: RouteContext): Promise<Response> 
     policy: fetch,
     signal: request.signal,
   })
-  return new Response(await startedStreamOf(answer), { headers: headersOf(UPLOAD) })
+  return new Response(await startedStreamOf(answer, context.streamOf), {
+    headers: headersOf(UPLOAD),
+  })
 }
 
 /** Answers `POST /NAME.git/git-receive-pack`: push. */

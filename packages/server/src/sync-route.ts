@@ -28,7 +28,7 @@ import { selectObjects, type Selection } from '@datakit/git/transport/select'
 import { streamPack } from '@datakit/git/transport/serve'
 import { chargeOf } from './admission.ts'
 import type { RouteContext } from './app.ts'
-import { readBody, streamOf } from './body.ts'
+import { readBody, type StreamOf } from './body.ts'
 import { checkRefusal, type Policy } from './policy.ts'
 import { ProblemError } from './problem.ts'
 import { receiveLimits } from './rules.ts'
@@ -54,7 +54,8 @@ export async function syncRoute(context: RouteContext): Promise<Response> {
   if (outcomes.some(({ outcome }) => outcome === 'done')) context.changed(objects.place)
   // What nobody asked for is read all the same: an answer in mid-request confuses proxies.
   for await (const _ of reader.rest());
-  return answer(objects, { message, outcomes, readable: policy.fetch.readable })
+  const { streamOf } = context
+  return answer(objects, { message, outcomes, readable: policy.fetch.readable, streamOf })
 }
 
 /** The client's repository is the one that is here, if it knows one; none is here, if it says that of it (`''`). */
@@ -124,10 +125,11 @@ interface Outgoing {
   readonly message: SyncRequest
   readonly outcomes: readonly SyncOutcome[]
   readonly readable: Readable
+  readonly streamOf: StreamOf
 }
 
 async function answer(objects: Objects, outgoing: Outgoing): Promise<Response> {
-  const { message, outcomes, readable } = outgoing
+  const { message, outcomes, readable, streamOf } = outgoing
   const state = await objects.refresh()
   const version = versionOf(objects, readable)
   const refs = await visibleRefs(objects, readable)

@@ -250,6 +250,9 @@ function openPlace(repository: MemoryRepository): Place {
     async readPack(id, start, end) {
       return packOf(open(), id).bytes.slice(start, end)
     },
+    async *streamPack(id, start, end) {
+      yield packOf(open(), id).bytes.slice(start, end)
+    },
     async readIndex(id, start, end) {
       return packOf(open(), id).index.slice(start, end)
     },

@@ -15,7 +15,9 @@ export function oneObject(bytes: Uint8Array): Store {
     head: async (key) => ({ ...object, key }),
     async get(key, { range } = {}): Promise<BucketBody> {
       const part = range ? cut(bytes, range) : bytes
-      return { ...object, key, arrayBuffer: async () => part.slice().buffer }
+      const copy = part.slice()
+      const body = new Blob([copy]).stream()
+      return { ...object, key, body, arrayBuffer: async () => copy.buffer }
     },
     put: refuse,
     delete: refuse,

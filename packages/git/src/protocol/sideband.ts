@@ -21,7 +21,7 @@ export const LARGE_FRAME = 65_515
 /** The same for the old `side-band`. */
 export const SMALL_FRAME = 995
 
-// Pieces below this are gathered first: a frame a piece would cost a packet for every object of a pack.
+// Frames that go out together take about so many bytes: a frame a piece would cost a packet for every object of a pack.
 const WINDOW = 1 << 18
 
 /** Frames that carry the bytes on a band, in one array; none for no bytes. */
@@ -51,24 +51,71 @@ export function encodeProgress(message: string, frame = LARGE_FRAME): Uint8Array
 /**
  * The stream on band 1. A flush packet is not written: the message around the pack ends it. When `source` fails, so
  * does this, and the caller must cut the connection: see {@link encodeFatal}.
+ *
+ * What it gives lies in one buffer that is used again: valid until the next piece is asked for.
  */
 export async function* bandFrames(
   source: AsyncIterable<Uint8Array>,
   frame = LARGE_FRAME,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  let parts: Uint8Array[] = []
-  let length = 0
+  const frames = new Frames(frame)
   for await (const piece of source) {
-    parts.push(piece)
-    length += piece.length
-    if (length < WINDOW) continue
-    const whole = parts.length === 1 ? piece : concat(parts)
-    const cut = length - (length % frame)
-    yield encodeBand(BANDS.data, whole.subarray(0, cut), frame)
-    parts = [whole.slice(cut)]
-    length -= cut
+    for (let at = 0; at < piece.length;) {
+      at += frames.take(piece, at)
+      if (frames.isFull) yield frames.seal()
+    }
   }
-  if (length > 0) yield encodeBand(BANDS.data, concat(parts), frame)
+  const rest = frames.seal()
+  if (rest.length > 0) yield rest
+}
+
+/** Full frames of band 1, filled byte by byte. */
+class Frames {
+  readonly #frame: number
+  readonly #capacity: number
+  readonly #bytes: Uint8Array
+  /** Bytes that were taken, without what stands before them in each frame. */
+  #taken = 0
+
+  constructor(frame: number) {
+    const count = Math.floor(WINDOW / frame)
+    this.#frame = frame
+    this.#capacity = count * frame
+    this.#bytes = new Uint8Array(count * (frame + 5))
+  }
+
+  get isFull(): boolean {
+    return this.#taken === this.#capacity
+  }
+
+  /** Takes what fits into the frame that is being filled; tells how much. */
+  take(piece: Uint8Array, from: number): number {
+    const inFrame = this.#taken % this.#frame
+    const length = Math.min(this.#frame - inFrame, piece.length - from)
+    this.#bytes.set(
+      piece.subarray(from, from + length),
+      this.#end(this.#taken - inFrame) + 5 + inFrame,
+    )
+    this.#taken += length
+    return length
+  }
+
+  /** The frames, which are empty then. */
+  seal(): Uint8Array {
+    for (let start = 0; start < this.#taken; start += this.#frame) {
+      const at = this.#end(start)
+      writeLength(Math.min(this.#frame, this.#taken - start) + 5, this.#bytes, at)
+      this.#bytes[at + 4] = BANDS.data
+    }
+    const frames = this.#bytes.subarray(0, this.#end(this.#taken))
+    this.#taken = 0
+    return frames
+  }
+
+  /** Where so many bytes end, with what stands before them. */
+  #end(taken: number): number {
+    return taken + 5 * Math.ceil(taken / this.#frame)
+  }
 }
 
 /** What is sent when a stream on band 1 breaks off: an error that no client takes for the end. */

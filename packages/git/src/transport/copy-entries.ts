@@ -1,13 +1,12 @@
 /**
- * Copying a selection into a pack, window by window.
+ * Copying a selection into a pack, window by window of the packs that hold it.
  *
  * What is stored is passed on: whole objects as they are, deltas when their base comes earlier in the new pack or the
  * receiver has it. A delta whose base has moved nearer or farther gets another header. Everything else is read and
- * compressed anew. Neighbours that need no change are one copy.
+ * compressed anew.
  *
  * @module
  */
-import { concat } from '../bytes.ts'
 import { MalformedError, MissingError } from '../error.ts'
 import { crc32 } from '../pack/crc32.ts'
 import {
@@ -20,6 +19,7 @@ import {
 import type { PackIndex } from '../pack/pack-index.ts'
 import type { PackTable } from '../pack/pack-table.ts'
 import { encodePackHeader } from '../pack/write-pack.ts'
+import { PackCursor } from '../pack-pieces.ts'
 import { planCopy, windowsOf, type PlannedEntry, type Window } from './copy-plan.ts'
 import type { Node } from './graph.ts'
 import { rowLinks } from './row-links.ts'
@@ -36,8 +36,14 @@ export interface PackOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Bytes that are gathered into a piece. */
+const PIECE = 256 * 1024
+/** A window up to this many bytes is fetched while the one before it is sent. */
+const SMALL_WINDOW = 1024 * 1024
+
 /**
- * The pack of a selection, a piece for each window. If it throws, what came before is no pack.
+ * The pack of a selection, in pieces that are valid until the next one is asked for. If it throws, what came before is no
+ * pack.
  *
  * @throws MissingError, NotHereError, MalformedError as `Objects.read`
  */
@@ -50,46 +56,69 @@ export async function* copyEntries(
   const copy = new Copy(selection, options)
   if (options.table !== undefined) await copy.readChecksums(entries)
   const hasher = objects.runtime.hasher()
-  const header = encodePackHeader(entries.length)
-  hasher.update(header)
-  yield header
-  for await (const [window, bytes] of readWindows(selection, entries)) {
+  for await (const piece of gathered(copiedParts(copy, selection, entries))) {
     options.signal?.throwIfAborted()
-    const piece = concat(await copy.window(window, bytes))
     hasher.update(piece)
     yield piece
   }
   yield hasher.digest()
 }
 
-/** The bytes of each window, the next one fetched meanwhile; none where nothing can be copied from. */
-async function* readWindows(
+async function* copiedParts(
+  copy: Copy,
+  selection: Selection,
+  entries: readonly PlannedEntry[],
+): AsyncGenerator<Uint8Array, void, undefined> {
+  yield encodePackHeader(entries.length)
+  for (const [window, source] of readWindows(selection, entries)) yield* copy.window(window, source)
+}
+
+/** Small parts as pieces that are worth passing on, in a buffer that is used again. */
+async function* gathered(
+  parts: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const buffer = new Uint8Array(PIECE)
+  let filled = 0
+  for await (const part of parts) {
+    if (filled + part.length > PIECE) {
+      yield buffer.subarray(0, filled)
+      filled = 0
+    }
+    if (part.length > PIECE) yield part
+    else {
+      buffer.set(part, filled)
+      filled += part.length
+    }
+  }
+  if (filled > 0) yield buffer.subarray(0, filled)
+}
+
+/** Each window with its bytes, the next one fetched meanwhile if it is small; none where nothing can be copied from. */
+function* readWindows(
   { graph: { objects } }: Selection,
   entries: readonly PlannedEntry[],
-): AsyncGenerator<[Window, Uint8Array | undefined], void, undefined> {
-  const fetch = (window: Window | undefined): Promise<Uint8Array | undefined> => {
-    if (window?.pack === undefined) return Promise.resolve(undefined)
-    const { pack, start, end } = window
-    const bytes = objects.readSpan({ pack, start, end })
-    // A pack that is gone: its objects are elsewhere by now, and looked for one by one.
-    const orNothing = bytes.catch((error: unknown) => {
-      if (error instanceof MissingError) return undefined
-      throw error
-    })
-    // A failure is met by the `await` below; if nobody reads on, by nobody.
-    orNothing.catch(() => undefined)
-    return orNothing
+): Generator<[Window, PackCursor | undefined], void, undefined> {
+  const open = ({ pack, start, end }: Window): PackCursor | undefined => {
+    if (pack === undefined) return undefined
+    const span = { pack, start, end }
+    if (end - start > SMALL_WINDOW)
+      return new PackCursor(objects.place.streamPack(pack.id, start, end), span)
+    const bytes = objects.readSpan(span)
+    // A failure is met by whoever takes from it; if nobody does, by nobody.
+    bytes.catch(() => undefined)
+    return new PackCursor(once(bytes), span)
   }
-  const windows = windowsOf(entries)
-  let window = windows.next().value
-  let reading = fetch(window ?? undefined)
-  while (window !== undefined) {
-    const bytes = await reading
-    const following = windows.next().value
-    reading = fetch(following ?? undefined)
-    yield [window, bytes]
-    window = following
+  let current: [Window, PackCursor | undefined] | undefined
+  for (const window of windowsOf(entries)) {
+    const next: [Window, PackCursor | undefined] = [window, open(window)]
+    if (current !== undefined) yield current
+    current = next
   }
+  if (current !== undefined) yield current
+}
+
+async function* once(bytes: Promise<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  yield await bytes
 }
 
 /** An entry as it goes out. */
@@ -97,6 +126,19 @@ interface Outgoing {
   readonly parts: readonly Uint8Array[]
   readonly base: Node | undefined
   readonly crc: number | undefined
+}
+
+/** The bytes of an entry; `undefined` when the pack is gone: its objects are elsewhere by now, and looked for one by one. */
+async function takeEntry(
+  source: PackCursor | undefined,
+  { start, end }: PlannedEntry,
+): Promise<Uint8Array | undefined> {
+  try {
+    return await source?.take(start, end)
+  } catch (error) {
+    if (error instanceof MissingError) return undefined
+    throw error
+  }
 }
 
 class Copy {
@@ -118,40 +160,31 @@ class Copy {
     for (const index of indexes) this.#checksums.set(index, await index.crcs())
   }
 
-  /** The entries of a window as they go out. */
-  async window({ start, entries }: Window, bytes: Uint8Array | undefined): Promise<Uint8Array[]> {
-    const parts: Uint8Array[] = []
-    // Neighbours that stay as they are, from where up to where in `bytes`.
-    let [from, to] = [0, 0]
-    const flush = (): void => {
-      if (bytes !== undefined && to > from) parts.push(bytes.subarray(from, to))
-    }
-    for (const entry of entries) {
-      const [first, end] = [entry.start - start, entry.end - start]
-      if (bytes !== undefined && this.#staysAsItIs(entry, bytes[first] ?? 0)) {
-        if (first !== to) {
-          flush()
-          from = first
+  /** The entries of a window as they go out; each part is valid until the next one is asked for. */
+  async *window(
+    { entries }: Window,
+    source: PackCursor | undefined,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      let isThere = source !== undefined
+      for (const entry of entries) {
+        const bytes = isThere ? await takeEntry(source, entry) : undefined
+        isThere = bytes !== undefined
+        if (bytes !== undefined && this.#staysAsItIs(entry, bytes[0] ?? 0)) {
+          const kept = { parts: [], base: entry.base, crc: this.#checksum(entry) }
+          await this.#enter(entry, kept, bytes.length)
+          yield bytes
+          continue
         }
-        to = end
-        await this.#enter(
-          entry,
-          { parts: [], base: entry.base, crc: this.#checksum(entry) },
-          end - first,
-        )
-        continue
+        const changed = bytes === undefined ? undefined : this.#withOtherHeader(entry, bytes)
+        const outgoing = changed ?? (await this.#whole(entry))
+        const length = outgoing.parts.reduce((sum, part) => sum + part.length, 0)
+        await this.#enter(entry, outgoing, length)
+        yield* outgoing.parts
       }
-      flush()
-      from = to = 0
-      const changed =
-        bytes === undefined ? undefined : this.#withOtherHeader(entry, bytes.subarray(first, end))
-      const outgoing = changed ?? (await this.#whole(entry))
-      const length = outgoing.parts.reduce((sum, part) => sum + part.length, 0)
-      await this.#enter(entry, outgoing, length)
-      parts.push(...outgoing.parts)
+    } finally {
+      await source?.close()
     }
-    flush()
-    return parts
   }
 
   /**

@@ -10,8 +10,8 @@ import type { PackInfo } from '../place.ts'
 import type { Node } from './graph.ts'
 import type { Selection } from './select.ts'
 
-/** Bytes of a pack that are read at once. */
-const WINDOW = 4 * 1024 * 1024
+/** Bytes of a pack that are read by one request. */
+const WINDOW = 64 * 1024 * 1024
 /** Bytes that are read and not needed rather than asked for in two requests. */
 const GAP = 64 * 1024
 

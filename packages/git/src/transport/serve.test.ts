@@ -106,6 +106,8 @@ describe('serving', () => {
       ...place,
       readPack: (id, start, end) =>
         place.readPack(id, start, start + Math.floor((end - start) / 2)),
+      streamPack: (id, start, end) =>
+        place.streamPack(id, start, start + Math.floor((end - start) / 2)),
     }
     const objects = await Objects.open(shorter, nodeRuntime)
     await expect(

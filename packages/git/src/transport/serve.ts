@@ -14,11 +14,9 @@ import { selectObjects, type Selection, type SelectRequest } from './select.ts'
 
 export type { PackOptions } from './copy-entries.ts'
 
-/** Bytes that are read at once from a pack that is passed on whole; two such pieces are in memory at a time. */
-const WINDOW = 8 * 1024 * 1024
-
 /**
  * The pack that holds what the wants reach and the haves do not.
+ * A piece is valid until the next one is asked for.
  *
  * @throws MissingError, NotHereError when something is not here
  */
@@ -29,7 +27,7 @@ export async function* servePack(
   yield* streamPack(objects, await selectObjects(objects, request), request)
 }
 
-/** The pack of a selection; for callers that have to know first whether there is anything in it. */
+/** The pack of a selection, in pieces as those of {@link servePack}; for callers that have to know first whether there is anything in it. */
 export function streamPack(
   objects: Objects,
   selection: Selection,
@@ -42,26 +40,17 @@ export function streamPack(
   return copyEntries(selection, options)
 }
 
-/** The bytes of a pack, in windows; the next one is fetched while one is sent. */
+/** The bytes of a pack as they are. */
 async function* storedPack(
   objects: Objects,
   { id, size }: PackInfo,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const fetch = (start: number): Promise<Uint8Array> | undefined => {
-    if (start >= size) return undefined
-    const bytes = objects.place.readPack(id, start, Math.min(size, start + WINDOW))
-    // A failure is met by the `await` below; if nobody reads on, by nobody.
-    bytes.catch(() => undefined)
-    return bytes
-  }
-  let next = fetch(0)
-  for (let start = 0; next !== undefined;) {
+  let sent = 0
+  for await (const piece of objects.place.streamPack(id, 0, size)) {
     signal?.throwIfAborted()
-    const bytes = await next
-    if (bytes.length !== Math.min(WINDOW, size - start)) throw new MissingError('a pack', id)
-    start += bytes.length
-    next = fetch(start)
-    yield bytes
+    sent += piece.length
+    yield piece
   }
+  if (sent !== size) throw new MissingError('the end of a pack', id)
 }

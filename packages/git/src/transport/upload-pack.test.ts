@@ -13,6 +13,7 @@ import { uploadPackServer, type UploadPackServer } from '../../test/support/uplo
 import { streamOf } from '../byte-reader.ts'
 import { Objects } from '../objects.ts'
 import { parseOid } from '../oid.ts'
+import { inPieces } from '../pack-pieces.ts'
 import type { Place } from '../place.ts'
 import { encodeFetch } from '../protocol/fetch.ts'
 import { encodeFetchV0, readAcknowledgment } from '../protocol/fetch-v0.ts'
@@ -239,9 +240,11 @@ describe('a request by hand', () => {
 
   it('is broken off, not ended, when a pack vanishes', async () => {
     const { place, path } = await served()
+    const burning = () => Promise.reject(new Error('the bucket is on fire'))
     const gone: Place = {
       ...place,
-      readPack: () => Promise.reject(new Error('the bucket is on fire')),
+      readPack: burning,
+      streamPack: () => inPieces(burning, 0, 1),
     }
     const objects = await Objects.open(gone, nodeRuntime)
     const main = parseOid(gitText(path, ['rev-parse', 'main']))

@@ -19,7 +19,8 @@ export async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<U
 /** Everything that comes, in one array. */
 export async function collect(source: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const parts: Uint8Array[] = []
-  for await (const part of source) parts.push(part)
+  // A piece may be valid until the next one is asked for.
+  for await (const part of source) parts.push(part.slice())
   return Uint8Array.from(Buffer.concat(parts))
 }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { inPieces } from '@datakit/git/pack-pieces'
 import { MissingError, RefusedError, UnavailableError } from '@datakit/git/error'
 import { Objects } from '@datakit/git/objects'
 import type { Oid } from '@datakit/git/oid'
@@ -251,6 +252,8 @@ export function placeOf(repository: Repository, onClose: () => Promise<void>): G
     async readPack(id, start, end) {
       return await open().files.readPack(id, start, end)
     },
+    streamPack: (id, start, end) =>
+      inPieces((...span) => open().files.readPack(id, ...span), start, end),
     async readIndex(id, start, end) {
       return await open().indexes.read(id, start, end)
     },

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { inPieces } from '@datakit/git/pack-pieces'
 import { decodeName, encodeName } from '@datakit/git/bytes'
 import { RefusedError, UnavailableError } from '@datakit/git/error'
 import type {
@@ -94,6 +95,8 @@ function placeOver(connection: Connection, clock: () => number): Place {
   const news = new News(connection.name)
   const stages: Stages = { connection, clock, held: new Map<PackId, HeldPack>() }
   const updater = new Updater(stages)
+  const readPack = (id: PackId, start: number, end: number): Promise<Uint8Array> =>
+    readChunks(connection, { id, kind: PACK_BYTES }, [start, end])
   return {
     traits: { kind: 'indexeddb', keepsThinPacks: true },
     async read(options) {
@@ -108,7 +111,8 @@ function placeOver(connection: Connection, clock: () => number): Place {
     async writePack() {
       return packWriter(stages)
     },
-    readPack: (id, start, end) => readChunks(connection, { id, kind: PACK_BYTES }, [start, end]),
+    readPack,
+    streamPack: (id, start, end) => inPieces((...span) => readPack(id, ...span), start, end),
     readIndex: (id, start, end) => readChunks(connection, { id, kind: INDEX_BYTES }, [start, end]),
     async markVerified(ids) {
       if (await markVerified(connection, ids)) news.tell()

@@ -22,6 +22,8 @@ export interface BucketObject {
 /** An object and its bytes, or those of the range that was asked for. */
 export interface BucketBody extends BucketObject {
   arrayBuffer(): Promise<ArrayBuffer>
+  /** The same as a stream. */
+  readonly body: ReadableStream<Uint8Array<ArrayBuffer>>
 }
 
 /** Holds, or the answer is `null` (put) or comes without a body (get). `etagDoesNotMatch: '*'` means absent. */

@@ -104,6 +104,7 @@ function openPlace({ repository, units }: Shared): Place {
     update: async (request) => update(open({ repository, units }), request),
     writePack: async () => open(units).write(),
     readPack: async (id, start, end) => open(units).readPack(id, start, end),
+    streamPack: (id, start, end) => open(units).streamPack(id, start, end),
     readIndex: async (id, start, end) => open(units).readIndex(id, start, end),
     markVerified: async (ids) => markVerified(open(repository), ids),
     log: (ref) => readLog(open(repository), ref),

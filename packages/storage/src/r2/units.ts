@@ -10,6 +10,7 @@ import { packKey, timedId, timeOfKey } from './keys.ts'
 import { writeUnit } from './pack-writer.ts'
 import type { Repository } from './repository.ts'
 import { WINDOW } from './store.ts'
+import { streamRange } from './stream.ts'
 import { makeTail } from './tail.ts'
 import { readUnit, type Unit } from './unit.ts'
 
@@ -66,6 +67,23 @@ export class Units {
   async readPack(id: PackId, start: number, end: number): Promise<Uint8Array> {
     const { size, indexSize } = await this.#info(id)
     return this.#read(id, { start, end: Math.min(end, size) }, size + indexSize)
+  }
+
+  /** The same piece by piece, by one request. @throws MissingError */
+  async *streamPack(
+    id: PackId,
+    start: number,
+    end: number,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const { size } = await this.#info(id)
+    const key = packKey(id)
+    if (key === undefined) throw new MissingError('a pack', id)
+    try {
+      yield* streamRange(this.#repository.store.bucket, key, { start, end: Math.min(end, size) })
+    } catch (cause) {
+      if (cause instanceof MissingError) throw new MissingError('a pack', id, { cause })
+      throw cause
+    }
   }
 
   /** Bytes of a pack's index from `start` up to `end`, or up to its end. @throws MissingError */
