@@ -7,7 +7,6 @@
  *
  * @module
  */
-import { inPieces } from '@datakit/git/pack-pieces'
 import { concat, equal } from '@datakit/git/bytes'
 import { MalformedError, MissingError } from '@datakit/git/error'
 import type { GitObject } from '@datakit/git/object'
@@ -156,16 +155,14 @@ function placeWith(
   const index = table.encodeIndex()
   const common = { id: INCOMING, needs: [], verified: false }
   const pack = { ...common, size, indexSize: index.length, objects: table.count }
-  const readPack: Place['readPack'] = (id, start, end) =>
-    id === INCOMING ? read(start, Math.min(end, size)) : place.readPack(id, start, end)
   return {
     ...place,
     async read() {
       const state = await place.read()
       return { ...state, packs: [...state.packs, pack] }
     },
-    readPack,
-    streamPack: (id, start, end) => inPieces((...span) => readPack(id, ...span), start, end),
+    readPack: (id, start, end) =>
+      id === INCOMING ? read(start, Math.min(end, size)) : place.readPack(id, start, end),
     readIndex: async (id, start, end) =>
       id === INCOMING ? index.subarray(start, end) : place.readIndex(id, start, end),
   }

@@ -7,7 +7,6 @@
  *
  * @module
  */
-import { inPieces } from '@datakit/git/pack-pieces'
 import { decodeName, encodeName } from '@datakit/git/bytes'
 import { RefusedError, UnavailableError } from '@datakit/git/error'
 import type {
@@ -95,8 +94,6 @@ function placeOver(connection: Connection, clock: () => number): Place {
   const news = new News(connection.name)
   const stages: Stages = { connection, clock, held: new Map<PackId, HeldPack>() }
   const updater = new Updater(stages)
-  const readPack = (id: PackId, start: number, end: number): Promise<Uint8Array> =>
-    readChunks(connection, { id, kind: PACK_BYTES }, [start, end])
   return {
     traits: { kind: 'indexeddb', keepsThinPacks: true },
     async read(options) {
@@ -111,8 +108,10 @@ function placeOver(connection: Connection, clock: () => number): Place {
     async writePack() {
       return packWriter(stages)
     },
-    readPack,
-    streamPack: (id, start, end) => inPieces((...span) => readPack(id, ...span), start, end),
+    readPack: (id, start, end) => readChunks(connection, { id, kind: PACK_BYTES }, [start, end]),
+    async *streamPack(id, start, end) {
+      yield await this.readPack(id, start, end)
+    },
     readIndex: (id, start, end) => readChunks(connection, { id, kind: INDEX_BYTES }, [start, end]),
     async markVerified(ids) {
       if (await markVerified(connection, ids)) news.tell()
