@@ -37,6 +37,8 @@ export interface WorkerOptions {
   readonly token?: string | undefined
   /** Further variables, for tests. */
   readonly variables?: Readonly<Record<string, string>>
+  /** Port for a debugger; none listens when left out. */
+  readonly inspectorPort?: number | undefined
 }
 
 /** A Worker that runs. */
@@ -58,6 +60,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     convertV4MiniflareOptions({
       host: '127.0.0.1',
       port: options.port,
+      ...(options.inspectorPort === undefined ? {} : { inspectorPort: options.inspectorPort }),
       log: new Log(LogLevel.ERROR),
       modules: true,
       script: await bundleWorker(),

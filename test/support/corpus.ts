@@ -16,6 +16,8 @@ export interface CorpusOptions {
   /** `directories`: about fifty files in each; `flat`: all in one. */
   readonly layout: 'directories' | 'flat'
   readonly seed: number
+  /** Characters in each file that do not compress below six bits; 0 when left out. */
+  readonly noise?: number
 }
 
 /** Numbers from 0 up to 1 that follow from the seed (mulberry32). */
@@ -35,8 +37,8 @@ export function corpusPath(i: number, layout: CorpusOptions['layout']): string {
   return layout === 'flat' ? name : `team-${String(Math.floor(i / 50)).padStart(3, '0')}/${name}`
 }
 
-/** Content of a file in a revision: a small JSON document of about 270 bytes, indented by two. */
-export function corpusFile(i: number, revision: number): string {
+/** Content of a file in a revision: a small JSON document of about 270 bytes and the noise, indented by two. */
+export function corpusFile(i: number, revision: number, noise = 0): string {
   return `${JSON.stringify(
     {
       name: `service-${i}`,
@@ -48,10 +50,26 @@ export function corpusFile(i: number, revision: number): string {
       },
       endpoints: [`https://s${i}.example.org/v${revision % 5}`, `https://backup.example.org/${i}`],
       enabled: (i + revision) % 3 !== 0,
+      ...(noise > 0 ? { certificate: noiseOf(i * 100_003 + revision, noise) } : {}),
     },
     undefined,
     2,
   )}\n`
+}
+
+const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
+
+const NOISE_SIZE = 1 << 20
+let noise: string | undefined
+
+/** Characters that look random and follow from the seed: a piece of a long text that is made once. */
+function noiseOf(seed: number, length: number): string {
+  if (noise === undefined) {
+    const random = seededRandom(1)
+    noise = Array.from({ length: NOISE_SIZE }, () => LETTERS[Math.floor(random() * 64)]).join('')
+  }
+  const start = Math.floor(seededRandom(seed)() * (NOISE_SIZE - length))
+  return noise.slice(start, start + length)
 }
 
 /** Makes the corpus in a new bare repository at `folder`, packed. */
@@ -66,18 +84,21 @@ export async function makeCorpus(folder: string, options: CorpusOptions): Promis
   child.stdin.end()
   const [code] = (await once(child, 'exit')) as [number]
   if (code !== 0) throw new Error(`git fast-import ended with ${code}`)
-  execFileSync('git', ['-C', folder, 'repack', '-adq', '--depth=50', '--window=10'])
+  // Whoever looks for deltas among files of noise looks for a long time and finds none.
+  const threshold = (options.noise ?? 0) >= 1024 ? ['-c', 'core.bigFileThreshold=1k'] : []
+  const repack = ['repack', '-adq', '--depth=50', '--window=10']
+  execFileSync('git', ['-C', folder, ...threshold, ...repack])
 }
 
 function* script(options: CorpusOptions): Generator<string> {
   const random = seededRandom(options.seed)
   yield commit(0, 'Import the configuration')
-  for (let i = 0; i < options.files; i++) yield change(i, 0, options.layout)
+  for (let i = 0; i < options.files; i++) yield change(i, 0, options)
   for (let revision = 1; revision <= options.commits; revision++) {
     yield commit(revision, `Change ${revision}`)
     const changes = 1 + Math.floor(random() * 3)
     for (let n = 0; n < changes; n++)
-      yield change(Math.floor(random() * options.files), revision, options.layout)
+      yield change(Math.floor(random() * options.files), revision, options)
   }
   yield 'done\n'
 }
@@ -88,7 +109,7 @@ function commit(revision: number, message: string): string {
   return `commit refs/heads/main\nauthor ${who} ${when}\ncommitter ${who} ${when}\ndata ${Buffer.byteLength(message)}\n${message}\n`
 }
 
-function change(i: number, revision: number, layout: CorpusOptions['layout']): string {
-  const content = corpusFile(i, revision)
+function change(i: number, revision: number, { layout, noise }: CorpusOptions): string {
+  const content = corpusFile(i, revision, noise)
   return `M 100644 inline ${corpusPath(i, layout)}\ndata ${Buffer.byteLength(content)}\n${content}\n`
 }

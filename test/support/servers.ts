@@ -5,6 +5,7 @@
  */
 import { startServer } from '@datakit/cli/server'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startWorker } from '../../tools/worker.ts'
@@ -30,10 +31,30 @@ export function temporaryFolder(name: string): { readonly path: string; remove()
   return { path, remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 5 }) }
 }
 
+/** How a server is started. */
+export interface TestServerOptions {
+  /** Folder that keeps the data; one of its own, gone when it stops, when left out. */
+  readonly data?: string
+  readonly token?: string
+  readonly port?: number
+  /** Where the isolate of the Worker can be inspected. */
+  readonly inspectorPort?: number | undefined
+}
+
+/** A port of the loopback that nobody listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  // A server that listens on TCP has such an address.
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
 /** Starts a server on a free port over an empty folder (or `data`), with the web app. */
 export async function startTestServer(
   kind: ServerKind,
-  options: { readonly data?: string; readonly token?: string; readonly port?: number } = {},
+  options: TestServerOptions = {},
 ): Promise<TestServer> {
   const folder = options.data === undefined ? temporaryFolder(kind) : undefined
   const data = options.data ?? folder?.path ?? ''
@@ -42,7 +63,12 @@ export async function startTestServer(
   const running =
     kind === 'node'
       ? await startServer({ root: data, host: '127.0.0.1', port, token: options.token, web })
-      : await startWorker({ port, data, token: options.token })
+      : await startWorker({
+          port,
+          data,
+          token: options.token,
+          inspectorPort: options.inspectorPort,
+        })
   return {
     url: running.url,
     data,

@@ -146,7 +146,10 @@ class UnitWriter implements PackWriter {
 
   #grow(needed: number): void {
     if (needed <= this.#buffer.length) return
-    const larger = new Uint8Array(Math.min(PART, Math.max(needed, 2 * this.#buffer.length)))
+    // A pack that does not stay small gets a whole part at once: each step between would be garbage as large as itself.
+    const larger = new Uint8Array(
+      needed > PART / 8 ? PART : Math.max(needed, 2 * this.#buffer.length),
+    )
     larger.set(this.#buffer.subarray(0, this.#filled))
     this.#buffer = larger
   }
