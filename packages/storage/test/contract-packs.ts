@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { equal } from '@datakit/git/bytes'
+import { concat, equal } from '@datakit/git/bytes'
 import { Objects } from '@datakit/git/objects'
 import type { Oid } from '@datakit/git/oid'
 import { makeDelta } from '@datakit/git/pack/delta'
@@ -114,6 +114,9 @@ export function packContract(test: Test): void {
       expect(equal(await again.readPack(pack.id, start, end), whole.subarray(start, end))).toBe(
         true,
       )
+      const pieces: Uint8Array[] = []
+      for await (const piece of again.streamPack(pack.id, start, end)) pieces.push(piece.slice())
+      expect(equal(concat(pieces), whole.subarray(start, end))).toBe(true)
     }
     for (const object of objects) expect(await find(again, state, object.oid)).toBeDefined()
   })
@@ -209,6 +212,9 @@ export function sweepContract(test: Test): void {
     const { old, one } = await condemn(scene)
     expect((await place.sweep({ grace: 0 })).deleted).toBeGreaterThan(0)
     await expect(place.readPack(old.id, 0, 12)).rejects.toMatchObject({ code: 'missing' })
+    await expect(collect(place.streamPack(old.id, 0, 12))).rejects.toMatchObject({
+      code: 'missing',
+    })
     expect(await find(place, await place.read(), one.oid)).toBeDefined()
   })
 

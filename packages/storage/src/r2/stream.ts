@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { MissingError } from '@datakit/git/error'
+import { MissingError, UnavailableError } from '@datakit/git/error'
 import type { Bucket } from './bucket.ts'
 import { hasBody, pause } from './store.ts'
 
@@ -19,6 +19,7 @@ const TRIES = 3
  * The bytes of an object from `start` up to `end`; each piece is valid until the next one is asked for.
  *
  * @throws MissingError when there is no such object, or it ends before `end`
+ * @throws UnavailableError when the bucket fails each time
  */
 export async function* streamRange(
   bucket: Bucket,
@@ -36,7 +37,8 @@ export async function* streamRange(
     } catch (cause) {
       if (cause instanceof MissingError) throw cause
       tries = at > before ? 1 : tries + 1
-      if (tries > TRIES) throw cause
+      if (tries > TRIES)
+        throw new UnavailableError('Cannot read from the bucket: it fails each time', { cause })
       await pause(Math.random() * 50 * tries)
     }
   }
