@@ -8,13 +8,17 @@
  * @module
  */
 import { utf8 } from '@datakit/git/bytes'
+import { MalformedError } from '@datakit/git/error'
 import type { Place, RefUpdate } from '@datakit/git/place'
+import type { Judge } from '@datakit/git/transport/judge'
 import type { PushFacts, ReceivePolicy } from '@datakit/git/transport/ref-rules'
 import { OPEN_POLICY, type Policy } from '@datakit/server/policy'
+import { protectedRefs } from '@datakit/server/protected-refs'
 import type { GitDirectoryPlace } from '@datakit/storage/git-directory'
 import type { Config } from '@datakit/storage/git-directory/config'
 import type { HookRun } from '@datakit/storage/git-directory/hooks'
 import { fetchPolicy } from './fetch-config.ts'
+import { judgeOf } from './fsck-config.ts'
 import { readableRefs } from './hidden-refs.ts'
 
 /**
@@ -26,17 +30,34 @@ export function directoryPolicy(place: Place): Policy {
   if (!isGitDirectoryPlace(place)) return OPEN_POLICY
   const config = place.config()
   const limit = config.int('receive.maxInputSize') ?? 0
+  const fsck = readFsck(config, place.directory)
   return {
     fetch: {
       ...fetchPolicy(config),
       refusal: refusalOf(config, 'http.uploadpack', 'fetching'),
     },
     push: {
-      refusal: refusalOf(config, 'http.receivepack', 'pushing') ?? place.hooks.refusal(),
-      receive: receivePolicy(place, config),
+      refusal:
+        refusalOf(config, 'http.receivepack', 'pushing') ?? place.hooks.refusal() ?? fsck.problem,
+      receive: { ...receivePolicy(place, config), judge: fsck.judge },
       bytes: limit > 0 ? limit : undefined,
       takesOptions: config.bool('receive.advertisePushOptions') === true,
+      takesAtomic: config.bool('receive.advertiseAtomic') !== false,
+      keepAlive: 1000 * (config.int('receive.keepAlive') ?? 5),
     },
+  }
+}
+
+/** A setting of fsck that cannot be meant keeps pushes out, and nothing else. */
+function readFsck(
+  config: Config,
+  directory: string,
+): { judge?: Judge | undefined; problem?: string } {
+  try {
+    return { judge: judgeOf(config, directory) }
+  } catch (error) {
+    if (error instanceof MalformedError) return { problem: error.message }
+    throw error
   }
 }
 
@@ -62,6 +83,8 @@ function receivePolicy(place: GitDirectoryPlace, config: Config): ReceivePolicy 
     readable: readableRefs(config, 'receive'),
     deleteCurrent: denial(config, 'receive.denyDeleteCurrent') !== 'refuse',
     denyNonFastForwards: config.bool('receive.denyNonFastForwards') === true,
+    protects: protectedRefs(config.getAll('datakit.protect')),
+    takesShallow: config.bool('receive.shallowUpdate') === true,
     refuse: (update) => refuseUpdate(update, config, new Set(place.checkedOut())),
     ask: async (updates, facts) => {
       warn(updates, { config, checkedOut: new Set(place.checkedOut()), facts })

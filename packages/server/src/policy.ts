@@ -25,6 +25,10 @@ export interface Policy {
     readonly bytes: number | undefined
     /** Whether `git push --push-option` is offered. */
     readonly takesOptions: boolean
+    /** Whether `git push --atomic` is offered. */
+    readonly takesAtomic: boolean
+    /** Milliseconds without a word after which a client that waits is sent an empty packet; 0 for never. */
+    readonly keepAlive: number
   }
 }
 
@@ -34,7 +38,23 @@ export type PolicyOf = (place: Place) => Policy
 /** Everything is allowed that the transport allows. */
 export const OPEN_POLICY: Policy = {
   fetch: { ...OPEN_FETCH, refusal: undefined },
-  push: { refusal: undefined, receive: {}, bytes: undefined, takesOptions: false },
+  push: {
+    refusal: undefined,
+    receive: {},
+    bytes: undefined,
+    takesOptions: true,
+    takesAtomic: true,
+    keepAlive: 5000,
+  },
+}
+
+/** The policy, with refs that are protected whatever it says itself. */
+export function withProtected(policy: Policy, protects: ReceivePolicy['protects']): Policy {
+  if (protects === undefined) return policy
+  const own = policy.push.receive.protects
+  const both = (name: string): boolean => protects(name) || own?.(name) === true
+  const receive = { ...policy.push.receive, protects: both }
+  return { ...policy, push: { ...policy.push, receive } }
 }
 
 /** Refuses a request that the policy has a reason against. @throws ProblemError `forbidden` */

@@ -40,6 +40,8 @@ export interface ReadPackOptions {
   readonly resolveBase?: ((oid: Oid) => Promise<GitObject | undefined>) | undefined
   /** Called for every object; the body is not to be changed. What it throws ends the reading. */
   readonly onObject?: ((object: PackedObject) => void | Promise<void>) | undefined
+  /** Told how many objects the pack announces, before the first of them. */
+  readonly onCount?: ((count: number) => void) | undefined
   readonly limits?: PackLimits | undefined
   /** Takes a pack that holds objects twice, as existing ones do; see `distinctRows`. */
   readonly allowsRepeats?: boolean | undefined
@@ -138,6 +140,7 @@ class PackScan {
       )
     }
     await this.#input.take(12)
+    this.#options.onCount?.(count)
     return count
   }
 

@@ -115,15 +115,29 @@ describe('a push', () => {
     await expect(readPush(readerOf(wire))).rejects.toThrow('is not offered by this server')
   })
 
-  it('passes over the boundaries of a shallow clone', async () => {
+  it('tells the boundaries of a shallow clone', async () => {
     const boundary = `0034shallow ${'1'.repeat(40)}`
     const wire = bytesOf(
       `${boundary}${boundary}0069${'0'.repeat(40)} ${'2'.repeat(40)} refs/heads/a\0 quiet0000`,
     )
-    const { updates, capabilities } = await readPush(readerOf(wire))
+    const { updates, capabilities, shallow } = await readPush(readerOf(wire))
     expect(updates).toEqual([{ name: 'refs/heads/a', from: undefined, to: '2'.repeat(40) }])
     expect(capabilities.has('quiet')).toBe(true)
+    expect(shallow).toEqual(['1'.repeat(40), '1'.repeat(40)])
   })
+
+  it('says plainly that it names objects by SHA-1 alone', async () => {
+    const command = `${'0'.repeat(64)} ${'2'.repeat(64)} refs/heads/a\0 object-format=sha256`
+    const wire = bytesOf(`${(command.length + 4).toString(16).padStart(4, '0')}${command}0000`)
+    await expect(readPush(readerOf(wire))).rejects.toThrow('named by sha1 here, not by "sha256"')
+  })
+
+  it.each(['0001', '0002', `0068${'0'.repeat(40)} ${'2'.repeat(40)} refs/heads/a\0quiet0001`])(
+    'refuses the mark in "%s"',
+    async (wire) => {
+      await expect(readPush(readerOf(bytesOf(wire)))).rejects.toThrow('among its commands')
+    },
+  )
 
   it.each(['0009hello0000', `005b${main} ${'x'.repeat(40)} a0000`, `0056${main} ${main} 0000`])(
     'refuses "%s"',

@@ -20,6 +20,7 @@ import {
   lineText,
   readLines,
   readPacket,
+  type Packet,
 } from './pkt-line.ts'
 
 /** A push up to its pack. */
@@ -28,6 +29,8 @@ export interface PushRequest {
   readonly capabilities: Capabilities
   /** What the user gave with `--push-option`, in order. */
   readonly options: readonly string[]
+  /** Commits of whose parents the client knows nothing, for it pushes from a shallow clone. */
+  readonly shallow: readonly Oid[]
 }
 
 /** What became of one wish. */
@@ -45,6 +48,8 @@ export interface PushReport {
 }
 
 const MOST_UPDATES = 100_000
+const MOST_BYTES = 32 * 1024 * 1024
+const MOST_OPTIONS = 1000
 
 /** The bytes of a push up to its pack, which follows unless every update is a deletion. */
 export function encodePush(
@@ -60,32 +65,60 @@ export function encodePush(
 
 /**
  * A push up to its pack, at which the reader stands afterwards. Without updates for the lone flush by which clients try
- * whether they may.
+ * whether they may, and for no bytes at all.
  *
- * What a shallow clone says of its own boundaries is passed over: whoever takes the push looks for the parents himself.
- *
- * @throws RefusedError `unsupported` for signed pushes
+ * @throws RefusedError `unsupported` for signed pushes and other object formats
  * @throws MalformedError when it is none or cut short
  */
 export async function readPush(reader: ByteReader): Promise<PushRequest> {
+  const start = reader.position
   const updates: RefUpdate[] = []
+  const shallow: Oid[] = []
   let capabilities: Capabilities = new Map()
-  let boundaries = 0
-  for (;;) {
-    const packet = await readPacket(reader)
-    if (packet === undefined && updates.length > 0) throw malformed('it ends within its commands')
-    if (packet === undefined || packet.kind !== 'line') break
+  for (let packet = await readFirst(reader); packet?.kind === 'line';) {
     const line = lineText(packet.payload)
-    if (line.startsWith('shallow ') && ++boundaries <= MOST_UPDATES) continue
     const cut = line.indexOf('\0')
+    const words = cut === -1 ? line : line.slice(0, cut)
     if (updates.length === 0 && cut !== -1) capabilities = parseCapabilities(line.slice(cut + 1))
-    if (updates.push(parseUpdate(cut === -1 ? line : line.slice(0, cut))) > MOST_UPDATES) {
+    checkFormat(capabilities)
+    if (words.startsWith('shallow ')) shallow.push(parseOid(words.slice('shallow '.length)))
+    else updates.push(parseUpdate(words))
+    if (updates.length + shallow.length > MOST_UPDATES) {
       throw malformed(`it has more than ${MOST_UPDATES} commands`)
     }
+    if (reader.position - start > MOST_BYTES) {
+      throw malformed(`its commands are more than ${MOST_BYTES} bytes`)
+    }
+    packet = await expectCommand(reader)
   }
-  const options =
-    updates.length > 0 && capabilities.has('push-options') ? await readOptions(reader) : []
-  return { updates, capabilities, options }
+  const hasOptions = updates.length > 0 && capabilities.has('push-options')
+  return { updates, capabilities, shallow, options: hasOptions ? await readOptions(reader) : [] }
+}
+
+/** A lone flush, or nothing, is no push. */
+async function readFirst(reader: ByteReader): Promise<Packet | undefined> {
+  const packet = await readPacket(reader)
+  return packet === undefined ? undefined : commandOrEnd(packet)
+}
+
+async function expectCommand(reader: ByteReader): Promise<Packet> {
+  const packet = await readPacket(reader)
+  if (packet === undefined) throw malformed('it ends within its commands')
+  return commandOrEnd(packet)
+}
+
+function commandOrEnd(packet: Packet): Packet {
+  if (packet.kind === 'line' || packet.kind === 'flush') return packet
+  throw malformed(`found a ${packet.kind} packet among its commands`)
+}
+
+function checkFormat(capabilities: Capabilities): void {
+  const [format = 'sha1'] = capabilities.get('object-format') ?? []
+  if (format === 'sha1') return
+  throw new RefusedError(
+    'unsupported',
+    `receive-pack: objects are named by sha1 here, not by ${JSON.stringify(format.slice(0, 40))}`,
+  )
 }
 
 function parseUpdate(line: string): RefUpdate {
@@ -111,7 +144,7 @@ function oidOrNone(word: string): Oid | undefined {
 
 async function readOptions(reader: ByteReader): Promise<string[]> {
   const options: string[] = []
-  for await (const line of readLines(reader, 'a push', 1000)) options.push(line)
+  for await (const line of readLines(reader, 'a push', MOST_OPTIONS)) options.push(line)
   return options
 }
 

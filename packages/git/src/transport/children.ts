@@ -24,11 +24,15 @@ export class Children {
   readonly named = new OidMap()
   /** What the tags among the objects point at. */
   readonly tags = new Map<Oid, TagLinks>()
+  /** Parents of those commits that were met of which the caller said that their parents may be missing. */
+  readonly boundaries = new Map<Oid, readonly Oid[]>()
   readonly #shallow: ReadonlySet<Oid>
+  readonly #mayLackParents: ReadonlySet<Oid>
 
-  /** `shallow`: commits whose parents are left out on purpose. */
-  constructor(shallow: ReadonlySet<Oid> = new Set()) {
+  /** `shallow`: commits whose parents are left out on purpose; `mayLackParents`: those of which nobody knows. */
+  constructor(shallow: ReadonlySet<Oid> = new Set(), mayLackParents: ReadonlySet<Oid> = new Set()) {
     this.#shallow = shallow
+    this.#mayLackParents = mayLackParents
   }
 
   /** Takes note of what an object names. @throws MalformedError when it cannot be read */
@@ -76,7 +80,8 @@ export class Children {
     const { tree, parents } = readCommitLinks(body)
     this.add(tree, KINDS.tree)
     if (this.#shallow.has(oid)) return
-    for (const parent of parents) this.add(parent, KINDS.commit)
+    if (this.#mayLackParents.has(oid)) this.boundaries.set(oid, parents)
+    else for (const parent of parents) this.add(parent, KINDS.commit)
   }
 
   #seeTag(oid: Oid, body: Uint8Array): void {

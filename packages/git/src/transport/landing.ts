@@ -12,13 +12,14 @@ import { isAncestor } from './ancestry.ts'
 import { Children, KINDS } from './children.ts'
 import { ALL_REFS, reachOf } from './reach.ts'
 import type { ReceiveOutcome, ReceiveRequest, RefOutcome } from './receive.ts'
-import { chooseHead, refuseUpdates, type PushFacts } from './ref-rules.ts'
+import { chooseHead, mustMoveForward, refuseUpdates, type PushFacts } from './ref-rules.ts'
 import { attemptId } from './repeat.ts'
 import { settleUpdate, wait, type SettledOutcome } from './settle.ts'
 import { keepPack, readIntoPlace, type UnfinishedPack } from './stage.ts'
 
 /** How often an update that was lost to changes elsewhere is worked out anew. */
 const MAX_ATTEMPTS = 12
+const BRANCHES = 'refs/heads/'
 const ATOMIC = 'atomic push failed'
 const MISSING = 'missing necessary objects'
 
@@ -33,13 +34,17 @@ export class Landing {
   /** What must be reachable, and the packs that were proof of it. */
   #outside = new OidMap()
   #reliesOn: readonly PackId[] = []
+  /** Commits that come without parents, though the caller did not ask for it. */
+  readonly #shallow: Oid[] = []
   #version: Version | undefined
   #isUnpacked = true
+  #hasFailedWhole = false
 
   constructor(objects: Objects, request: ReceiveRequest) {
     this.#objects = objects
     this.#request = request
-    this.#children = new Children(new Set(request.shallow?.add ?? []))
+    const { shallow, boundaries } = request
+    this.#children = new Children(new Set(shallow?.add ?? []), new Set(boundaries ?? []))
   }
 
   /** Whether every wish has its outcome. */
@@ -51,45 +56,46 @@ export class Landing {
   async refuse(state: State): Promise<void> {
     const updates = this.#open()
     const refused = await refuseUpdates(state, updates, this.#request.policy ?? {})
-    for (const { name, from } of updates) {
+    for (const { name, from, to } of updates) {
       const reason = refused.get(name)
       const current = await state.ref(name)
       if (reason !== undefined) this.#settle({ name, state: 'refused', reason })
       else if (current !== from) this.#settle({ name, state: 'lost', current })
+      // Nothing is to be done about a ref that is not there and should not be; it must not make a repository.
+      else if (from === undefined && to === undefined) this.#settle({ name, state: 'done' })
     }
   }
 
   /** Reads the pack, if there is one, and checks its objects. */
   async readPack(): Promise<void> {
-    const { pack, limits, signal } = this.#request
+    const { pack, policy } = this.#request
     this.#isUnpacked = pack === undefined
     if (pack === undefined) return
-    const options = { limits, signal, children: this.#children }
+    const options = { ...this.#request, judge: policy?.judge, children: this.#children }
     this.#pack = await readIntoPlace(this.#objects, pack, options)
     this.#isUnpacked = true
   }
 
-  /** @throws RefusedError when something that the refs need is neither in the pack nor reachable */
+  /**
+   * Settles refs that would point at what is not here.
+   *
+   * @throws RefusedError when something that the pack needs is neither in it nor reachable
+   */
   async prove(): Promise<void> {
-    const table = this.#pack?.table
-    for (const { name, to } of this.#open()) {
-      if (to === undefined) continue
-      const row = table === undefined ? -1 : table.find(to)
-      const isBranch = name.startsWith('refs/heads/')
-      if (row >= 0 && isBranch && table?.type(row) !== 'commit') {
-        this.#settle({ name, state: 'refused', reason: 'a branch must point at a commit' })
-      } else this.#children.add(to, isBranch ? KINDS.commit : KINDS.any)
-    }
+    await this.#proveTips()
+    await this.#proveBoundaries()
     for (const base of this.#pack?.outside ?? []) this.#children.add(base, KINDS.any)
-    this.#outside = without(this.#children.outside(table), this.#request.promised?.add ?? [])
+    const outside = this.#children.outside(this.#pack?.table)
+    this.#outside = without(outside, this.#request.promised?.add ?? [])
     await this.#proveOutside()
   }
 
-  /** Settles branches that would lose commits, where the policy forbids it. */
+  /** Settles refs that would lose commits, where the policy forbids it. */
   async refuseRewinds(): Promise<void> {
-    if (this.#request.policy?.denyNonFastForwards !== true) return
+    const { policy } = this.#request
+    if (policy === undefined) return
     for (const { name, from, to } of this.#open()) {
-      if (from === undefined || to === undefined || !name.startsWith('refs/heads/')) continue
+      if (from === undefined || to === undefined || !mustMoveForward(name, policy)) continue
       const question = { ancestor: from, descendant: to, table: this.#pack?.table }
       if (await isAncestor(this.#objects, question)) continue
       this.#settle({ name, state: 'refused', reason: 'non-fast-forward' })
@@ -172,25 +178,70 @@ export class Landing {
   /** One that fails takes the others with it, if the caller wants all or none. */
   #settle(outcome: RefOutcome): void {
     this.#settled.set(outcome.name, outcome)
-    if (outcome.state === 'done' || this.#request.atomic !== true) return
+    if (outcome.state === 'done' || this.#request.atomic !== true || this.#hasFailedWhole) return
+    this.#hasFailedWhole = true
     for (const { name } of this.#open())
       this.#settled.set(name, { name, state: 'refused', reason: ATOMIC })
   }
 
+  /** What the refs are to point at: each of them has its own outcome. */
+  async #proveTips(): Promise<void> {
+    const table = this.#pack?.table
+    const tips = new Map<string, { readonly oid: Oid; readonly kind: number }>()
+    const elsewhere = new OidMap()
+    for (const { name, to } of this.#open()) {
+      if (to === undefined) continue
+      const kind = name.startsWith(BRANCHES) ? KINDS.commit : KINDS.any
+      const row = table === undefined ? -1 : table.find(to)
+      if (row < 0) elsewhere.setValue(elsewhere.add(encodeOid(to)), kind)
+      if (row >= 0 && kind === KINDS.commit && table?.type(row) !== 'commit')
+        this.#settle({ name, state: 'refused', reason: 'a branch must point at a commit' })
+      else tips.set(name, { oid: to, kind })
+    }
+    const missing = new Set(await this.#unreachable(elsewhere))
+    for (const [name, { oid, kind }] of tips) {
+      if (missing.has(oid)) this.#settle({ name, state: 'refused', reason: `${MISSING}: ${oid}` })
+      else this.#children.add(oid, kind)
+    }
+  }
+
+  /** The parents of which a shallow clone knows nothing: they are here, or the repository becomes shallow itself. */
+  async #proveBoundaries(): Promise<void> {
+    const { boundaries } = this.#children
+    const table = this.#pack?.table
+    const wanted = new OidMap()
+    for (const parent of [...boundaries.values()].flat()) {
+      if (table === undefined || table.find(parent) < 0)
+        wanted.setValue(wanted.add(encodeOid(parent)), KINDS.commit)
+    }
+    const missing = new Set(await this.#unreachable(wanted))
+    for (const [oid, parents] of boundaries) {
+      if (!parents.some((parent) => missing.has(parent)))
+        for (const parent of parents) this.#children.add(parent, KINDS.commit)
+      else if (this.#request.policy?.takesShallow === true) this.#shallow.push(oid)
+      else throw new RefusedError('shallow', 'shallow update not allowed')
+    }
+  }
+
   async #proveOutside(): Promise<void> {
-    if (this.#outside.size === 0 || this.isSettled) return
-    const { state } = this.#objects
-    this.#reliesOn = state.packs.map(({ id }) => id)
-    const reach = await reachOf(this.#objects, this.#request.policy?.readable ?? ALL_REFS)
-    const near = this.#open().flatMap(({ from }) => from ?? [])
-    const [missing, ...others] = await reach.prove(this.#objects, this.#outside.copy(), near)
+    const [missing, ...others] = await this.#unreachable(this.#outside.copy())
     if (missing === undefined) return
     const more = others.length === 0 ? '' : ` and ${others.length} more`
     throw new RefusedError('not-connected', `${MISSING}: ${missing}${more}`)
   }
 
+  /** Which of these cannot be reached from what the caller may read. */
+  async #unreachable(wanted: OidMap): Promise<readonly Oid[]> {
+    if (wanted.size === 0 || this.isSettled) return []
+    const { state } = this.#objects
+    this.#reliesOn = state.packs.map(({ id }) => id)
+    const reach = await reachOf(this.#objects, this.#request.policy?.readable ?? ALL_REFS)
+    const near = this.#open().flatMap(({ from }) => from ?? [])
+    return reach.prove(this.#objects, wanted, near)
+  }
+
   async #updateRequest(attempt: number): Promise<UpdateRequest> {
-    const { id, isFirst, log, head, shallow, promised } = this.#request
+    const { id, isFirst, log, head, promised } = this.#request
     const { state } = this.#objects
     const refs: RefUpdate[] = []
     for (const update of this.#open()) refs.push({ ...update, peeled: await this.#peel(update.to) })
@@ -201,10 +252,16 @@ export class Landing {
       head: head ?? (await chooseHead(state, refs)),
       addPacks: this.#staged === undefined ? [] : [this.#staged],
       reliesOn: this.#reliesOn,
-      shallow,
+      shallow: this.#shallowUpdate(),
       promised,
       log,
     }
+  }
+
+  #shallowUpdate(): UpdateRequest['shallow'] {
+    const { shallow } = this.#request
+    if (this.#shallow.length === 0) return shallow
+    return { add: [...(shallow?.add ?? []), ...this.#shallow], remove: shallow?.remove ?? [] }
   }
 
   /** `undefined` where refs that came up meanwhile are in the way. */

@@ -15,6 +15,7 @@ import { AGENT } from '../protocol/capability.ts'
 import { FLUSH } from '../protocol/pkt-line.ts'
 import { encodeReport, readPush, type PushReport, type PushRequest } from '../protocol/push.ts'
 import { BANDS, encodeBand, encodeProgress } from '../protocol/sideband.ts'
+import { PushTalk } from './push-talk.ts'
 import { ALL_REFS, type Readable } from './reach.ts'
 import { receiveUpdate, type ReceiveOutcome, type RefOutcome } from './receive.ts'
 import type { ReceivePolicy } from './ref-rules.ts'
@@ -26,6 +27,8 @@ export interface ReceivePackOptions {
   readonly who: string
   readonly policy?: ReceivePolicy | undefined
   readonly limits?: ReceiveLimits | undefined
+  /** Takes what there is to tell before the report. */
+  readonly talk?: PushTalk | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -36,7 +39,6 @@ const CAPABILITIES = [
   'delete-refs',
   'side-band-64k',
   'quiet',
-  'atomic',
   'ofs-delta',
   'object-format=sha1',
   `agent=${AGENT}`,
@@ -44,6 +46,8 @@ const CAPABILITIES = [
 
 /** Most bytes that are read and thrown away after a refusal, so that the client hears why. */
 const MAX_DRAINED = 4 * RECEIVE_LIMITS.bytes
+/** The same of what is no push at all. */
+const MAX_RUBBISH = 16 * 1024 * 1024
 
 /** How refs are told to those who push. */
 export interface AdvertiseOptions {
@@ -51,27 +55,40 @@ export interface AdvertiseOptions {
   readonly readable?: Readable
   /** Whether `git push --push-option` is taken, for those who are asked about a push. */
   readonly takesOptions?: boolean
+  /** Whether `git push --atomic` is offered; it is when left out. */
+  readonly takesAtomic?: boolean
 }
-
-/** Bytes of what hooks say that are passed on. */
-const MAX_SAID = 1 << 20
 
 /** The answer to `GET info/refs?service=git-receive-pack`. */
 export async function advertiseReceivePack(
   state: State,
-  { version = 0, readable = ALL_REFS, takesOptions = false }: AdvertiseOptions = {},
+  {
+    version = 0,
+    readable = ALL_REFS,
+    takesOptions = false,
+    takesAtomic = true,
+  }: AdvertiseOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   const refs: WireRef[] = []
   for await (const { name, oid } of state.refs()) {
     if (readable.includes(name)) refs.push({ name, oid, peeled: undefined, symref: undefined })
   }
-  const capabilities = takesOptions ? [...CAPABILITIES, 'push-options'] : CAPABILITIES
-  return encodeRefsAdvertisement('git-receive-pack', { version, capabilities, refs })
+  const capabilities = [
+    ...CAPABILITIES,
+    ...(takesAtomic ? ['atomic'] : []),
+    ...(takesOptions ? ['push-options'] : []),
+  ]
+  const shallow = state.shallow
+  return encodeRefsAdvertisement('git-receive-pack', { version, capabilities, refs, shallow })
 }
 
 /**
- * The answer to `POST git-receive-pack`: takes a push out of `source`, makes it on the state that the objects have, and
- * reports.
+ * The answer to `POST git-receive-pack`: takes a push out of `source`, makes it on the state that the objects have,
+ * and reports. What goes before the report
+ * is in {@link ReceivePackOptions.talk}, for callers that send it while they wait.
+ *
+ * The source is read to its end, whatever happens, within bounds: a client that is cut off while it sends tells its user
+ * of a broken pipe and not of our reasons.
  *
  * @throws MalformedError when the source is not a push
  * @throws RefusedError `unsupported` for kinds of push that are not offered
@@ -81,39 +98,64 @@ export async function receivePack(
   objects: Objects,
   source: AsyncIterable<Uint8Array>,
   options: ReceivePackOptions,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<Uint8Array> {
+  const { talk = new PushTalk() } = options
   const reader = new ByteReader(source, 'a push')
-  const push = await readPush(reader)
-  // A lone flush is how clients try whether they may push.
-  if (push.updates.length === 0) return new Uint8Array(0)
+  let push: PushRequest | undefined
+  try {
+    push = await readPush(reader)
+    // A lone flush is how clients try whether they may push.
+    if (push.updates.length === 0) return new Uint8Array(0)
+    talk.hasSideBand = push.capabilities.has('side-band-64k')
+    if (push.capabilities.has('quiet')) talk.quieten()
+    const outcome = await receive(objects, { push, reader, talk }, options)
+    return encodeAnswer(push, outcome, talk)
+  } finally {
+    await drain(reader, push === undefined ? MAX_RUBBISH : MAX_DRAINED)
+  }
+}
+
+interface Incoming {
+  readonly push: PushRequest
+  readonly reader: ByteReader
+  readonly talk: PushTalk
+}
+
+async function receive(
+  objects: Objects,
+  { push, reader, talk }: Incoming,
+  { who, policy, limits, signal }: ReceivePackOptions,
+): Promise<ReceiveOutcome> {
   const hasPack = push.updates.some(({ to }) => to !== undefined)
-  const said: Uint8Array[] = []
-  let room = MAX_SAID
-  const outcome = await receiveUpdate(objects, {
+  if (!hasPack) talk.open()
+  return receiveUpdate(objects, {
     id: toHex(crypto.getRandomValues(new Uint8Array(16))),
     isFirst: true,
     isCurrent: true,
     updates: push.updates,
-    pack: hasPack ? reader.rest() : undefined,
-    log: { who: options.who, why: 'push' },
+    pack: hasPack ? whole(reader, talk) : undefined,
+    log: { who, why: 'push' },
     atomic: push.capabilities.has('atomic'),
-    policy: options.policy,
-    limits: options.limits,
+    policy,
+    limits,
     options: push.options,
-    say: (piece) => {
-      if (room > 0) said.push(piece.slice(0, room))
-      room -= piece.length
-    },
-    signal: options.signal,
+    boundaries: push.shallow,
+    say: (piece) => talk.say(piece),
+    onProgress: (done, total) => talk.progress(done, total),
+    signal,
   })
-  await drain(reader)
-  return encodeAnswer(push, outcome, concat(said))
 }
 
-/** Reads what is left: a client that is cut off while it sends tells its user of a broken pipe and not of our reasons. */
-async function drain(reader: ByteReader): Promise<void> {
+/** The pack; the client listens once it is read to its end. */
+async function* whole(reader: ByteReader, talk: PushTalk): AsyncGenerator<Uint8Array> {
+  yield* reader.rest()
+  talk.open()
+}
+
+/** Reads what is left, and throws it away. */
+async function drain(reader: ByteReader, most: number): Promise<void> {
   try {
-    for (let left = MAX_DRAINED; left > 0;) {
+    for (let left = most; left > 0;) {
       const piece = await reader.readSome(left)
       if (piece === undefined) return
       left -= piece.length
@@ -128,18 +170,13 @@ async function drain(reader: ByteReader): Promise<void> {
 function encodeAnswer(
   { capabilities }: PushRequest,
   outcome: ReceiveOutcome,
-  said: Uint8Array,
-): Uint8Array<ArrayBuffer> {
+  talk: PushTalk,
+): Uint8Array {
   const wantsReport = capabilities.has('report-status') || capabilities.has('report-status-v2')
   const report = wantsReport ? encodeReport(reportOf(outcome)) : new Uint8Array(0)
-  if (!capabilities.has('side-band-64k')) return report
+  if (!talk.hasSideBand) return report
   const messages = messagesOf(outcome).map((message) => encodeProgress(`${message}\n`))
-  return concat([
-    encodeBand(BANDS.progress, said),
-    ...messages,
-    encodeBand(BANDS.data, report),
-    FLUSH,
-  ])
+  return concat([talk.take(true), ...messages, encodeBand(BANDS.data, report), FLUSH])
 }
 
 function reportOf({ refs, problem }: ReceiveOutcome): PushReport {

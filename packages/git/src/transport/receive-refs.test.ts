@@ -13,7 +13,7 @@ import {
   receive,
   state,
 } from '../../test/pushing.ts'
-import { EMPTY_TREE } from '../oid.ts'
+import { EMPTY_TREE, type Oid } from '../oid.ts'
 import type { Place, RefUpdate, UpdateOutcome } from '../place.ts'
 
 describe('refs', () => {
@@ -107,6 +107,75 @@ describe('refs', () => {
       policy: { deleteCurrent: true },
     })
     expect(state(again)).toEqual(['done'])
+  })
+
+  it('are refused on their own where what they point at is not here', async () => {
+    const place = await start(main)
+    const nowhere = '1'.repeat(40) as Oid
+    const wishes = (): RefUpdate[] => [
+      { name: 'refs/heads/nowhere', from: undefined, to: nowhere },
+      ...create('refs/heads/ok'),
+    ]
+    expect(state(await receive(place, { updates: wishes() }))).toEqual([
+      `refused: missing necessary objects: ${nowhere}`,
+      'done',
+    ])
+    const atomic = await receive(place, { updates: wishes(), atomic: true })
+    expect(state(atomic)).not.toContain('done')
+  })
+
+  it('that are protected move forward only, and are not deleted', async () => {
+    const place = await start(main, 'refs/heads/b', 'refs/tags/v1')
+    const policy = { protects: (name: string) => name !== 'refs/heads/b', deleteCurrent: true }
+    const forward = [await move(place, main, other), await move(place, 'refs/tags/v1', other)]
+    expect(state(await receive(place, { updates: forward, policy, pack: await pack() }))).toEqual([
+      'done',
+      'done',
+    ])
+    const back = [
+      await move(place, main, tip),
+      await move(place, 'refs/tags/v1', undefined),
+      await move(place, 'refs/heads/b', undefined),
+      await move(place, main, undefined),
+    ]
+    expect(state(await receive(place, { updates: back.slice(0, 3), policy }))).toEqual([
+      'refused: non-fast-forward',
+      'refused: deletion prohibited: this ref is protected',
+      'done',
+    ])
+    expect(state(await receive(place, { updates: back.slice(3), policy }))).toEqual([
+      'refused: deletion prohibited: this ref is protected',
+    ])
+  })
+
+  it('are refused when their name is longer than a disk can keep', async () => {
+    const place = await start(main)
+    const names = [`refs/heads/${'x'.repeat(250)}`, `refs/heads/${'x'.repeat(251)}`]
+    const deep = `refs/heads${'/step'.repeat(200)}`
+    expect(state(await receive(place, { updates: create(...names, deep) }))).toEqual([
+      'done',
+      'refused: the name is too long',
+      'refused: the name is too long',
+    ])
+  })
+
+  it('that are not there and should not be make no repository', async () => {
+    const place = memoryPlace()
+    const updates = [{ name: 'refs/heads/x', from: undefined, to: undefined }]
+    expect(state(await receive(place, { updates }))).toEqual(['done'])
+    expect((await place.read()).exists).toBe(false)
+  })
+
+  it.each([false, true])('come 20,000 at once, atomic: %s', async (atomic) => {
+    const place = await start(main)
+    const names = Array.from({ length: 20_000 }, (_, i) => `refs/heads/many/${i % 100}/${i}`)
+    const created = await receive(place, { updates: create(...names), atomic })
+    expect(new Set(state(created))).toEqual(new Set(['done']))
+    const clashing = await receive(place, {
+      updates: create(...names.map((each) => `${each}/below`)),
+      atomic,
+    })
+    expect(state(clashing).filter((each) => each === 'done')).toEqual([])
   })
 
   it.each([

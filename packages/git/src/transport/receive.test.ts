@@ -24,10 +24,11 @@ import { utf8 } from '../bytes.ts'
 import { nameObject, type GitObject } from '../object.ts'
 import { Objects } from '../objects.ts'
 import { EMPTY_TREE, type Oid } from '../oid.ts'
-import type { Place } from '../place.ts'
+import type { Place, State } from '../place.ts'
 import { nodeRuntime as runtime } from '../runtime/node.ts'
 import { decodeTree, MODES } from '../tree.ts'
 import { receiveUpdate } from './receive.ts'
+import type { ReceivePolicy } from './ref-rules.ts'
 
 let git: RealRepository
 beforeEach(() => {
@@ -259,6 +260,43 @@ describe('connectivity', () => {
     ])
     console.log(`reads of a pack: ${reads}`)
     expect(reads).toBeLessThan(20)
+  })
+})
+
+describe('a push from a shallow clone', () => {
+  const base = commitOf(EMPTY_TREE)
+  const boundary = commitOf(EMPTY_TREE, [name(base)])
+  const tip = commitOf(EMPTY_TREE, [name(boundary)])
+  const push = async (
+    place: Place,
+    policy: ReceivePolicy = {},
+  ): Promise<{ outcome: string[]; state: State }> => {
+    const updates = [{ name: 'refs/heads/new', from: undefined, to: name(tip) }]
+    const pack = pieces(await packOf([emptyTree, boundary, tip]))
+    const boundaries = [name(boundary), '9'.repeat(40) as Oid]
+    const outcome = await receive(place, { updates, pack, boundaries, policy })
+    return { outcome: state(outcome), state: await place.read() }
+  }
+
+  it('is taken where the parents are here', async () => {
+    const place = memoryPlace()
+    const updates = [{ name: main, from: undefined, to: name(base) }]
+    await receive(place, { updates, pack: pieces(await packOf([emptyTree, base])) })
+    const { outcome, state } = await push(place)
+    expect(outcome).toEqual(['done'])
+    expect([...state.shallow]).toEqual([])
+  })
+
+  it('is refused where the repository would become shallow', async () => {
+    const { outcome, state } = await push(memoryPlace())
+    expect(outcome).toEqual(['refused: shallow update not allowed'])
+    expect(state.exists).toBe(false)
+  })
+
+  it('makes the repository shallow where that is allowed', async () => {
+    const { outcome, state } = await push(memoryPlace(), { takesShallow: true })
+    expect(outcome).toEqual(['done'])
+    expect([...state.shallow]).toEqual([name(boundary)])
   })
 })
 

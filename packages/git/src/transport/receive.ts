@@ -38,6 +38,13 @@ export interface ReceiveRequest {
   readonly options?: readonly string[] | undefined
   /** Takes what those who were asked and told want to tell the person who pushes. */
   readonly say?: ((piece: Uint8Array) => void) | undefined
+  /** Told how many objects of the pack were checked, of how many. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined
+  /**
+   * Commits of whose parents the caller, who has a shallow clone, knows nothing. They are taken where the parents are
+   * here; where they are not, the repository would become shallow, and {@link ReceivePolicy.takesShallow} says whether it may.
+   */
+  readonly boundaries?: readonly Oid[] | undefined
   /** Commits that come without their parents on purpose, and objects that stay with a remote. */
   readonly shallow?: { readonly add: readonly Oid[]; readonly remove: readonly Oid[] } | undefined
   readonly promised?: { readonly add: readonly Oid[]; readonly remote: string } | undefined

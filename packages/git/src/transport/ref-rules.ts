@@ -3,8 +3,10 @@
  *
  * @module
  */
-import { isPushableRefName, refNamesCollide } from '../ref-name.ts'
+import { encodeName } from '../bytes.ts'
+import { isPushableRefName } from '../ref-name.ts'
 import type { Head, PackId, RefUpdate, State } from '../place.ts'
+import type { Judge } from './judge.ts'
 import { ALL_REFS, type Readable } from './reach.ts'
 
 /** What a caller may do. */
@@ -17,6 +19,12 @@ export interface ReceivePolicy {
   readonly deleteCurrent?: boolean | undefined
   /** Whether branches only move forward. */
   readonly denyNonFastForwards?: boolean | undefined
+  /** Which refs only move forward and are not deleted. What is no commit does not move at all. None when left out. */
+  readonly protects?: ((name: string) => boolean) | undefined
+  /** Whether a push from a shallow clone may make the repository shallow. Not when left out, as with stock Git. */
+  readonly takesShallow?: boolean | undefined
+  /** Decides about what is wrong with objects that come in; as `judgeAsUsual` when left out. */
+  readonly judge?: Judge | undefined
   /**
    * Asked about the updates that every rule allows, when their pack is kept and before any ref moves: why one may not be,
    * by name of the ref. What it throws refuses everything.
@@ -49,6 +57,10 @@ export interface PushFacts {
 
 const BRANCHES = 'refs/heads/'
 
+/** Longest name of a ref that is taken, and of one of its steps: a file of this name and `.lock` must fit into a directory. */
+const MAX_NAME = 1000
+const MAX_STEP = 250
+
 /** Why each update cannot be, by name of the ref; those that can are not in it. */
 export async function refuseUpdates(
   state: State,
@@ -76,12 +88,27 @@ function problemOfUpdate(
 ): string | undefined {
   const { name, to } = update
   if (!isPushableRefName(name)) return 'funny refname'
+  if (to !== undefined && isTooLong(name)) return 'the name is too long'
   if (!(policy.readable ?? ALL_REFS).includes(name)) return 'deny updating a hidden ref'
   const isCurrent = 'ref' in state.head && state.head.ref === name
   if (to === undefined && isCurrent && policy.deleteCurrent !== true) {
     return 'deletion of the current branch prohibited'
   }
+  if (to === undefined && policy.protects?.(name) === true) {
+    return 'deletion prohibited: this ref is protected'
+  }
   return policy.refuse?.(update)
+}
+
+function isTooLong(name: string): boolean {
+  if (name.length > MAX_NAME || encodeName(name).length > MAX_NAME) return true
+  return name.split('/').some((step) => encodeName(step).length > MAX_STEP)
+}
+
+/** Whether an update of this ref is to be made only where it leads on from what is there. */
+export function mustMoveForward(name: string, policy: ReceivePolicy): boolean {
+  if (policy.denyNonFastForwards === true && name.startsWith(BRANCHES)) return true
+  return policy.protects?.(name) === true
 }
 
 /** New refs that would have to be beside a ref of which they are a directory, or the other way round. */
@@ -91,16 +118,42 @@ async function findCollisions(
 ): Promise<Map<string, string>> {
   const deleted = new Set(updates.filter(({ to }) => to === undefined).map(({ name }) => name))
   const collisions = new Map<string, string>()
-  const created: string[] = []
+  const created = new NameSet()
   for (const { name, from, to } of updates) {
     if (to === undefined || from !== undefined) continue
-    const other =
-      created.find((earlier) => refNamesCollide(earlier, name)) ??
-      (await findNeighbour(state, name, deleted))
-    if (other === undefined) created.push(name)
+    const other = created.neighbourOf(name) ?? (await findNeighbour(state, name, deleted))
+    if (other === undefined) created.add(name)
     else collisions.set(name, `"${other}" exists; cannot create "${name}" beside it`)
   }
   return collisions
+}
+
+/** Names, and the directories that they make: a push may have a hundred thousand. */
+class NameSet {
+  readonly #names = new Set<string>()
+  /** A name below each directory. */
+  readonly #directories = new Map<string, string>()
+
+  add(name: string): void {
+    this.#names.add(name)
+    for (const directory of directoriesOf(name)) this.#directories.set(directory, name)
+  }
+
+  /** A name that is a directory of this one, or the other way round. */
+  neighbourOf(name: string): string | undefined {
+    return (
+      directoriesOf(name).find((directory) => this.#names.has(directory)) ??
+      this.#directories.get(name)
+    )
+  }
+}
+
+/** `refs/heads/a` and `refs/heads`, for `refs/heads/a/b`. */
+function directoriesOf(name: string): string[] {
+  const directories: string[] = []
+  for (let cut = name.lastIndexOf('/'); cut > 0; cut = name.lastIndexOf('/', cut - 1))
+    directories.push(name.slice(0, cut))
+  return directories
 }
 
 async function findNeighbour(
@@ -108,8 +161,7 @@ async function findNeighbour(
   name: string,
   deleted: ReadonlySet<string>,
 ): Promise<string | undefined> {
-  for (let cut = name.lastIndexOf('/'); cut > 0; cut = name.lastIndexOf('/', cut - 1)) {
-    const parent = name.slice(0, cut)
+  for (const parent of directoriesOf(name)) {
     if (!deleted.has(parent) && (await state.ref(parent)) !== undefined) return parent
   }
   for await (const child of state.refs(`${name}/`)) if (!deleted.has(child.name)) return child.name

@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { equal } from '../bytes.ts'
+import { equal, utf8 } from '../bytes.ts'
 import { RefusedError } from '../error.ts'
 import { checkObject } from '../fsck.ts'
+import { judgeAsUsual, type Judge } from './judge.ts'
 import type { Objects } from '../objects.ts'
 import type { Oid } from '../oid.ts'
 import type { PackLimits } from '../pack/pack-limits.ts'
@@ -33,25 +34,6 @@ export const RECEIVE_LIMITS = {
   cache: 24_000_000,
 } as const satisfies ReceiveLimits
 
-/**
- * What `git fsck` warns of and old histories are full of. It is kept byte for byte and harms nobody: dates and people who
- * were written wrongly, and modes with a zero in front.
- */
-const TOLERATED: ReadonlySet<string> = new Set([
-  'zeroPaddedFilemode',
-  'nulInCommit',
-  'missingNameBeforeEmail',
-  'badName',
-  'missingEmail',
-  'missingSpaceBeforeEmail',
-  'badEmail',
-  'missingSpaceBeforeDate',
-  'zeroPaddedDate',
-  'badDateOverflow',
-  'badDate',
-  'badTimezone',
-])
-
 /** A pack that was read and is not kept yet. */
 export interface UnfinishedPack extends ReadPack {
   readonly writer: PackWriter
@@ -62,6 +44,11 @@ export interface StageOptions {
   readonly limits?: ReceiveLimits | undefined
   /** Takes note of what the objects name. */
   readonly children: Children
+  /** Decides about what is wrong with an object; as `judgeAsUsual` when left out. */
+  readonly judge?: Judge | undefined
+  /** Takes what there is to say of objects that are taken all the same. */
+  readonly say?: ((piece: Uint8Array) => void) | undefined
+  readonly onProgress?: ((done: number, total: number) => void) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -74,19 +61,23 @@ export interface StageOptions {
 export async function readIntoPlace(
   objects: Objects,
   source: AsyncIterable<Uint8Array>,
-  { limits, children, signal }: StageOptions,
+  options: StageOptions,
 ): Promise<UnfinishedPack> {
+  const { limits, children, onProgress, signal } = options
   const writer = await objects.place.writePack()
   const isNew = objects.state.packs.length === 0
   const all = { ...RECEIVE_LIMITS, ...limits }
+  let [done, total] = [0, 0]
   try {
     const pack = await readPack(source, {
       runtime: objects.runtime,
       writer,
       resolveBase: async (oid) => ((await objects.has(oid)) ? objects.read(oid) : undefined),
+      onCount: (count) => (total = count),
       onObject: (object) => {
-        refuseHarm(object)
+        judgeObject(object, options)
         children.see(object)
+        onProgress?.(++done, total)
         return isNew ? undefined : compareWithOurs(objects, object)
       },
       limits: all,
@@ -124,10 +115,12 @@ async function packsOf(objects: Objects, oids: readonly Oid[]): Promise<PackId[]
   return [...packs]
 }
 
-function refuseHarm({ oid, type, body }: PackedObject): void {
-  for (const { id, severity, message } of checkObject({ type, body })) {
-    if (severity === 'info' || TOLERATED.has(id)) continue
-    throw new RefusedError('fsck', `${type} ${oid}: ${id}: ${message}`)
+function judgeObject(object: PackedObject, { judge = judgeAsUsual, say }: StageOptions): void {
+  for (const problem of checkObject(object)) {
+    const verdict = judge(problem, object.oid)
+    const words = `${object.type} ${object.oid}: ${problem.id}: ${problem.message}`
+    if (verdict === 'refuse') throw new RefusedError('fsck', words)
+    if (verdict === 'tell') say?.(utf8(`warning: ${words}\n`))
   }
 }
 
