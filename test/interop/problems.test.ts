@@ -79,10 +79,10 @@ describe.each(SERVER_KINDS)('the %s server', (kind) => {
   })
 
   it.each([
-    ['PUT', '/one.git/info/refs', 'GET'],
-    ['DELETE', '/team/one.git/info/refs', 'GET'],
-    ['GET', '/team/one.git/git-upload-pack', 'POST'],
-    ['GET', '/one.git/sync', 'POST'],
+    ['PUT', '/one.git/info/refs', 'GET, HEAD, OPTIONS'],
+    ['DELETE', '/team/one.git/info/refs', 'GET, HEAD, OPTIONS'],
+    ['GET', '/team/one.git/git-upload-pack', 'POST, OPTIONS'],
+    ['GET', '/one.git/sync', 'POST, OPTIONS'],
   ])('answers %s %s with the method that it takes', async (method, path, allowed) => {
     const answer = await fetch(server.url + path, { method })
     expect(answer.status).toBe(405)

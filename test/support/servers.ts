@@ -37,6 +37,10 @@ export interface TestServerOptions {
   readonly data?: string
   readonly token?: string
   readonly port?: number
+  /** Other origins that are let in. */
+  readonly cors?: readonly string[]
+  /** Patterns of protected refs. */
+  readonly protect?: readonly string[]
   /** Where the isolate of the Worker can be inspected. */
   readonly inspectorPort?: number | undefined
 }
@@ -62,12 +66,20 @@ export async function startTestServer(
   const web = join(import.meta.dirname, '..', '..', 'web', 'dist')
   const running =
     kind === 'node'
-      ? await startServer({ root: data, host: '127.0.0.1', port, token: options.token, web })
+      ? await startServer({
+          ...options,
+          root: data,
+          host: '127.0.0.1',
+          port,
+          token: options.token,
+          web,
+        })
       : await startWorker({
           port,
           data,
           token: options.token,
           inspectorPort: options.inspectorPort,
+          variables: variablesOf(options),
         })
   return {
     url: running.url,
@@ -77,4 +89,8 @@ export async function startTestServer(
       folder?.remove()
     },
   }
+}
+
+function variablesOf({ cors = [], protect = [] }: TestServerOptions): Record<string, string> {
+  return { DATAKIT_CORS: cors.join(','), DATAKIT_PROTECT: protect.join(',') }
 }

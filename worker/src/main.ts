@@ -7,6 +7,9 @@ import { nodeRuntime } from '@datakit/git/runtime/node'
 import { LOOPBACK_HOSTS, type Access } from '@datakit/server/access'
 import { createApp } from '@datakit/server/app'
 import type { Care } from '@datakit/server/care'
+import { parseOrigins } from '@datakit/server/cors'
+import { OPEN_POLICY, withProtected } from '@datakit/server/policy'
+import { protectedRefs } from '@datakit/server/protected-refs'
 import { r2Depot } from '@datakit/storage/r2'
 import { checkR2 } from '@datakit/storage/r2/check'
 import { collectGarbage, RETENTION } from '@datakit/storage/r2/collect'
@@ -25,6 +28,10 @@ export interface Environment {
   readonly DATAKIT_RETENTION_DAYS?: string
   /** `loopback` opens a Worker without a token to this machine. Set by `npm run worker` and by nothing else. */
   readonly DATAKIT_OPEN?: string
+  /** Other origins whose pages may read the data: `https://editor.example`, separated by commas; `*` for every one. */
+  readonly DATAKIT_CORS?: string
+  /** Refs that only move forward and are not deleted: `main, release/*, refs/tags`. */
+  readonly DATAKIT_PROTECT?: string
 }
 
 const setUp =
@@ -63,7 +70,10 @@ export default {
 
 function openApp(environment: Environment): ReturnType<typeof createApp> {
   const upkeep = new UpkeepSchedule(nodeRuntime, { log: (problem) => console.error(problem) })
+  const protects = protectedRefs([environment.DATAKIT_PROTECT ?? ''])
   return createApp({
+    policyOf: () => withProtected(OPEN_POLICY, protects),
+    cors: parseOrigins(environment.DATAKIT_CORS ?? ''),
     depot: r2Depot(environment.BUCKET),
     runtime: nodeRuntime,
     streamOf,

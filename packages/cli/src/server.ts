@@ -7,6 +7,9 @@ import { serve, type HttpBindings, type ServerType } from '@hono/node-server'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 import { LOOPBACK_HOSTS, type Access } from '@datakit/server/access'
 import { createApp } from '@datakit/server/app'
+import type { CorsOrigins } from '@datakit/server/cors'
+import { withProtected } from '@datakit/server/policy'
+import { protectedRefs } from '@datakit/server/protected-refs'
 import { gitDirectoryDepot } from '@datakit/storage/git-directory'
 import { UpkeepSchedule } from '@datakit/storage/upkeep'
 import { mkdir, stat } from 'node:fs/promises'
@@ -33,6 +36,10 @@ export interface ServerOptions {
   readonly token: string | undefined
   /** Folder of the built web app; `undefined` serves Git and sync alone. */
   readonly web: string | undefined
+  /** Other origins whose pages may read the data; none when left out. */
+  readonly cors?: CorsOrigins
+  /** Patterns of refs that only move forward and are not deleted, in every repository; none when left out. */
+  readonly protect?: readonly string[]
 }
 
 /** A server that runs. */
@@ -54,10 +61,14 @@ export class ServerError extends Error {
 /** Memory of packs that are read at the same time, in bytes: a process has more than a Worker. */
 const RECEIVING = 512 * 1024 * 1024
 
+/** Milliseconds after which a connection on which nothing moves is cut. */
+const SILENCE = 15 * 60_000
+
 /** Starts the server; it answers when the promise resolves. @throws ServerError when it may not or cannot listen */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const access = accessOf(options)
   await makeFolder(resolve(options.root))
+  const protects = protectedRefs(options.protect ?? [])
   const depot = gitDirectoryDepot(resolve(options.root), { create: true })
   const upkeep = new UpkeepSchedule(nodeRuntime, { log: (problem) => console.error(problem) })
   const addresses = new WeakMap<Request, string | undefined>()
@@ -65,8 +76,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     depot,
     runtime: nodeRuntime,
     access,
-    policyOf: directoryPolicy,
+    policyOf: (place) => withProtected(directoryPolicy(place), protects),
     whoPushes: (request) => pusher(request, addresses.get(request), process.env),
+    cors: options.cors ?? [],
     limits: { receivingBytes: RECEIVING },
     assets: (request) => webFile(request, options.web),
     afterChange: ({ name, place }) => {
@@ -140,6 +152,9 @@ function listen(
       () => resolveServer(server),
     )
     server.on('error', (error: NodeJS.ErrnoException) => reject(listenError(error, options)))
+    // Node's own limit is five minutes for a whole request, which cuts large pushes. Who says nothing is cut instead.
+    if ('requestTimeout' in server) server.requestTimeout = 0
+    if ('setTimeout' in server) server.setTimeout(SILENCE)
   })
 }
 

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { isLetIn, type CorsOrigins } from './cors.ts'
 import { ProblemError } from './problem.ts'
 
 /** Who may use a server. */
@@ -20,14 +21,15 @@ export type Access =
 export const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]'] as const
 
 /**
- * Lets a request for data pass.
+ * Lets a request for data pass. `origins`: those whose pages are let in beside the server's own.
  *
  * @throws ProblemError `unauthorised`, `foreign-host`, `foreign-origin` or `not-set-up`
  */
-export function checkAccess(request: Request, access: Access): void {
+export function checkAccess(request: Request, access: Access, origins: CorsOrigins = []): void {
   if (access.kind === 'closed') throw new ProblemError('not-set-up', access.message)
   if (access.kind === 'token') return checkToken(request, access.token)
   checkHost(request, access.hosts)
+  checkOrigin(request, origins)
 }
 
 function checkToken(request: Request, token: string): void {
@@ -75,9 +77,14 @@ function checkHost(request: Request, hosts: readonly string[]): void {
       `Refused: without a token this server answers only to ${hosts.join(', ')}, not to "${host}"`,
     )
   }
+}
+
+function checkOrigin(request: Request, origins: CorsOrigins): void {
+  const url = new URL(request.url)
   const origin = request.headers.get('origin')
   if (origin === null || origin === `${url.protocol}//${request.headers.get('host') ?? url.host}`)
     return
+  if (isLetIn(origin, origins)) return
   throw new ProblemError(
     'foreign-origin',
     `Refused: without a token this server takes no requests from pages of "${origin}"`,

@@ -19,7 +19,8 @@ import type { Runtime } from '@datakit/git/runtime'
 import { checkAccess, type Access } from './access.ts'
 import { Admission } from './admission.ts'
 import { checkRoute, repairRoute, type Care } from './care-route.ts'
-import { streamOf, type StreamOf } from './body.ts'
+import { RequestBody, streamOf, type StreamOf } from './body.ts'
+import { corsHeaders, preflightHeaders, type CorsOrigins } from './cors.ts'
 import { advertiseRefs, receivePackRoute, uploadPackRoute } from './git-routes.ts'
 import { DEFAULT_LIMITS, type Limits } from './limits.ts'
 import { OpenRepositories } from './open-repositories.ts'
@@ -35,6 +36,8 @@ export interface AppOptions {
   /** Answers what is no route: the web app, or 404. */
   readonly assets: (request: Request) => Response | Promise<Response>
   readonly limits?: Partial<Limits>
+  /** Other origins whose pages may read the data; none when left out. */
+  readonly cors?: CorsOrigins
   /** What each repository allows; everything when left out. */
   readonly policyOf?: PolicyOf
   /** Who is written into the log of the refs that a push moves, as `NAME <MAIL>`; somebody when left out. */
@@ -60,6 +63,7 @@ export interface RepositoryChange {
 /** What every route of a repository works with. */
 export interface RouteContext {
   readonly request: Request
+  readonly body: RequestBody
   /** Name of the repository, checked. */
   readonly name: string
   readonly repositories: OpenRepositories
@@ -73,6 +77,10 @@ export interface RouteContext {
   readonly admission: Admission
   /** To be called when the repository may have changed. */
   readonly changed: (place: Place) => void
+  /** Keeps the runtime from dropping work in the middle of which the client goes away; others may wait for it. */
+  readonly finish: (work: Promise<unknown>) => void
+  /** Told of errors that come too late for an answer of their own. */
+  readonly log: (error: unknown) => void
 }
 
 /** Who moved a ref, where nobody says. */
@@ -90,6 +98,7 @@ export function createApp(options: AppOptions): Hono {
   const repositories = new OpenRepositories(options.depot, options.runtime)
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
   const admission = new Admission(limits.receivingBytes, limits.receivingPatience)
+  const cors = options.cors ?? []
   const policyOf = options.policyOf ?? (() => OPEN_POLICY)
   const whoPushes = options.whoPushes ?? (() => SOMEBODY)
   const log = options.log ?? ((error: unknown) => console.error(error))
@@ -97,30 +106,43 @@ export function createApp(options: AppOptions): Hono {
   const guarded =
     (route: Route, answer: (problem: Problem) => Response) =>
     async (c: Context): Promise<Response> => {
-      try {
-        checkAccess(c.req.raw, options.access)
+      const body = new RequestBody(c.req.raw)
+      const finish = (work: Promise<unknown>): void =>
+        waitUntil(
+          c,
+          work.catch(() => undefined),
+        )
+      const context = (): RouteContext => {
+        checkAccess(c.req.raw, options.access, cors)
         const name = nameOf(c) ?? ''
         const changed = (place: Place): void =>
           options.afterChange?.({ name, place, waitUntil: (work) => waitUntil(c, work) })
-        return await route({
-          request: c.req.raw,
-          name,
+        const shared = {
           repositories,
           runtime: options.runtime,
           limits,
           policyOf,
           whoPushes,
           streamOf: options.streamOf ?? streamOf,
-          changed,
           admission,
           care: options.care,
-        })
+          log,
+        }
+        return { ...shared, request: c.req.raw, body, name, changed, finish }
+      }
+      try {
+        const answered = (async () => route(context()))()
+        finish(answered)
+        return await answered
       } catch (error) {
-        return answer(expected(error, log))
+        await body.discard()
+        return answer(expected(error, c.req.raw.signal, log))
       }
     }
 
   app.use(securityHeaders)
+  app.use((c, next) => addCors(c, next, cors))
+  app.options('*', (c) => optionsOf(c, cors))
   app.get(`${repository}/info/refs`, guarded(advertiseRefs, problemText))
   app.post(`${repository}/git-upload-pack`, guarded(uploadPackRoute, problemText))
   app.post(`${repository}/git-receive-pack`, guarded(receivePackRoute, problemText))
@@ -129,11 +151,12 @@ export function createApp(options: AppOptions): Hono {
   app.post(`${ourRepository}/repair`, guarded(repairRoute, problemJson))
   app.get('/repositories', guarded(listRoute, problemJson))
   const noRoute = guarded(noSuchRoute, problemText)
+  const wrongMethod = guarded(wrongMethodRoute, problemText)
   app.all('*', (c) => {
     // What is left under a repository's name is the dumb protocol, or a wrong method.
     if (nameOf(c) !== undefined) return noRoute(c)
     if (c.req.method === 'GET' || c.req.method === 'HEAD') return options.assets(c.req.raw)
-    return problemJson(problemOf(new ProblemError('method', 'Only GET is answered here')))
+    return wrongMethod(c)
   })
   return app
 }
@@ -163,9 +186,9 @@ async function listRoute({ repositories }: RouteContext): Promise<Response> {
   return Response.json({ repositories: names }, { headers: { 'cache-control': 'no-store' } })
 }
 
-/** The methods of what is below a repository. */
+/** What is below a repository, and the methods that it takes. */
 const methods: Readonly<Record<string, string>> = {
-  'info/refs': 'GET',
+  'info/refs': 'GET, HEAD',
   'git-upload-pack': 'POST',
   'git-receive-pack': 'POST',
   sync: 'POST',
@@ -173,24 +196,67 @@ const methods: Readonly<Record<string, string>> = {
   repair: 'POST',
 }
 
-async function noSuchRoute({ request, name }: RouteContext): Promise<Response> {
-  const path = new URL(request.url).pathname
-  const allow = methods[path.slice(path.lastIndexOf('.git/') + '.git/'.length)]
-  if (allow !== undefined)
-    throw new ProblemError('method', `Only ${allow} is answered at ${path}`, { allow })
+/** What of it a path names; `undefined` where it names nothing of it. Git's own may follow a name without `.git`. */
+function serviceOf(path: string): string | undefined {
+  return Object.keys(methods).find((each) => {
+    const isOfGit = each === 'info/refs' || each.startsWith('git-')
+    return path.endsWith(isOfGit ? `/${each}` : `.git/${each}`)
+  })
+}
+
+/** The methods that a path takes; `undefined` where nothing is. */
+function methodsOf(path: string): string | undefined {
+  const service = serviceOf(path)
+  if (service !== undefined) return methods[service]
+  return path.includes('.git/') ? undefined : 'GET, HEAD'
+}
+
+/** Whether a path is one of the data, and not of the web app. */
+function isOfData(path: string): boolean {
+  return path === '/repositories' || /\.git(?:\/|$)/.test(path) || serviceOf(path) !== undefined
+}
+
+async function noSuchRoute(context: RouteContext): Promise<Response> {
+  const { request, name } = context
+  const { pathname: path, origin } = new URL(request.url)
+  if (methodsOf(path) !== undefined) return wrongMethodRoute(context)
   throw new ProblemError(
     'not-found',
-    `Nothing is at ${path}: "${name}.git" is cloned with Git's smart protocol, "git clone ${new URL(request.url).origin}/${name}.git"`,
+    `Nothing is at ${path}: "${name}.git" is cloned with Git's smart protocol, "git clone ${origin}/${name}.git"`,
   )
+}
+
+async function wrongMethodRoute({ request }: RouteContext): Promise<Response> {
+  const { pathname: path } = new URL(request.url)
+  const allow = methodsOf(path) ?? 'GET, HEAD'
+  throw new ProblemError('method', `Only ${allow} is answered at ${path}`, {
+    allow: `${allow}, OPTIONS`,
+  })
+}
+
+/** What a path takes. Nobody has to say who he is for it: browsers do not, when they ask. */
+async function optionsOf(c: Context, cors: CorsOrigins): Promise<Response> {
+  const allow = methodsOf(c.req.path) ?? 'GET, HEAD'
+  const headers = { allow: `${allow}, OPTIONS`, ...preflightHeaders(c.req.raw, allow, cors) }
+  await new RequestBody(c.req.raw).discard()
+  return new Response(undefined, { status: 204, headers })
+}
+
+async function addCors(c: Context, next: () => Promise<void>, cors: CorsOrigins): Promise<void> {
+  await next()
+  if (!isOfData(c.req.path)) return
+  for (const [name, value] of Object.entries(corsHeaders(c.req.raw, cors)))
+    c.res.headers.set(name, value)
 }
 
 /** Codes of what a server cannot do, for reasons that its operator can read in the answer. */
 const foreseen: ReadonlySet<string> = new Set(['busy', 'not-set-up', 'unsupported'])
 
 /** The answer to an error; those that nobody expected are logged first. */
-function expected(error: unknown, log: (error: unknown) => void): Problem {
+function expected(error: unknown, signal: AbortSignal, log: (error: unknown) => void): Problem {
   const problem = problemOf(error)
-  if (problem.status >= 500 && !foreseen.has(problem.code)) log(error)
+  // A client that went away is no fault of the server's, and hears nothing.
+  if (problem.status >= 500 && !foreseen.has(problem.code) && !signal.aborted) log(error)
   return problem
 }
 

@@ -1,9 +1,13 @@
 import { gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
-import { readBody, startedStreamOf, streamOf } from './body.ts'
+import { RequestBody, startedStreamOf, streamOf } from './body.ts'
 
 function post(body: Uint8Array, headers: Record<string, string> = {}): Request {
   return new Request('http://localhost/', { method: 'POST', body: Uint8Array.from(body), headers })
+}
+
+function readBody(request: Request, limit: number): AsyncGenerator<Uint8Array> {
+  return new RequestBody(request).read(limit)
 }
 
 async function collect(source: AsyncIterable<Uint8Array>): Promise<string> {
@@ -76,4 +80,31 @@ it('aborts an answer whose source fails, and never ends it as if it were whole',
   await expect(new Response(streamOf(failing())).arrayBuffer()).rejects.toThrow(
     'the window is gone',
   )
+})
+
+it('reads what nobody wanted, so that the client hears the answer', async () => {
+  let sent = 0
+  const stream = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      if (sent === 5) controller.close()
+      else controller.enqueue(new Uint8Array(++sent))
+    },
+  })
+  const init = { method: 'POST', body: stream, duplex: 'half' }
+  const body = new RequestBody(new Request('http://localhost/', init))
+  await body.discard()
+  expect(sent).toBe(5)
+})
+
+it('does not read rubbish for ever', async () => {
+  let sent = 0
+  let isCancelled = false
+  const stream = new ReadableStream<Uint8Array>({
+    pull: (controller) => controller.enqueue(new Uint8Array(((sent += 1_000_000), 1_000_000))),
+    cancel: () => void (isCancelled = true),
+  })
+  const init = { method: 'POST', body: stream, duplex: 'half' }
+  await new RequestBody(new Request('http://localhost/', init)).discard()
+  expect(sent).toBeLessThan(20_000_000)
+  expect(isCancelled).toBe(true)
 })

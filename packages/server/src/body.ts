@@ -6,34 +6,86 @@
 import { MalformedError, RefusedError } from '@datakit/git/error'
 import { ProblemError } from './problem.ts'
 
-/**
- * The body of a request, piece by piece. Git compresses large `fetch` requests with gzip.
- *
- * What is found while it is read is an error of Git's, so that whoever reads can tell it in the words of its protocol:
- * RefusedError `too-large` once more than `limit` bytes came out, MalformedError when it is cut short or no gzip.
- *
- * @throws ProblemError `wrong-type` at once, for another compression
- */
-export function readBody(request: Request, limit: number): AsyncGenerator<Uint8Array> {
-  return limited(request.body === null ? undefined : unpacked(request, request.body), limit)
-}
+/** Bytes of a body that nobody wants which are read all the same, so that the client hears the answer. */
+const MAX_DISCARDED = 16 * 1024 * 1024
+/** Milliseconds that this may take. */
+const MAX_DISCARDING = 10_000
 
-async function* limited(
-  body: ReadableStream<Uint8Array> | undefined,
-  limit: number,
-): AsyncGenerator<Uint8Array> {
-  if (body === undefined) return
-  let total = 0
-  for await (const piece of pieces(body)) {
-    total += piece.length
-    if (total > limit)
-      throw new RefusedError(
-        'too-large',
-        `The request is larger than ${limit} bytes, which is the limit here`,
-      )
-    yield piece
+/** The body of one request. It is read once, and what is left of it is discarded when the answer is there. */
+export class RequestBody {
+  readonly #request: Request
+  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined
+  #hasEnded = false
+
+  constructor(request: Request) {
+    this.#request = request
+  }
+
+  /**
+   * The body, piece by piece, unpacked. Git compresses large `fetch` requests with gzip.
+   *
+   * What is found while it is read is an error of Git's, so that whoever reads can tell it in the words of its protocol:
+   * RefusedError `too-large` once more than `limit` bytes came out, MalformedError when it is cut short or no gzip.
+   *
+   * @throws ProblemError `wrong-type` at once, for another compression
+   */
+  read(limit: number): AsyncGenerator<Uint8Array> {
+    const { body } = this.#request
+    if (body === null) return nothing()
+    this.#reader = unpacked(this.#request, body).getReader()
+    return this.#pieces(this.#reader, limit)
+  }
+
+  /**
+   * Reads what nobody has read, within bounds, and lets go of the rest. Who is cut off in the middle of a request tells
+   * his user of a broken connection, and not of our reasons.
+   */
+  async discard(): Promise<void> {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    const reader = this.#reader ?? this.#request.body?.getReader()
+    if (reader === undefined) return
+    const late = Promise.withResolvers<undefined>()
+    const timer = setTimeout(() => late.resolve(undefined), MAX_DISCARDING)
+    try {
+      for (let left = MAX_DISCARDED; left > 0;) {
+        const next = await Promise.race([reader.read(), late.promise])
+        if (next === undefined || next.done) break
+        left -= next.value.length
+      }
+    } catch {
+      // Nobody is left to hear the answer.
+    } finally {
+      clearTimeout(timer)
+      await reader.cancel().catch(() => undefined)
+    }
+  }
+
+  async *#pieces(
+    reader: ReadableStreamDefaultReader<Uint8Array>,
+    limit: number,
+  ): AsyncGenerator<Uint8Array> {
+    for (let total = 0; ;) {
+      const { done, value } = await reader.read().catch((cause: unknown) => {
+        this.#hasEnded = true
+        throw brokenOff(cause)
+      })
+      if (done) {
+        this.#hasEnded = true
+        return
+      }
+      total += value.length
+      if (total > limit)
+        throw new RefusedError(
+          'too-large',
+          `The request is larger than ${limit} bytes, which is the limit here`,
+        )
+      yield value
+    }
   }
 }
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
 
 function unpacked(request: Request, body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
   const encoding = (request.headers.get('content-encoding') ?? 'identity').toLowerCase()
@@ -52,24 +104,9 @@ function unpacked(request: Request, body: ReadableStream<Uint8Array>): ReadableS
   return body.pipeThrough(unzip)
 }
 
-/** The pieces of a stream, which is cancelled when the consumer stops early. */
-async function* pieces(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const reader = stream.getReader()
-  try {
-    for (;;) {
-      const { done, value } = await reader.read().catch(brokenOff)
-      if (done) return
-      yield value
-    }
-  } finally {
-    // Nobody is left to hear why a cancelled stream could not be cancelled.
-    await reader.cancel().catch(() => undefined)
-  }
-}
-
 /** Bytes that the client did not send, or did not pack as it said. */
-function brokenOff(cause: unknown): never {
-  throw new MalformedError('the request', 'it breaks off, or is not compressed as it says', {
+function brokenOff(cause: unknown): MalformedError {
+  return new MalformedError('the request', 'it breaks off, or is not compressed as it says', {
     cause,
   })
 }

@@ -8,7 +8,7 @@
  */
 import { utf8 } from '@datakit/git/bytes'
 import type { RouteContext } from './app.ts'
-import { readBody, startedStreamOf } from './body.ts'
+import { startedStreamOf } from './body.ts'
 import { ProblemError } from './problem.ts'
 import { checkRepositoryName } from './repository-name.ts'
 
@@ -31,9 +31,9 @@ export async function checkRoute({ care, name, request }: RouteContext): Promise
 
 /** Answers `POST /NAME.git/repair`. */
 export async function repairRoute(context: RouteContext): Promise<Response> {
-  const { care, name, request, limits } = context
+  const { care, name, request, body, limits } = context
   checkRepositoryName(name)
-  const pack = readBody(request, limits.requestBytes)
+  const pack = body.read(limits.requestBytes)
   return answer(mustCare(care).repair(name, { pack, signal: request.signal }))
 }
 

@@ -7,12 +7,14 @@
  */
 import type { Objects } from '@datakit/git/objects'
 import { ALL_REFS } from '@datakit/git/transport/reach'
+import { PushTalk } from '@datakit/git/transport/push-talk'
 import { advertiseReceivePack, receivePack } from '@datakit/git/transport/receive-pack'
 import { advertiseUploadPack, protocolVersion } from '@datakit/git/transport/refs'
 import { uploadPack } from '@datakit/git/transport/upload-pack'
 import { chargeOf } from './admission.ts'
 import type { RouteContext } from './app.ts'
-import { readBody, startedStreamOf } from './body.ts'
+import { startedStreamOf, type RequestBody } from './body.ts'
+import type { Limits } from './limits.ts'
 import { checkRefusal } from './policy.ts'
 import { ProblemError } from './problem.ts'
 import { receiveLimits } from './rules.ts'
@@ -52,6 +54,7 @@ export async function advertiseRefs(context: RouteContext): Promise<Response> {
           version: version === 1 ? 1 : 0,
           readable: push.receive.readable ?? ALL_REFS,
           takesOptions: push.takesOptions,
+          takesAtomic: push.takesAtomic,
         })
   return new Response(refs, {
     headers: { 'content-type': `application/x-${service}-advertisement`, ...noCache },
@@ -67,14 +70,29 @@ export async function uploadPackRoute(context: RouteContext): Promise<Response> 
   const { fetch } = policy
   checkRefusal(name, fetch.refusal)
   const version = protocolVersion(request.headers.get('git-protocol') ?? undefined)
-  const answer = uploadPack(objects, readBody(request, limits.requestBytes), {
+  const answer = uploadPack(objects, context.body.read(limits.requestBytes), {
     version,
     policy: fetch,
     signal: request.signal,
   })
-  return new Response(await startedStreamOf(answer, context.streamOf), {
-    headers: headersOf(UPLOAD),
-  })
+  const { promise: sent, resolve } = Promise.withResolvers<void>()
+  context.finish(sent)
+  const stream = await startedStreamOf(withRest(answer, context.body, resolve), context.streamOf)
+  return new Response(stream, { headers: headersOf(UPLOAD) })
+}
+
+/** The answer, then what nobody has read of the request. `onEnd` is called when it ends, however it does. */
+async function* withRest(
+  answer: AsyncIterable<Uint8Array>,
+  body: RequestBody,
+  onEnd: () => void,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* answer
+    await body.discard()
+  } finally {
+    onEnd()
+  }
 }
 
 /** Answers `POST /NAME.git/git-receive-pack`: push. */
@@ -82,17 +100,30 @@ export async function receivePackRoute(context: RouteContext): Promise<Response>
   const { request, name, repositories, limits } = context
   checkType(request, RECEIVE)
   const { objects, policy } = await repositories.openWith(context.policyOf, name)
-  checkRefusal(name, policy.push.refusal)
-  const report = await context.admission.run(chargeOf(lengthOf(request)), request.signal, () =>
-    receivePack(objects, readBody(request, limits.packBytes), {
+  const { push } = policy
+  checkRefusal(name, push.refusal)
+  const talk = new PushTalk({ keepAlive: push.keepAlive })
+  const body = context.body.read(mostBytes(limits))
+  const finished = context.admission.run(chargeOf(lengthOf(request)), request.signal, async () => {
+    const report = await receivePack(objects, body, {
       who: context.whoPushes(request),
-      policy: policy.push.receive,
+      policy: push.receive,
       limits: receiveLimits(limits, policy),
+      talk,
       signal: request.signal,
-    }),
-  )
-  context.changed(objects.place)
-  return new Response(report, { headers: headersOf(RECEIVE) })
+    })
+    await context.body.discard()
+    context.changed(objects.place)
+    return report
+  })
+  context.finish(finished)
+  const answer = talk.answer(finished, context.log)
+  return new Response(await startedStreamOf(answer), { headers: headersOf(RECEIVE) })
+}
+
+/** Bytes of a push that are read, what is thrown away of one that was refused included. */
+function mostBytes({ packBytes, requestBytes }: Limits): number {
+  return 2 * packBytes + requestBytes
 }
 
 /** Bytes of a body, where that was announced and is what will come out of it. */
@@ -112,7 +143,8 @@ function mustExist(objects: Objects, { request, name }: RouteContext): void {
 
 function checkType(request: Request, service: string): void {
   const expected = `application/x-${service}-request`
-  if (request.headers.get('content-type') === expected) return
+  const [type = ''] = (request.headers.get('content-type') ?? '').split(';')
+  if (type.trim().toLowerCase() === expected) return
   throw new ProblemError('wrong-type', `A ${service} request has the content type ${expected}`)
 }
 

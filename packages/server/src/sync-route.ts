@@ -28,7 +28,7 @@ import { selectObjects, type Selection } from '@datakit/git/transport/select'
 import { streamPack } from '@datakit/git/transport/serve'
 import { chargeOf } from './admission.ts'
 import type { RouteContext } from './app.ts'
-import { readBody, type StreamOf } from './body.ts'
+import type { StreamOf } from './body.ts'
 import { checkRefusal, type Policy } from './policy.ts'
 import { ProblemError } from './problem.ts'
 import { receiveLimits } from './rules.ts'
@@ -39,7 +39,7 @@ export async function syncRoute(context: RouteContext): Promise<Response> {
   if (request.headers.get('content-type') !== SYNC_TYPE) {
     throw new ProblemError('wrong-type', `A sync has the content type ${SYNC_TYPE}`)
   }
-  const reader = new ByteReader(readBody(request, limits.packBytes), 'a sync request')
+  const reader = new ByteReader(context.body.read(limits.packBytes), 'a sync request')
   const message = await readSyncRequest(reader)
   const { objects, policy } = await repositories.openWith(context.policyOf, name)
   checkRefusal(name, policy.fetch.refusal)

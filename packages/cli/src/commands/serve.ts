@@ -4,10 +4,11 @@
  * @module
  */
 import { parseArgs } from 'node:util'
+import { parseOrigins, type CorsOrigins } from '@datakit/server/cors'
 import { CommandError, EXIT, type Command, type Terminal } from '../command.ts'
 import { ServerError, startServer } from '../server.ts'
 
-const help = `Usage: datakit serve [--root DIR] [--host HOST] [--port N] [--web DIR] [--json]
+const help = `Usage: datakit serve [--root DIR] [--host HOST] [--port N] [--web DIR] [--cors ORIGIN] [--protect REF] [--json]
 
 Serves the bare Git repositories under DIR to stock Git and to DataKit's own clients.
 DIR/NAME.git is http://HOST:PORT/NAME.git; the first push or sync to a name creates it.
@@ -16,6 +17,10 @@ DIR/NAME.git is http://HOST:PORT/NAME.git; the first push or sync to a name crea
   --host HOST   address to listen on (127.0.0.1); beyond loopback a token is required
   --port N      port to listen on (8787), 0 for any
   --web DIR     folder of the built web app
+  --cors ORIGIN let pages of another origin read the data, as https://editor.example;
+                "*" lets every page. May be given more than once
+  --protect REF let these refs only move forward, and keep them from being deleted: main,
+                release/*, refs/tags. May be given more than once
   --json        print one line of JSON when it listens
   --help        this text
 
@@ -45,6 +50,8 @@ interface ServeOptions {
   readonly port: number
   readonly web: string | undefined
   readonly token: string | undefined
+  readonly cors: CorsOrigins
+  readonly protect: readonly string[]
   readonly json: boolean
 }
 
@@ -57,6 +64,8 @@ function parse(args: readonly string[]): ServeOptions {
       host: { type: 'string', default: '127.0.0.1' },
       port: { type: 'string', default: '8787' },
       web: { type: 'string' },
+      cors: { type: 'string', multiple: true, default: [] },
+      protect: { type: 'string', multiple: true, default: [] },
       json: { type: 'boolean', default: false },
     },
   })
@@ -67,7 +76,18 @@ function parse(args: readonly string[]): ServeOptions {
     port: parsePort(values.port),
     web: values.web,
     token: token === '' ? undefined : token,
+    cors: parseCors(values.cors),
+    protect: values.protect,
     json: values.json,
+  }
+}
+
+function parseCors(settings: readonly string[]): CorsOrigins {
+  try {
+    return settings.flatMap(parseOrigins)
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    throw new CommandError(error.message, EXIT.usage, { cause: error })
   }
 }
 

@@ -84,8 +84,7 @@ export async function advertiseReceivePack(
 
 /**
  * The answer to `POST git-receive-pack`: takes a push out of `source`, makes it on the state that the objects have,
- * and reports. What goes before the report
- * is in {@link ReceivePackOptions.talk}, for callers that send it while they wait.
+ * and reports. What goes before the report is in {@link ReceivePackOptions.talk}, for callers that send it while they wait.
  *
  * The source is read to its end, whatever happens, within bounds: a client that is cut off while it sends tells its user
  * of a broken pipe and not of our reasons.
