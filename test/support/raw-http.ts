@@ -28,7 +28,7 @@ export interface RawRequest {
 }
 
 /** Milliseconds without a byte after which a server is taken for dead. */
-const SILENCE = 20_000
+const SILENCE = 150_000
 
 /** Sends a request; the answer when the server closes, or what there was of it when it went away. */
 export function sendRaw(url: string, request: RawRequest): Promise<RawAnswer | undefined> {

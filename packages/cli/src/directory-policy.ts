@@ -1,7 +1,7 @@
 /**
  * Directory policy: what a Git directory's own configuration and hooks say, as the policy that the server asks.
  *
- * What of them is honoured, and what is not and why, is a table in docs/deployment.md.
+ * What of them is honoured, and what is not and why, is a table in docs/http.md.
  *
  * Spec: https://git-scm.com/docs/git-config, https://git-scm.com/docs/githooks
  *

@@ -22,9 +22,18 @@ export function sha1(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
 // One schedule serves every hash: nothing is awaited between filling it and using it up.
 const schedule = new Int32Array(80)
 
+/** What a hash begins with. */
+export const INITIAL_STATE: Int32Array = Int32Array.of(
+  0x67452301,
+  0xefcdab89,
+  0x98badcfe,
+  0x10325476,
+  0xc3d2e1f0,
+)
+
 /** SHA-1 of bytes that come in pieces. */
 export class Sha1 implements Hasher {
-  readonly #state = Int32Array.of(0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0)
+  readonly #state = INITIAL_STATE.slice()
   readonly #pending = new Uint8Array(BLOCK)
   #pendingLength = 0
   #length = 0
@@ -85,7 +94,7 @@ function fillSchedule(w: Int32Array, bytes: Uint8Array, offset: number): void {
  * One block into the state. The casts hold because every index is below the length of its array: `compress` is only
  * called with a whole block. Four loops, so that no round asks which function it takes.
  */
-function compress(state: Int32Array, bytes: Uint8Array, offset: number): void {
+export function compress(state: Int32Array, bytes: Uint8Array, offset: number): void {
   const w = schedule
   fillSchedule(w, bytes, offset)
   let a = state[0] as number

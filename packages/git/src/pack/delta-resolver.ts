@@ -15,6 +15,7 @@ import type { PackWriter } from '../place.ts'
 import type { Runtime } from '../runtime.ts'
 import type { BodyCache } from './body-cache.ts'
 import { applyDelta, readDeltaSizes, readSharedEnds } from './delta.ts'
+import { errorOfEntry } from './entry-error.ts'
 import { NONE, type EntryTable } from './entry-table.ts'
 import { readTreeDifference } from './links-difference.ts'
 import { readLinks } from './links.ts'
@@ -178,7 +179,7 @@ export class DeltaResolver {
     base: GitObject & { oid: Uint8Array },
     delta: Uint8Array,
   ): Promise<void> {
-    const body = this.#apply(base.body, delta)
+    const body = this.#apply(entry, base.body, delta)
     const oid = await objectNameBytes(this.#parts.runtime, { type: base.type, body })
     await this.#add(entry, base, { oid, body, delta })
     this.#parts.bodies.set(entry, body)
@@ -190,7 +191,7 @@ export class DeltaResolver {
     const delta = deltas.get(entry)
     if (delta === undefined) return this.#makeLater(entry, base)
     deltas.delete(entry)
-    const body = this.#apply(base.body, delta)
+    const body = this.#apply(entry, base.body, delta)
     const name = objectNameBytes(runtime, { type: base.type, body })
     if (!(name instanceof Uint8Array))
       return name.then((oid) => this.#add(entry, base, { oid, body, delta }))
@@ -200,16 +201,21 @@ export class DeltaResolver {
   async #makeLater(entry: number, base: GitObject & { oid: Uint8Array }): Promise<Uint8Array> {
     this.#parts.signal?.throwIfAborted()
     const delta = await this.#readData(entry)
-    const body = this.#apply(base.body, delta)
+    const body = this.#apply(entry, base.body, delta)
     const oid = await objectNameBytes(this.#parts.runtime, { type: base.type, body })
     return this.#add(entry, base, { oid, body, delta })
   }
 
-  #apply(base: Uint8Array, delta: Uint8Array): Uint8Array {
-    const { target } = readDeltaSizes(delta)
-    checkSize(target, this.#parts.limits)
-    spend(target, this.#parts.limits)
-    return applyDelta(base, delta)
+  #apply(entry: number, base: Uint8Array, delta: Uint8Array): Uint8Array {
+    const { entries, limits } = this.#parts
+    try {
+      const { target } = readDeltaSizes(delta)
+      checkSize(target, limits)
+      spend(target, limits)
+      return applyDelta(base, delta)
+    } catch (error) {
+      throw errorOfEntry(error, entry, entries.offset(entry))
+    }
   }
 
   #add(

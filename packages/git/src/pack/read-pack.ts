@@ -18,6 +18,7 @@ import type { Runtime } from '../runtime.ts'
 import { BodyCache } from './body-cache.ts'
 import { crc32 } from './crc32.ts'
 import { DeltaResolver } from './delta-resolver.ts'
+import { errorOfEntry } from './entry-error.ts'
 import { readEntryHeader, type EntryHeader } from './entry.ts'
 import { EntryTable, NONE } from './entry-table.ts'
 import { readLinks } from './links.ts'
@@ -86,6 +87,14 @@ export async function readPack(
   }
 }
 
+interface OpenEntry {
+  readonly header: EntryHeader
+  readonly body: Uint8Array
+  /** Compressed bytes of the body. */
+  readonly used: number
+  readonly base: number
+}
+
 /** The first pass. */
 class PackScan {
   readonly table = new PackTable()
@@ -146,14 +155,11 @@ class PackScan {
 
   async #readEntry(): Promise<void> {
     const input = this.#input
-    const header = await this.#readHeader()
-    checkSize(header.size, this.#limits)
-    const { body, used } = await this.#inflate(header)
+    const { header, body, used, base } = await this.#openEntry().catch((error: unknown) => {
+      throw errorOfEntry(error, this.#entries.count, input.offset)
+    })
     const length = header.length + used
     const offset = input.offset
-    const base = header.distance === undefined ? NONE : this.#entries.at(offset - header.distance)
-    if (header.distance !== undefined && base === NONE)
-      throw malformed(`no entry begins where the base at ${offset} is`)
     const crc = crc32(input.bytes, 0, 0, length)
     const { length: head, size, base: baseOid } = header
     const entry = this.#entries.add({ offset, length, head, size, crc, base, baseOid })
@@ -162,6 +168,17 @@ class PackScan {
     const made = this.resolver.makeNow(entry, body)
     if (made === undefined) this.#deltas.set(entry, body, size + 100)
     else await made
+  }
+
+  /** What the next entry holds, and the entry that its base is. */
+  async #openEntry(): Promise<OpenEntry> {
+    const header = await this.#readHeader()
+    checkSize(header.size, this.#limits)
+    const { body, used } = await this.#inflate(header)
+    if (header.distance === undefined) return { header, body, used, base: NONE }
+    const base = this.#entries.at(this.#input.offset - header.distance)
+    if (base === NONE) throw malformed('no entry begins where its base should be')
+    return { header, body, used, base }
   }
 
   async #readHeader(): Promise<EntryHeader> {

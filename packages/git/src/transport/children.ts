@@ -18,6 +18,9 @@ import { isGitlinkMode, isTreeMode, TreeCursor } from '../tree.ts'
 /** What an oid stands for, as a bit; `any` where whoever names it does not say. */
 export const KINDS = { commit: 1, tree: 2, blob: 4, tag: 8, any: 15 } as const
 
+/** Bytes of a name, from which on a block of SHA-1 could be made of it and of what is around it. */
+const LONG_NAME = 40
+
 /** Collects what objects name while they pass by. */
 export class Children {
   /** Every child, with the bits of what it must be: more than one where namers disagree. */
@@ -35,11 +38,17 @@ export class Children {
     this.#mayLackParents = mayLackParents
   }
 
-  /** Takes note of what an object names. @throws MalformedError when it cannot be read */
-  see({ oid, type, body }: GitObject & { readonly oid: Oid }): void {
-    if (type === 'tree') this.#seeTree(body)
-    else if (type === 'commit') this.#seeCommit(oid, body)
+  /**
+   * Takes note of what an object names; whether it has room for bytes of its author's choice: a tree of short names
+   * has none, since all else in it names objects that are there.
+   *
+   * @throws MalformedError when it cannot be read
+   */
+  see({ oid, type, body }: GitObject & { readonly oid: Oid }): boolean {
+    if (type === 'tree') return this.#seeTree(body)
+    if (type === 'commit') this.#seeCommit(oid, body)
     else if (type === 'tag') this.#seeTag(oid, body)
+    return true
   }
 
   /** Takes note that `oid` is named by something else. */
@@ -69,11 +78,15 @@ export class Children {
     return outside
   }
 
-  #seeTree(body: Uint8Array): void {
+  #seeTree(body: Uint8Array): boolean {
+    let isFree = false
     for (const cursor = new TreeCursor(body); cursor.next();) {
-      if (isGitlinkMode(cursor.mode)) continue
+      const isGitlink = isGitlinkMode(cursor.mode)
+      if (isGitlink || cursor.oidStart - cursor.nameStart > LONG_NAME) isFree = true
+      if (isGitlink) continue
       this.#add(body, cursor.oidStart, isTreeMode(cursor.mode) ? KINDS.tree : KINDS.blob)
     }
+    return isFree
   }
 
   #seeCommit(oid: Oid, body: Uint8Array): void {

@@ -4,9 +4,11 @@
  * @module
  */
 import { equal, utf8 } from '../bytes.ts'
+import { isCollision } from '../collision.ts'
 import { RefusedError } from '../error.ts'
 import { checkObject } from '../fsck.ts'
 import { judgeAsUsual, type Judge } from './judge.ts'
+import { objectHeader } from '../object.ts'
 import type { Objects } from '../objects.ts'
 import type { Oid } from '../oid.ts'
 import type { PackLimits } from '../pack/pack-limits.ts'
@@ -76,7 +78,7 @@ export async function readIntoPlace(
       onCount: (count) => (total = count),
       onObject: (object) => {
         judgeObject(object, options)
-        children.see(object)
+        if (children.see(object)) refuseCollision(object)
         onProgress?.(++done, total)
         return isNew ? undefined : compareWithOurs(objects, object)
       },
@@ -122,6 +124,15 @@ function judgeObject(object: PackedObject, { judge = judgeAsUsual, say }: StageO
     if (verdict === 'refuse') throw new RefusedError('fsck', words)
     if (verdict === 'tell') say?.(utf8(`warning: ${words}\n`))
   }
+}
+
+/** Of two objects with one name, whoever has the one would take it for the other. */
+function refuseCollision({ oid, type, body }: PackedObject): void {
+  if (!isCollision(objectHeader(type, body.length), body)) return
+  throw new RefusedError(
+    'collision',
+    `${type} ${oid} was made to have the same SHA-1 as another object`,
+  )
 }
 
 async function compareWithOurs(objects: Objects, { oid, type, body }: PackedObject): Promise<void> {
