@@ -7,7 +7,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 
 import { memoryPlace } from '../../../storage/src/memory.ts'
 import { commitFile, exampleRepository, git, gitText, scratch } from '../../test/support/example.ts'
-import { collect, latin1, readerOf, pieces } from '../../test/support/hostile.ts'
+import { bytesOf, collect, latin1, readerOf, pieces } from '../../test/support/hostile.ts'
 import { load, refsOf } from '../../test/support/load.ts'
 import { uploadPackServer, type UploadPackServer } from '../../test/support/upload-pack-server.ts'
 import { streamOf } from '../byte-reader.ts'
@@ -15,9 +15,11 @@ import { Objects } from '../objects.ts'
 import { parseOid } from '../oid.ts'
 import { inPieces } from '../pack-pieces.ts'
 import type { Place } from '../place.ts'
+import { encodeCommand } from '../protocol/command.ts'
 import { encodeFetch } from '../protocol/fetch.ts'
 import { encodeFetchV0, readAcknowledgment } from '../protocol/fetch-v0.ts'
 import { nodeRuntime } from '../runtime/node.ts'
+import { OPEN_FETCH, type FetchPolicy } from './fetch-policy.ts'
 import { uploadPack } from './upload-pack.ts'
 
 const { path: root, remove } = scratch()
@@ -262,5 +264,114 @@ describe('a request by hand', () => {
     await expect(run()).rejects.toThrow('the bucket is on fire')
     expect(sent.join('')).toContain('\x03the server failed')
     expect(sent.join('').endsWith('0000')).toBe(false)
+  })
+
+  /** What comes back for a command of version 2, with this policy. */
+  async function command(
+    name: string,
+    args: readonly string[],
+    policy: Partial<FetchPolicy> = {},
+  ): Promise<{ said: string; path: string }> {
+    const { place, path } = await served()
+    const objects = await Objects.open(place, nodeRuntime)
+    const resolved = args.map((arg) =>
+      arg.replaceAll(/\{(.*?)\}/g, (_, name: string) => gitText(path, ['rev-parse', name])),
+    )
+    const options = { version: 2, policy: { ...OPEN_FETCH, ...policy } } as const
+    const answer = uploadPack(objects, streamOf(encodeCommand(name, resolved)), options)
+    return { said: latin1(await collect(answer)), path }
+  }
+
+  it('tells the size of what could be fetched, and of nothing else', async () => {
+    const stranger = '1'.repeat(40)
+    const args = ['size', 'oid {main:file-1}', `oid ${stranger}`]
+    const { said, path } = await command('object-info', args)
+    const [blob, size] = [
+      gitText(path, ['rev-parse', 'main:file-1']),
+      gitText(path, ['cat-file', '-s', 'main:file-1']),
+    ]
+    expect(said).toContain(`size\n`)
+    expect(said).toContain(`${blob} ${size}\n`)
+    expect(said).toContain(`${stranger} \n0000`)
+    expect((await command('object-info', args, { objectInfo: false })).said).toContain(
+      'ERR Cannot read a command: "object-info" is not known here',
+    )
+  })
+
+  it('gives refs that are wanted by name, behind the cuts', async () => {
+    const args = ['want-ref refs/heads/main', 'deepen 1', 'done']
+    const { said, path } = await command('fetch', args)
+    const main = gitText(path, ['rev-parse', 'main'])
+    expect(said).toMatch(
+      new RegExp(
+        `^....shallow-info\n....shallow ${main}\n0001....wanted-refs\n....${main} refs/heads/main\n0001....packfile\n`,
+      ),
+    )
+    expect((await command('fetch', ['want-ref refs/heads/none', 'done'])).said).toContain(
+      'ERR unknown ref refs/heads/none',
+    )
+    expect((await command('fetch', args, { refInWant: false })).said).toContain('is no argument')
+  })
+
+  it('puts the whole answer into a side-band, where that is allowed', async () => {
+    const args = ['sideband-all', 'want {main}', 'have {main~1}']
+    const { said } = await command('fetch', args, { sidebandAll: true })
+    expect(said).toMatch(/^....\x01acknowledgments\n....\x01ACK .*\n....\x01ready\n0001/)
+    expect(said).toContain('\x01packfile\n')
+    expect((await command('fetch', args)).said).toContain('is no argument')
+  })
+
+  it('is answered without wants when it waits for done', async () => {
+    const { said, path } = await command('fetch', ['wait-for-done', 'have {main~1}'])
+    const have = gitText(path, ['rev-parse', 'main~1'])
+    expect(said).toBe(`0014acknowledgments\n0031ACK ${have}\n0000`)
+  })
+
+  it.each([
+    [['want {main}', 'deepen 1', 'deepen-since 1'], 'cannot be used together'],
+    [['want {main}', 'deepen-not nowhere'], 'ambiguous deepen-not: nowhere'],
+    [['want {main}', 'deepen-since 4000000000'], 'no commits selected for shallow requests'],
+    [['want {main}', 'shallow {v1}'], 'invalid shallow object'],
+    [['want {main}', 'filter sparse:oid=main:x'], "filter 'sparse:oid' not supported"],
+    [['want {main}', 'filter blob:limit=x'], "invalid filter-spec 'blob:limit=x'"],
+    [['want {main}', 'unwanted'], 'is no argument of fetch'],
+  ])('is told what is wrong with %j', async (args, words) => {
+    const { said } = await command('fetch', [...args, 'done'])
+    expect(said).toMatch(/^....ERR /)
+    expect(said).toContain(words)
+  })
+
+  it('names another object format than ours as the reason', async () => {
+    const { place } = await served()
+    const objects = await Objects.open(place, nodeRuntime)
+    const request = bytesOf('0014command=ls-refs\n0018object-format=sha2560000')
+    const said = latin1(await collect(uploadPack(objects, streamOf(request), { version: 2 })))
+    expect(said).toContain('mismatched object format: server sha1; client sha256')
+  })
+})
+
+describe('a repository that is shallow itself', () => {
+  it.each([0, 2])('is cloned as far as it goes, in version %i', async (version) => {
+    const path = exampleRepository(root)
+    const place = memoryPlace()
+    await load(place, path)
+    const cut = parseOid(gitText(path, ['rev-parse', 'main~1']))
+    const outcome = await place.update({
+      id: '0'.repeat(32),
+      refs: [],
+      shallow: { add: [cut], remove: [] },
+      log: { who: 'Ada <ada@example.org>', why: 'cut' },
+    })
+    expect(outcome.state).toBe('done')
+    const url = await serve(place)
+    const clone = folder()
+    await client(root, ['clone', '-q', '--no-tags', url, clone], version)
+    expect(gitText(clone, ['rev-list', '--count', 'HEAD'])).toBe('2')
+    expect(gitText(clone, ['rev-parse', '--is-shallow-repository'])).toBe('true')
+    expect(gitText(clone, ['fsck', '--strict', '--no-dangling'])).toBe('')
+    await client(clone, ['fetch', '-q', '--depth', '1'], version)
+    expect(gitText(clone, ['rev-list', '--count', 'HEAD'])).toBe('1')
+    await client(clone, ['fetch', '-q', '--unshallow'], version)
+    expect(gitText(clone, ['rev-list', '--count', 'HEAD'])).toBe('2')
   })
 })
