@@ -33,6 +33,9 @@ export type Deepening =
 /** A depth that no history has: everything, which is how `--unshallow` is said. */
 export const INFINITE_DEPTH = 0x7fffffff
 
+/** Refs that one request may cut a history at. */
+const MOST_NAMES = 1000
+
 /** What a request says about cuts. */
 export interface ShallowWish {
   /** Commits that the client has without their parents. */
@@ -57,6 +60,8 @@ export class ShallowLines {
     else if (word === 'deepen-since') this.#since = parseNumber(line, value)
     else if (word === 'deepen-not') this.#not.push(value)
     else return false
+    if (this.#not.length > MOST_NAMES)
+      throw new MalformedError('a fetch', `it has more than ${MOST_NAMES} lines of deepen-not`)
     return true
   }
 
