@@ -136,11 +136,111 @@ describe('rules for pushes', () => {
     expect((await repository.push('main')).code).toBe(0)
   })
 
+  it('offers atomic pushes unless receive.advertiseAtomic is off', async () => {
+    const repository = await prepare({ 'receive.advertiseAtomic': 'false' })
+    const run = await repository.push('--atomic', 'main')
+    await expectRefused(repository, run, 'does not support --atomic push')
+    expect((await (await prepare()).push('--atomic', 'main')).code).toBe(0)
+  })
+
+  it('protects the refs that datakit.protect names', async () => {
+    const repository = await prepare({ 'datakit.protect': ['main', 'refs/tags'] })
+    await expectRefused(repository, await repository.push('+main~2:main'), 'non-fast-forward')
+    expect((await repository.push('main', 'main:refs/tags/t')).code).toBe(0)
+    await expectRefused(repository, await repository.push(':refs/tags/t'), 'deletion prohibited')
+    expect((await repository.push('+main~2:other')).code).toBe(0)
+  })
+
+  it('becomes shallow by a push where receive.shallowUpdate allows it', async () => {
+    const shallow = join(folder.path, `shallow-${++counter}`)
+    await git(folder.path, 'clone', '--quiet', '--depth', '1', `file://${source}`, shallow)
+    const refused = await prepare({}, '--object-format=sha1')
+    const run = await tryGit(shallow, 'push', refused.url, 'HEAD:main')
+    await expectRefused(refused, run, 'shallow update not allowed')
+    const allowed = await prepare({ 'receive.shallowUpdate': 'true' }, '--object-format=sha1')
+    await git(shallow, 'push', '--quiet', allowed.url, 'HEAD:main')
+    expect(await git(allowed.directory, 'rev-parse', '--is-shallow-repository')).toBe('true')
+    await git(allowed.directory, 'fsck', '--strict')
+  })
+
+  it('keeps a connection alive while a hook takes its time', async () => {
+    const repository = await prepare({ 'receive.keepAlive': '1' })
+    // It waits for nothing else than time: there is nothing to wait for in silence.
+    repository.hook('pre-receive', 'sleep 3')
+    const tip = await git(source, 'rev-parse', 'main')
+    const line = `${'0'.repeat(40)} ${tip} refs/heads/new\0 report-status side-band-64k`
+    const pack = execFileSync('git', ['-C', source, 'pack-objects', '--revs', '--stdout', '-q'], {
+      input: `${tip}\n`,
+    })
+    const length = (line.length + 4).toString(16).padStart(4, '0')
+    const answer = await fetch(`${repository.url}/git-receive-pack`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-git-receive-pack-request' },
+      body: Buffer.concat([Buffer.from(`${length}${line}0000`), pack]),
+    })
+    expect(await answer.text()).toMatch(/0005\u0001.*unpack ok/s)
+  })
+
   it('reads the configuration anew for every push', async () => {
     const repository = await prepare()
     expect((await repository.push('main')).code).toBe(0)
     await git(repository.directory, 'config', 'receive.denyDeletes', 'true')
     await expectRefused(repository, await repository.push(':other'), 'deletion prohibited')
+  })
+})
+
+describe('objects in which something is wrong', () => {
+  /** A commit whose author has no address, which stock Git makes when it is told to. */
+  async function strange(): Promise<string> {
+    const tree = await git(source, 'rev-parse', 'main^{tree}')
+    const body = `tree ${tree}\nauthor Ada 1700000000 +0000\ncommitter Ada <a@b> 1700000000 +0000\n\nx ${++counter}\n`
+    const input = { input: body, encoding: 'utf8' as const }
+    const args = ['-C', source, 'hash-object', '-t', 'commit', '-w', '--literally', '--stdin']
+    return execFileSync('git', args, input).trim()
+  }
+
+  it.each([
+    ['nothing is said', {}, true, ''],
+    ['receive.fsckObjects is set', { 'receive.fsckObjects': 'true' }, false, 'missingEmail'],
+    ['transfer.fsckObjects is set', { 'transfer.fsckObjects': 'true' }, false, 'missingEmail'],
+    [
+      'it is switched off for pushes',
+      { 'transfer.fsckObjects': 'true', 'receive.fsckObjects': 'false' },
+      true,
+      '',
+    ],
+    [
+      'it is a warning',
+      { 'receive.fsckObjects': 'true', 'receive.fsck.missingEmail': 'warn' },
+      true,
+      'remote: warning: commit',
+    ],
+    [
+      'it is ignored',
+      { 'receive.fsckObjects': 'true', 'receive.fsck.missingEmail': 'ignore' },
+      true,
+      '',
+    ],
+    [
+      'an error cannot be less',
+      { 'receive.fsckObjects': 'true', 'receive.fsck.nulInHeader': 'warn' },
+      false,
+      'Cannot demote nulinheader to warn',
+    ],
+  ])('are judged by fsck: %s', async (_, settings, isTaken, words) => {
+    const { push } = await prepare(settings)
+    const run = await push(`${await strange()}:refs/heads/strange`)
+    expect(run.err).toContain(words)
+    expect(run.code === 0).toBe(isTaken)
+  })
+
+  it('are taken when receive.fsck.skipList names them', async () => {
+    const [one, other] = [await strange(), await strange()]
+    const list = join(folder.path, `skip-${++counter}`)
+    writeFileSync(list, `# these are known\n${one}\n`)
+    const { push } = await prepare({ 'receive.fsckObjects': 'true', 'receive.fsck.skipList': list })
+    expect((await push(`${one}:refs/heads/one`)).code).toBe(0)
+    expect((await push(`${other}:refs/heads/other-one`)).code).not.toBe(0)
   })
 })
 

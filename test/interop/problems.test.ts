@@ -95,15 +95,6 @@ describe.each(SERVER_KINDS)('the %s server', (kind) => {
     expect(code).not.toBe(0)
     expect(err).toContain(`A first push makes it: git push ${server.url}/team/nope.git BRANCH`)
   })
-
-  it('refuses a shallow clone plainly', async () => {
-    const { code, err } = await tryGit(
-      folder.path,
-      ...['clone', '--depth', '1', `${server.url}/one.git`, join(folder.path, `${kind}-shallow`)],
-    )
-    expect(code).not.toBe(0)
-    expect(err).toMatch(/does not support shallow/)
-  })
 })
 
 describe.each(SERVER_KINDS)('the %s server with a token', (kind) => {
