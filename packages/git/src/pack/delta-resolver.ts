@@ -23,6 +23,9 @@ import { objectNameBytes } from './object-name.ts'
 import { checkSize, spend, type PackBudget } from './pack-limits.ts'
 import type { PackTable } from './pack-table.ts'
 
+/** Bytes of the shortest delta that Git takes for one: to pass a shorter one on would break its clones. */
+const SHORTEST = 4
+
 /** What both passes share. */
 export interface ResolverParts {
   readonly runtime: Runtime
@@ -209,6 +212,7 @@ export class DeltaResolver {
   #apply(entry: number, base: Uint8Array, delta: Uint8Array): Uint8Array {
     const { entries, limits } = this.#parts
     try {
+      if (delta.length < SHORTEST) throw malformed(delta.length)
       const { target } = readDeltaSizes(delta)
       checkSize(target, limits)
       spend(target, limits)
@@ -276,4 +280,11 @@ export class DeltaResolver {
     const bytes = await writer.read(offset, offset + length)
     return runtime.inflate(bytes, entries.head(entry), length, entries.size(entry))
   }
+}
+
+function malformed(length: number): MalformedError {
+  return new MalformedError(
+    'a delta',
+    `it has ${length} bytes, Git reads no fewer than ${SHORTEST}`,
+  )
 }

@@ -164,6 +164,12 @@ describe('deltas', () => {
     expect((await readWhole(pack, { limits: { object: 64 } })).table.count).toBe(2)
   })
 
+  it('may not be shorter than Git reads them', async () => {
+    const pack = packed(2, whole(a), refDelta(a, deltaOf(a, '')))
+    expect(git.try(['index-pack', '--stdin'], pack).stderr).toContain('failed to apply delta')
+    await expect(readWhole(pack)).rejects.toThrow(MalformedError)
+  })
+
   it('may not go in a circle', async () => {
     const pack = packed(2, refDelta(a, deltaOf(a, b)), refDelta(b, deltaOf(b, a)))
     await expect(readWhole(pack)).rejects.toThrow(GitError)
