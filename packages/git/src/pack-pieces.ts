@@ -65,9 +65,11 @@ export class PackCursor {
   }
 
   async #next(): Promise<void> {
+    // Asked before: whoever fills the buffer again takes it away, and leaves a piece of no length.
+    const { length } = this.#piece
     const { value, done } = await this.#pieces.next()
     if (done === true) throw new MissingError('the end of a pack', this.#span.pack.id)
-    this.#at += this.#piece.length
+    this.#at += length
     this.#piece = value
   }
 }
