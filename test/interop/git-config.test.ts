@@ -2,7 +2,7 @@
  * Repositories that were there before the server: what their configuration and hooks say holds for stock Git over HTTP.
  */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startTestServer, temporaryFolder, type TestServer } from '../support/servers.ts'
@@ -179,6 +179,18 @@ describe('rules for pushes', () => {
       body: Buffer.concat([Buffer.from(`${length}${line}0000`), pack]),
     })
     expect(await answer.text()).toMatch(/0005\u0001.*unpack ok/s)
+  })
+
+  it('says which refs were not moved when another program holds one of them', async () => {
+    const repository = await prepare()
+    mkdirSync(join(repository.directory, 'refs', 'heads', 'other.lock'))
+    const before = await refsOf(repository.directory)
+    const run = await repository.push('--atomic', 'main', 'main:other')
+    expect(run.err.match(/remote rejected.*atomic transaction failed/g)).toHaveLength(2)
+    expect(run.err).toContain('is held by another program')
+    expect(await refsOf(repository.directory)).toBe(before)
+    expect((await repository.push('main:other')).err).toContain('failed to update ref')
+    expect((await repository.push('main')).code).toBe(0)
   })
 
   it('reads the configuration anew for every push', async () => {
@@ -405,6 +417,7 @@ describe('hooks', () => {
     repository.hook('update', 'echo "$1 $2 $3"; test "$1" != refs/heads/other')
     const run = await repository.push('main', 'main:other')
     await expectRefused(repository, run, 'hook declined')
+    expect(run.err).toContain('remote: error: hook declined to update refs/heads/other')
     const [old, tip] = [
       await git(source, 'rev-parse', 'main~1'),
       await git(source, 'rev-parse', 'main'),

@@ -174,6 +174,7 @@ async function askHooks(
   const refused = new Map<string, string>()
   for (const update of updates) {
     if (await hooks.runUpdate(update, run)) continue
+    facts.say(utf8(`error: hook declined to update ${update.name}\n`))
     refused.set(update.name, 'hook declined')
     if (facts.atomic) break
   }

@@ -3,11 +3,20 @@
  *
  * @module
  */
+import { utf8 } from '../bytes.ts'
 import { RefusedError, UnavailableError, type GitError } from '../error.ts'
 import type { Objects } from '../objects.ts'
 import { encodeOid, type Oid } from '../oid.ts'
 import { OidMap } from '../oid-map.ts'
-import type { PackId, RefUpdate, StagedPack, State, UpdateRequest, Version } from '../place.ts'
+import type {
+  PackId,
+  RefUpdate,
+  StagedPack,
+  State,
+  UpdateOutcome,
+  UpdateRequest,
+  Version,
+} from '../place.ts'
 import { isAncestor } from './ancestry.ts'
 import { Children, KINDS } from './children.ts'
 import { ALL_REFS, reachOf } from './reach.ts'
@@ -264,10 +273,17 @@ export class Landing {
     return { add: [...(shallow?.add ?? []), ...this.#shallow], remove: shallow?.remove ?? [] }
   }
 
-  /** `undefined` where refs that came up meanwhile are in the way. */
+  /** `undefined` where refs that came up meanwhile are in the way, and where nobody would ask again. */
   async #tryUpdate(request: UpdateRequest): Promise<SettledOutcome | undefined> {
+    const { place } = this.#objects
+    let mayBeMade = false
+    const update = async (asked: UpdateRequest): Promise<UpdateOutcome> => {
+      const outcome = await place.update(asked)
+      mayBeMade ||= outcome.state === 'unknown'
+      return outcome
+    }
     try {
-      return await settleUpdate(this.#objects.place, request, this.#request.signal)
+      return await settleUpdate({ update }, request, this.#request.signal)
     } catch (error) {
       if (error instanceof RefusedError && error.code === 'ref-conflict') {
         const open = this.#open().length
@@ -276,8 +292,19 @@ export class Landing {
         if (this.#open().length === open) throw error
         return undefined
       }
-      throw error
+      const isTold = request.isFirst === true && error instanceof UnavailableError && !mayBeMade
+      if (!isTold) throw error
+      this.#giveUp(error)
+      return undefined
     }
+  }
+
+  /** Nothing was changed, and the caller will not ask again by himself: he is told which refs were not moved, and why. */
+  #giveUp(error: UnavailableError): void {
+    this.#request.say?.(utf8(`error: ${error.message}\n`))
+    const reason =
+      this.#request.atomic === true ? 'atomic transaction failed' : 'failed to update ref'
+    for (const { name } of this.#open()) this.#settled.set(name, { name, state: 'refused', reason })
   }
 
   /** Takes in how the repository has changed. @throws RefusedError when it cannot be done on what is there */

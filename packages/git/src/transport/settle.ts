@@ -20,7 +20,7 @@ export type SettledOutcome = Extract<UpdateOutcome, { state: 'done' | 'lost' }>
  * @throws UnavailableError when the place stays busy, or does not say how the update ended: it may have been made then
  */
 export async function settleUpdate(
-  place: Place,
+  place: Pick<Place, 'update'>,
   request: UpdateRequest,
   signal?: AbortSignal,
 ): Promise<SettledOutcome> {
