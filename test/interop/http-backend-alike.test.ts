@@ -98,6 +98,18 @@ function spaced(listed: string): string {
   return listed.replaceAll('\t', ' ')
 }
 
+it('takes a push that builds on what may be fetched, though it is hidden from pushes', async () => {
+  const tree = join(root, 'tree')
+  await git(tree, 'push', '--quiet', join(root, 'plain'), 'main:refs/hidden/base')
+  for (const ref of ['refs/heads', 'refs/hidden'])
+    await git(join(root, 'plain'), 'config', '--add', 'receive.hideRefs', ref)
+  const oid = await git(tree, 'commit-tree', '-m', 'Next', '-p', 'main', 'main^{tree}')
+  const thin = ['-c', 'protocol.version=2', '-c', 'push.negotiate=true', 'push', '--quiet']
+  await git(tree, ...thin, `${ours.url}/plain`, `${oid}:refs/tags/next`)
+  await git(join(root, 'plain'), 'fsck', '--strict')
+  expect(await git(join(root, 'plain'), 'rev-parse', 'next')).toBe(oid)
+})
+
 it('answers Git with the headers of git http-backend and no others', async () => {
   const advertisement = '/with.git/info/refs?service=git-upload-pack'
   // Node adds this one for the judge, which has no connections of its own.

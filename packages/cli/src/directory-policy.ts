@@ -11,6 +11,7 @@ import { utf8 } from '@datakit/git/bytes'
 import { MalformedError } from '@datakit/git/error'
 import type { Place, RefUpdate } from '@datakit/git/place'
 import type { Judge } from '@datakit/git/transport/judge'
+import type { Readable } from '@datakit/git/transport/reach'
 import type { PushFacts, ReceivePolicy } from '@datakit/git/transport/ref-rules'
 import { OPEN_POLICY, type Policy } from '@datakit/server/policy'
 import { protectedRefs } from '@datakit/server/protected-refs'
@@ -81,6 +82,7 @@ function refusalOf(config: Config, key: string, what: string): string | undefine
 function receivePolicy(place: GitDirectoryPlace, config: Config): ReceivePolicy {
   return {
     readable: readableRefs(config, 'receive'),
+    proven: either(readableRefs(config, 'receive'), readableRefs(config, 'uploadpack')),
     deleteCurrent: denial(config, 'receive.denyDeleteCurrent') !== 'refuse',
     denyNonFastForwards: config.bool('receive.denyNonFastForwards') === true,
     protects: protectedRefs(config.getAll('datakit.protect')),
@@ -116,6 +118,13 @@ async function discardUnless(
     return answer.refused
   } finally {
     if (!isTaken) await place.discard(staged)
+  }
+}
+
+function either(one: Readable, other: Readable): Readable {
+  return {
+    key: `${one.key} or ${other.key}`,
+    includes: (name) => one.includes(name) || other.includes(name),
   }
 }
 

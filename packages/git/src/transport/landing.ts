@@ -244,7 +244,8 @@ export class Landing {
     if (wanted.size === 0 || this.isSettled) return []
     const { state } = this.#objects
     this.#reliesOn = state.packs.map(({ id }) => id)
-    const reach = await reachOf(this.#objects, this.#request.policy?.readable ?? ALL_REFS)
+    const { proven, readable } = this.#request.policy ?? {}
+    const reach = await reachOf(this.#objects, proven ?? readable ?? ALL_REFS)
     const near = this.#open().flatMap(({ from }) => from ?? [])
     return reach.prove(this.#objects, wanted, near)
   }

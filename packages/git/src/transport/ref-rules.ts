@@ -13,6 +13,8 @@ import { ALL_REFS, type Readable } from './reach.ts'
 export interface ReceivePolicy {
   /** The refs that the caller may read; every one when left out. Nothing else is proof, or can be updated. */
   readonly readable?: Readable | undefined
+  /** Refs whose objects a push may build on: also those that are hidden from it and may be fetched. Those above, when left out. */
+  readonly proven?: Readable | undefined
   /** Why the caller may not make this update, in words for a person; `undefined` when it may. */
   readonly refuse?: ((update: RefUpdate) => string | undefined) | undefined
   /** Whether the branch that HEAD points at may be deleted. Not when left out, as with stock Git. */
