@@ -23,7 +23,7 @@ const OPENED = 2
 const SEEN = 4
 
 /** Objects up to which a walk is kept for the next request: about 40 bytes of memory each. */
-const MAX_KEPT = 200_000
+const MAX_KEPT = 100_000
 /** Differences on differences that are followed before the tree itself is read. */
 const MAX_CHAIN = 64
 

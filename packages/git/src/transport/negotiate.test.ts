@@ -68,16 +68,19 @@ describe('what a client has', () => {
     git.remove()
   })
 
-  it(`is enough when every want leads to it, as git merge-base sees it (${CASES} histories)`, async () => {
+  it(`is enough when every want leads to it or to a parent, as git merge-base sees it (${CASES} histories)`, async () => {
     for (let i = 0; i < CASES; i++) {
       const git = randomHistory({ files: 5, commits: 15, random: random(seed + i) })
       const place = memoryPlace()
       await load(place, git.folder)
       const objects = await Objects.open(place, nodeRuntime)
       const commits = git.run(['rev-list', 'main']).split('\n').map(parseOid)
-      for (const want of commits.slice(0, 8)) {
-        for (const have of commits.slice(0, 8)) {
-          const leads = git.try(['merge-base', '--is-ancestor', have, want]).status === 0
+      for (const want of commits.slice(0, 5)) {
+        for (const have of commits.slice(0, 5)) {
+          const near = [have, ...git.run(['rev-list', '--parents', '-1', have]).split(' ').slice(1)]
+          const leads = near.some(
+            (each) => git.try(['merge-base', '--is-ancestor', each, want]).status === 0,
+          )
           expect(await isReady(objects, [want], [have]), `${want} to ${have}`).toBe(leads)
         }
       }

@@ -98,7 +98,8 @@ const LEADS = 2
 const ENDS = 4
 
 /**
- * Whether every want leads to a common commit, so that no further have could make the pack much smaller.
+ * Whether every want leads to a common commit or to a parent of one, so that no further have could make the pack much
+ * smaller.
  *
  * @param cuts commits behind which the walk does not look
  */
@@ -130,9 +131,11 @@ class Search {
   async addCommon(oid: Oid): Promise<void> {
     const commit = await commitOf(this.#graph, oid)
     if (commit === undefined) return
-    this.#graph.mark(commit, COMMON)
-    const links = await linksOf(this.#graph, commit)
-    this.#lowest = Math.min(this.#lowest, links.kind === 'commit' ? links.generation : 0)
+    for (const each of [commit, ...(await this.#cuts.parentsOf(commit))]) {
+      const links = await linksOf(this.#graph, each)
+      this.#graph.mark(each, COMMON)
+      this.#lowest = Math.min(this.#lowest, links.kind === 'commit' ? links.generation : 0)
+    }
   }
 
   /** Depth first; everything on the way to a hit leads there, and what was left without one does not. */

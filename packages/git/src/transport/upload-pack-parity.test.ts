@@ -352,3 +352,46 @@ async function compare(
     gits: expected.size - without(expected, has).length,
   }
 }
+
+/** A request that asks whether its haves are enough, in the words of version 0 or of version 2. */
+function negotiation(
+  wants: readonly Oid[],
+  haves: readonly Oid[],
+  words: readonly string[],
+): { v0: Uint8Array; v2: Uint8Array } {
+  const lines = haves.map((oid) => `have ${oid}`)
+  return {
+    v0: concat([
+      encodeLines(wants.map((oid, i) => `want ${oid}${i === 0 ? ` ${words.join(' ')}` : ''}`)),
+      FLUSH,
+      encodeLines(lines),
+      FLUSH,
+    ]),
+    v2: encodeCommand('fetch', [...wants.map((oid) => `want ${oid}`), ...lines]),
+  }
+}
+
+describe('a round of haves', () => {
+  it('is acknowledged in the words of Git', async () => {
+    const dice = new Dice(seed + 5000)
+    const all = await subject(dice)
+    for (let i = 0; i < 24; i++) {
+      const strangers = Array.from({ length: dice.below(3) }, (_, k) =>
+        parseOid(`${k + 1}`.repeat(40)),
+      )
+      const own = dice.some(all.commits, 0.3)
+      const haves = [...own, ...strangers].toSorted(() => dice.next() - 0.5)
+      const wants = [dice.one(all.commits), ...dice.some(all.commits, 0.05)]
+      const words = dice.one([['multi_ack_detailed'], ['multi_ack'], ['side-band-64k']])
+      const { v0, v2 } = negotiation([...new Set(wants)], haves, words)
+      const own0 = await collect(uploadPack(all.objects, streamOf(v0), { version: 0 }))
+      // Without multi_ack Git repeats its one word for haves that it knew already, which no client expects.
+      if (words[0] !== 'side-band-64k' || own.length < 2)
+        expect(latin1(own0), latin1(v0)).toBe(latin1(askGit(all.git.folder, v0, 0)))
+      const theirs = latin1(askGit(all.git.folder, v2, 2)).replace(/packfile\n.*/s, '')
+      const answer = await collect(uploadPack(all.objects, streamOf(v2), { version: 2 }))
+      expect(latin1(answer).replace(/packfile\n.*/s, ''), latin1(v2)).toBe(theirs)
+    }
+    all.git.remove()
+  })
+})
