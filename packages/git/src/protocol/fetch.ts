@@ -16,15 +16,7 @@ import { MalformedError } from '../error.ts'
 import { parseOid, type Oid } from '../oid.ts'
 import { encodeCommand } from './command.ts'
 import { ShallowLines, type ShallowWish } from './deepen.ts'
-import {
-  DELIMITER,
-  encodeLine,
-  encodeLines,
-  expectPacket,
-  FLUSH,
-  lineText,
-  readLines,
-} from './pkt-line.ts'
+import { DELIMITER, encodeLine, expectPacket, FLUSH, lineText, readLines } from './pkt-line.ts'
 
 /** What a client wants, what it has, and what it can read. */
 export interface FetchWish {
@@ -147,7 +139,10 @@ export function encodeSection(
   options: { readonly end: 'delimiter' | 'flush'; readonly sidebandAll: boolean },
 ): Uint8Array<ArrayBuffer> {
   const end = options.end === 'flush' ? FLUSH : DELIMITER
-  return concat([encodeLines([name, ...lines].map((line) => onBand(line, options))), end])
+  // Git ends every line but these, and there are tools that know the bytes.
+  const newline = name === 'shallow-info' ? '' : '\n'
+  const texts = [`${name}\n`, ...lines.map((line) => `${line}${newline}`)]
+  return concat([...texts.map((text) => encodeLine(onBand(text, options))), end])
 }
 
 /** What stands in front of the pack, which comes in side-band frames and ends with a flush packet. */

@@ -1,6 +1,5 @@
 /**
- * Which trees and blobs a client may ask for, against the objects of the repository as they are. (Seen to fail when what
- * one difference adds and the next takes away is taken for reached.)
+ * Which trees and blobs a client may ask for, against the objects of the repository as they are.
  *
  * @module
  */

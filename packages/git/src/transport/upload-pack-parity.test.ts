@@ -3,8 +3,7 @@
  * history is cut, and which objects come.
  *
  * Git sends some objects that a client has already, and not always the same as we: those are set aside. What the client
- * lacks must be the same to the object. (Seen to fail when a cut is put a commit too early, when a tree that was met at a
- * lower depth is not walked again, and when the parents of a commit that is no longer shallow are forgotten.)
+ * lacks must be the same to the object.
  *
  * @module
  */

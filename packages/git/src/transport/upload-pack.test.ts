@@ -304,7 +304,7 @@ describe('a request by hand', () => {
     const main = gitText(path, ['rev-parse', 'main'])
     expect(said).toMatch(
       new RegExp(
-        `^....shallow-info\n....shallow ${main}\n0001....wanted-refs\n....${main} refs/heads/main\n0001....packfile\n`,
+        `^....shallow-info\n0034shallow ${main}0001....wanted-refs\n....${main} refs/heads/main\n0001....packfile\n`,
       ),
     )
     expect((await command('fetch', ['want-ref refs/heads/none', 'done'])).said).toContain(
