@@ -5,11 +5,11 @@
  *
  * @module
  */
-import { encodeName, equal } from './bytes.ts'
+import { concat, encodeName, equal, text } from './bytes.ts'
 import { MalformedError } from './error.ts'
-import { decodeHeaders, encodeHeaders, type Header } from './headers.ts'
+import { decodeHeaders, encodeHeaders, lineOid, startsWith, type Header } from './headers.ts'
 import { formatIdentity, parseIdentity, type Identity } from './identity.ts'
-import { isOid, type Oid } from './oid.ts'
+import { decodeOids, type Oid } from './oid.ts'
 
 /** A commit. */
 export interface Commit {
@@ -82,17 +82,44 @@ export function encodeCommit(commit: Commit): Uint8Array<ArrayBuffer> {
  * @throws MalformedError when the body does not begin with a tree, or a parent is not an oid
  */
 export function readCommitLinks(body: Uint8Array): CommitLinks {
-  const tree = readLink(body, 0, 'tree ')
+  const { oids, end } = findCommitLinks(body)
+  const [tree, ...parents] = decodeOids(oids)
   if (tree === undefined) throw new MalformedError('a commit', 'it does not begin with a tree')
-  const parents: Oid[] = []
-  let at = 'tree '.length + 41
-  for (; startsWith(body, at, 'parent '); at += 48) {
-    const parent = readLink(body, at, 'parent ')
-    if (parent === undefined)
-      throw new MalformedError('a commit', `parent ${parents.length + 1} is not an oid`)
-    parents.push(parent)
+  if (startsWith(body, end, 'parent '))
+    throw new MalformedError('a commit', `parent ${parents.length + 1} is not an oid`)
+  return { tree, parents, time: readTime(body, end) }
+}
+
+/** Where the links of a commit are, for callers who have thousands. */
+export interface CommitOids {
+  /** Tree and parents, 20 bytes each; empty when the body does not begin with a tree. */
+  readonly oids: Uint8Array
+  /** Where the lines behind the parents begin. */
+  readonly end: number
+}
+
+/** Tree and parents up to the first line that is something else. */
+export function findCommitLinks(body: Uint8Array): CommitOids {
+  const oids: Uint8Array[] = []
+  let end = 0
+  for (let word = 'tree '; ; word = 'parent ') {
+    const oid = lineOid(body, end, word)
+    if (oid === undefined) return { oids: concat(oids), end }
+    oids.push(oid)
+    end += word.length + 41
   }
-  return { tree, parents, time: readTime(body, at) }
+}
+
+/** The seconds of the committer's line, 0 where there are none. `at` is where the lines behind the parents begin. */
+export function readTime(body: Uint8Array, at: number): number {
+  let start = at
+  for (let end; (end = body.indexOf(10, start)) > start; start = end + 1) {
+    if (!startsWith(body, start, 'committer ')) continue
+    const line = body.subarray(start, end)
+    const digits = text(line.subarray(line.lastIndexOf(62) + 1))
+    return Number(/^ ?(\d{1,15})/.exec(digits)?.[1] ?? 0)
+  }
+  return 0
 }
 
 /** The message as people can read it, by the encoding that the commit names; U+FFFD for what is in no encoding. */
@@ -106,34 +133,4 @@ export function messageText(commit: Commit): string {
     // An encoding that nobody here knows.
     return new TextDecoder('utf-8', { fatal: false, ignoreBOM: true }).decode(bytes)
   }
-}
-
-function startsWith(body: Uint8Array, at: number, word: string): boolean {
-  for (let i = 0; i < word.length; i++) if (body[at + i] !== word.charCodeAt(i)) return false
-  return true
-}
-
-/** The oid behind `word` at `at`, `undefined` unless the line is exactly that. */
-function readLink(body: Uint8Array, at: number, word: string): Oid | undefined {
-  const start = at + word.length
-  if (!startsWith(body, at, word) || body[start + 40] !== 0x0a) return undefined
-  const hex = String.fromCharCode(...body.subarray(start, start + 40))
-  return isOid(hex) ? hex : undefined
-}
-
-/** The seconds at the end of the committer's line. `at` is where the lines behind the parents begin. */
-function readTime(body: Uint8Array, at: number): number {
-  for (
-    let start = at, end = body.indexOf(0x0a, at);
-    end > start;
-    start = end + 1, end = body.indexOf(0x0a, start)
-  ) {
-    if (!startsWith(body, start, 'committer ')) continue
-    const closing = body.subarray(start, end).lastIndexOf(0x3e)
-    const rest = String.fromCharCode(
-      ...body.subarray(start + closing + 1, Math.min(end, start + closing + 40)),
-    )
-    return Number(/^ *(\d{1,15})(?: |$)/.exec(closing < 0 ? '' : rest)?.[1] ?? 0)
-  }
-  return 0
 }

@@ -7,6 +7,7 @@
  * @module
  */
 import { decodeName, encodeName } from './bytes.ts'
+import { encodeOid, isOid } from './oid.ts'
 
 /** One header. The value has its lines joined by line feeds, without the space that a following line begins with. */
 export interface Header {
@@ -41,6 +42,20 @@ export function decodeHeaders(body: Uint8Array): HeadersAndMessage {
 export function encodeHeaders({ headers, message }: HeadersAndMessage): Uint8Array<ArrayBuffer> {
   const lines = headers.map(({ name, value }) => `${name} ${value.replaceAll('\n', '\n ')}\n`)
   return encodeName(`${lines.join('')}\n${message}`)
+}
+
+/** Whether `word` is written at `at`. */
+export function startsWith(body: Uint8Array, at: number, word: string): boolean {
+  for (let i = 0; i < word.length; i++) if (body[at + i] !== word.charCodeAt(i)) return false
+  return true
+}
+
+/** The oid of a line `WORD oid` at `at`, as bytes; `word` ends with the space. `undefined` unless the line is just that. */
+export function lineOid(body: Uint8Array, at: number, word: string): Uint8Array | undefined {
+  const start = at + word.length
+  if (!startsWith(body, at, word) || body[start + 40] !== 10) return undefined
+  const hex = String.fromCharCode(...body.subarray(start, start + 40))
+  return isOid(hex) ? encodeOid(hex) : undefined
 }
 
 function splitLine(line: string): { name: string; value: string } {

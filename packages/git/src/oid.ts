@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { toHex } from './bytes.ts'
+import { concat, toHex } from './bytes.ts'
 import { MalformedError } from './error.ts'
 
 declare const oidBrand: unique symbol
@@ -59,6 +59,16 @@ export function encodeOid(oid: Oid): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(OID_BYTES)
   writeOid(oid, bytes)
   return bytes
+}
+
+/** The bytes of all `oids`, one after the other. */
+export function encodeOids(oids: readonly Oid[]): Uint8Array<ArrayBuffer> {
+  return concat(oids.map((oid) => encodeOid(oid)))
+}
+
+/** The oids whose bytes are one after the other in `bytes`. */
+export function decodeOids(bytes: Uint8Array): Oid[] {
+  return Array.from({ length: bytes.length / OID_BYTES }, (_, i) => readOid(bytes, i * OID_BYTES))
 }
 
 function nibble(oid: Oid, i: number): number {

@@ -9,9 +9,9 @@ import { concat } from '../bytes.ts'
 import { TYPE_NUMBERS } from '../object.ts'
 import { OID_BYTES } from '../oid.ts'
 import { generationsOf } from './generations.ts'
-import { bytesOf, encodeSections, NO_LINK, type Link, type Section } from './index-format.ts'
+import { encodeSections, NO_LINK, type Link, type Section } from './index-format.ts'
 import type { PackedLinks } from './links.ts'
-import { compareAt, fanOutOf, findOid, sortRows, type OidOrder } from './oid-order.ts'
+import { fanOutOf, OidOrder } from './oid-order.ts'
 import type { PackTable } from './pack-table.ts'
 
 /** Bytes of tree rows that an index may have for each of its objects; trees beyond that are read when walked. */
@@ -30,65 +30,60 @@ export function encodeIndexOf(
   more: readonly Section[] = [],
 ): Uint8Array<ArrayBuffer> {
   const order = table.order()
-  const rows = linkRows(table, order)
-  const trees = affordableTrees(rows.tree, order)
-  const outside = new Outside(order)
-  for (let row = 0; row < table.count; row++) outside.add(table.baseBytes(row))
-  for (const { links } of [...rows.commit, ...trees, ...rows.tag]) outside.add(links.oids)
-  outside.sort()
-  const sections = [oidSection(order), lookSection(table, order, outside)]
-  if (hasLargeOffsets(table)) sections.push(largeOffsets(table, order))
-  sections.push({ tag: 'outs', rows: outside.count, bytes: outside.bytes })
-  sections.push(
+  const { count } = order
+  const { commit, tree, tag } = linkRows(table, order)
+  const trees = affordableTrees(tree, order)
+  const bases = Array.from({ length: count }, (_, row) => table.baseBytes(row) ?? NO_OIDS)
+  const linker = new Linker(order, [
+    ...bases,
+    ...[...commit, ...trees, ...tag].map(({ links }) => links.oids),
+  ])
+  const column = (value: (row: number) => number): Uint32Array<ArrayBuffer> =>
+    new Uint32Array(count).map((_, ordinal) => value(order.row(ordinal)))
+  const look = [
+    column((row) => table.offset(row)),
+    column((row) => table.length(row)),
+    column((row) => table.size(row)),
+    column((row) => linker.link(bases[row] ?? NO_OIDS)),
+    Uint8Array.from(column((row) => TYPE_NUMBERS[table.type(row)])),
+  ]
+  const high = column((row) => table.offset(row) / 2 ** 32)
+  return encodeSections(count, [
+    { tag: 'oids', rows: count, parts: [fanOutOf(order.sorted, count), order.sorted] },
+    { tag: 'look', rows: count, parts: look },
+    // Only in packs of others are offsets that large.
+    ...(high.some(Boolean) ? [{ tag: 'offh', rows: count, parts: [high] } as const] : []),
+    { tag: 'outs', rows: linker.outs.count, parts: [linker.outs.sorted] },
     ...more,
-    { tag: 'crcs', rows: table.count, bytes: column(order, (row) => table.crc(row)) },
-    commitSection(rows.commit, outside),
-    edgeSection(trees, outside),
-    tagSection(rows.tag, outside),
-  )
-  return encodeSections(table.count, sections)
+    { tag: 'crcs', rows: count, parts: [column((row) => table.crc(row))] },
+    commitSection(commit, linker),
+    edgeSection(trees, linker),
+    { tag: 'tags', rows: tag.length, parts: linkColumns(tag, linker).heads },
+  ])
 }
 
-/** The oids that an index names and does not hold, and the links to them. */
-class Outside {
+const NO_OIDS = new Uint8Array(0)
+
+/** Links to the objects of an index, and to those that it names and does not hold. */
+class Linker {
   readonly #order: OidOrder
-  #pending: Uint8Array[] = []
-  #fanOut = new Uint32Array(256)
-  bytes: Uint8Array = new Uint8Array(0)
+  readonly outs: OidOrder
 
-  constructor(order: OidOrder) {
+  /** @param named what the index names, 20 bytes an oid */
+  constructor(order: OidOrder, named: readonly Uint8Array[]) {
+    const outside: Uint8Array[] = []
+    for (const oids of named)
+      for (let at = 0; at < oids.length; at += OID_BYTES)
+        if (order.find(oids, at) < 0) outside.push(oids.subarray(at, at + OID_BYTES))
     this.#order = order
+    this.outs = new OidOrder(concat(outside), outside.length)
   }
 
-  get count(): number {
-    return this.bytes.length / OID_BYTES
-  }
-
-  /** Takes the oids that are not in the index. */
-  add(oids: Uint8Array | undefined): void {
-    for (let at = 0; oids !== undefined && at < oids.length; at += OID_BYTES) {
-      if (this.#order.find(oids, at) < 0) this.#pending.push(oids.subarray(at, at + OID_BYTES))
-    }
-  }
-
-  sort(): void {
-    const all = concat(this.#pending)
-    this.#pending = []
-    const distinct = new Uint8Array(all.length)
-    let count = 0
-    for (const row of sortRows(all, all.length / OID_BYTES)) {
-      if (count > 0 && compareAt(distinct, (count - 1) * OID_BYTES, all, row * OID_BYTES) === 0)
-        continue
-      distinct.set(all.subarray(row * OID_BYTES, (row + 1) * OID_BYTES), count++ * OID_BYTES)
-    }
-    this.bytes = distinct.slice(0, count * OID_BYTES)
-    this.#fanOut = fanOutOf(this.bytes, count)
-  }
-
-  /** The link to the oid at `at`, which was added. */
+  /** The link to the oid at `at`, which was named; `NO_LINK` when `oids` ends there. */
   link(oids: Uint8Array, at = 0): Link {
+    if (at === oids.length) return NO_LINK
     const ordinal = this.#order.find(oids, at)
-    return ordinal >= 0 ? ordinal : this.#order.count + findOid(this.#fanOut, this.bytes, oids, at)
+    return ordinal < 0 ? this.#order.count + this.outs.find(oids, at) : ordinal
   }
 
   /** The links to all of `oids`. */
@@ -127,108 +122,37 @@ function edgeCost({ oids }: PackedLinks, order: OidOrder): number {
   return cost
 }
 
-function oidSection(order: OidOrder): Section {
-  return {
-    tag: 'oids',
-    rows: order.count,
-    bytes: concat([bytesOf(fanOutOf(order.sorted, order.count)), order.sorted]),
-  }
+function commitSection(commits: readonly Row[], linker: Linker): Section {
+  const { ordinals, heads, rests, flat } = linkColumns(commits, linker)
+  const known = commits.map(({ links }) => links.generation)
+  const times = Float64Array.from(commits, ({ links }) => links.time)
+  const generations = generationsOf(ordinals, rests, known)
+  const lists = [starts(rests.map(({ length }) => length)), flat]
+  return { tag: 'cmts', rows: commits.length, parts: [times, ...heads, generations, ...lists] }
 }
 
-function lookSection(table: PackTable, order: OidOrder, outside: Outside): Section {
-  const types = new Uint8Array(order.count)
-  for (let ordinal = 0; ordinal < order.count; ordinal++) {
-    types[ordinal] = TYPE_NUMBERS[table.type(order.row(ordinal))]
-  }
-  const columns = [
-    column(order, (row) => table.offset(row) % 2 ** 32),
-    column(order, (row) => table.length(row)),
-    column(order, (row) => table.size(row)),
-    column(order, (row) => {
-      const base = table.baseBytes(row)
-      return base === undefined ? NO_LINK : outside.link(base)
-    }),
-    types,
-  ]
-  return { tag: 'look', rows: order.count, bytes: concat(columns) }
-}
-
-function column(order: OidOrder, value: (row: number) => number): Uint8Array {
-  const words = new Uint32Array(order.count)
-  for (let ordinal = 0; ordinal < order.count; ordinal++) words[ordinal] = value(order.row(ordinal))
-  return bytesOf(words)
-}
-
-function hasLargeOffsets(table: PackTable): boolean {
-  for (let row = 0; row < table.count; row++) if (table.offset(row) >= 2 ** 32) return true
-  return false
-}
-
-function largeOffsets(table: PackTable, order: OidOrder): Section {
-  return {
-    tag: 'offh',
-    rows: order.count,
-    bytes: column(order, (row) => Math.floor(table.offset(row) / 2 ** 32)),
-  }
-}
-
-function commitSection(commits: readonly Row[], outside: Outside): Section {
-  const links = commits.map((row) => outside.links(row.links.oids))
-  const parents = links.map((all) => all.slice(1))
-  const ordinals = commits.map((row) => row.ordinal)
-  const known = commits.map((row) => row.links.generation)
-  return {
-    tag: 'cmts',
-    rows: commits.length,
-    bytes: concat([
-      bytesOf(Float64Array.from(commits, (row) => row.links.time)),
-      words(ordinals),
-      words(links.map(([tree]) => tree ?? NO_LINK)),
-      bytesOf(generationsOf(ordinals, parents, known)),
-      words(starts(parents.map((all) => all.length))),
-      words(parents.flat()),
-    ]),
-  }
-}
-
-function edgeSection(trees: readonly Row[], outside: Outside): Section {
-  const links = trees.map((row) => outside.links(row.links.oids))
-  const against = trees.map((row, i) => (row.links.against ? (links[i]?.[0] ?? NO_LINK) : NO_LINK))
-  const children = trees.map((row, i) => links[i]?.slice(row.links.against ? 1 : 0) ?? [])
-  const lengths = trees.flatMap((row, i) => [
-    row.links.removed,
-    (children[i]?.length ?? 0) - row.links.removed,
+function edgeSection(trees: readonly Row[], linker: Linker): Section {
+  const { heads, rests, flat } = linkColumns(trees, linker)
+  const lengths = trees.flatMap(({ links: { removed } }, i) => [
+    removed,
+    (rests[i]?.length ?? 0) - removed,
   ])
-  return {
-    tag: 'edge',
-    rows: trees.length,
-    bytes: concat([
-      words(trees.map((row) => row.ordinal)),
-      words(against),
-      words(starts(lengths)),
-      words(children.flat()),
-    ]),
-  }
+  return { tag: 'edge', rows: trees.length, parts: [...heads, starts(lengths), flat] }
 }
 
-function tagSection(tags: readonly Row[], outside: Outside): Section {
-  return {
-    tag: 'tags',
-    rows: tags.length,
-    bytes: concat([
-      words(tags.map((row) => row.ordinal)),
-      words(tags.map((row) => outside.link(row.links.oids))),
-    ]),
-  }
+/** What the three kinds of rows have in common: ordinals, a first link each, the others one after the other. */
+function linkColumns(rows: readonly Row[], linker: Linker) {
+  const links = rows.map(({ links: { kind, oids, against } }) =>
+    kind === 'tree' && !against ? [NO_LINK, ...linker.links(oids)] : linker.links(oids),
+  )
+  const ordinals = rows.map(({ ordinal }) => ordinal)
+  const rests = links.map((all) => all.slice(1))
+  const heads = [Uint32Array.from(ordinals), Uint32Array.from(links, ([first = NO_LINK]) => first)]
+  return { ordinals, rests, heads, flat: Uint32Array.from(rests.flat()) }
 }
 
 /** Where each list begins when all are written one after the other, and where the last one ends. */
-function starts(lengths: readonly number[]): number[] {
-  const all = [0]
-  for (const length of lengths) all.push((all.at(-1) ?? 0) + length)
-  return all
-}
-
-function words(values: readonly number[]): Uint8Array {
-  return bytesOf(Uint32Array.from(values))
+function starts(lengths: readonly number[]): Uint32Array<ArrayBuffer> {
+  let end = 0
+  return Uint32Array.from([0, ...lengths.map((length) => (end += length))])
 }

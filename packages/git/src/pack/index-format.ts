@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { concat, text, utf8 } from '../bytes.ts'
 import { MalformedError } from '../error.ts'
 
 /** `DKIX` as it reads in little-endian. */
@@ -46,7 +47,8 @@ export type SectionTag =
 export interface Section {
   readonly tag: SectionTag
   readonly rows: number
-  readonly bytes: Uint8Array
+  /** Its columns, one after the other. */
+  readonly parts: readonly ArrayBufferView[]
 }
 
 /** Where a section lies in the index. */
@@ -74,41 +76,21 @@ export function encodeSections(
   count: number,
   sections: readonly Section[],
 ): Uint8Array<ArrayBuffer> {
-  let size = align(HEADER_BYTES + SECTION_BYTES * sections.length)
-  for (const { bytes } of sections) size += align(bytes.length)
-  const index = new Uint8Array(size)
-  const view = new DataView(index.buffer)
+  const bodies = sections.map(({ parts }) => concat(parts.map(bytesOf)))
   const words = [INDEX_MAGIC, INDEX_VERSION, count, sections.length]
-  words.forEach((word, i) => view.setUint32(4 * i, word, true))
-  let at = align(HEADER_BYTES + SECTION_BYTES * sections.length)
-  for (const [i, { tag, rows, bytes }] of sections.entries()) {
-    const row = HEADER_BYTES + SECTION_BYTES * i
-    for (let k = 0; k < 4; k++) index[row + k] = tag.charCodeAt(k)
-    view.setUint32(row + 4, at, true)
-    view.setUint32(row + 8, bytes.length, true)
-    view.setUint32(row + 12, rows, true)
-    index.set(bytes, at)
-    at += align(bytes.length)
+  let size = HEADER_BYTES + SECTION_BYTES * sections.length
+  for (const [i, { rows }] of sections.entries()) {
+    const length = bodies[i]?.length ?? 0
+    words.push(0, size, length, rows)
+    size += align(length)
+  }
+  const index = new Uint8Array(size)
+  index.set(bytesOf(Uint32Array.from(words)))
+  for (const [i, { tag }] of sections.entries()) {
+    index.set(utf8(tag), HEADER_BYTES + SECTION_BYTES * i)
+    index.set(bodies[i] ?? [], words[4 * i + 5])
   }
   return index
-}
-
-/**
- * How many bytes header and section table take together.
- *
- * @throws MalformedError when `bytes`, the first ones of an index, do not begin with the header of one
- */
-export function indexHeadSize(bytes: Uint8Array): number {
-  if (bytes.length < HEADER_BYTES) throw malformedIndex(`it has ${bytes.length} bytes`)
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  if (view.getUint32(0, true) !== INDEX_MAGIC) throw malformedIndex('it does not begin with "DKIX"')
-  const version = view.getUint32(4, true)
-  if (version !== INDEX_VERSION)
-    throw malformedIndex(`its version is ${version}, expected ${INDEX_VERSION}`)
-  const sections = view.getUint32(12, true)
-  if (sections > MAX_SECTIONS)
-    throw malformedIndex(`it has ${sections} sections, at most ${MAX_SECTIONS} are read`)
-  return HEADER_BYTES + SECTION_BYTES * sections
 }
 
 /**
@@ -117,24 +99,27 @@ export function indexHeadSize(bytes: Uint8Array): number {
  * @throws MalformedError when they are cut short, or a section is misplaced, twice there or beyond `limit`
  */
 export function decodeIndexHeader(bytes: Uint8Array, limit = Infinity): IndexHeader {
-  const head = indexHeadSize(bytes)
-  if (bytes.length < head) throw malformedIndex('it ends inside its section table')
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const [magic, version, count = 0, number = 0, ...table] = wordsOf(bytes)
+  if (magic !== INDEX_MAGIC) throw malformedIndex('it does not begin with "DKIX"')
+  if (version !== INDEX_VERSION)
+    throw malformedIndex(`its version is ${version}, expected ${INDEX_VERSION}`)
+  if (number > MAX_SECTIONS)
+    throw malformedIndex(`it has ${number} sections, at most ${MAX_SECTIONS} are read`)
+  if (table.length < 4 * number) throw malformedIndex('it ends inside its section table')
   const sections = new Map<string, SectionPlace>()
-  let end = align(head)
-  for (let row = HEADER_BYTES; row < head; row += SECTION_BYTES) {
-    const tag = String.fromCharCode(...bytes.subarray(row, row + 4))
-    const start = view.getUint32(row + 4, true)
-    const length = view.getUint32(row + 8, true)
+  let size = HEADER_BYTES + SECTION_BYTES * number
+  for (let i = 0; i < 4 * number; i += 4) {
+    const [start, length = 0, rows = 0] = table.slice(i + 1, i + 4)
+    const tag = text(bytes.subarray(HEADER_BYTES + 4 * i, HEADER_BYTES + 4 * i + 4))
     // One after the other and aligned, as they are written: then no two can share bytes.
-    if (start !== end || sections.has(tag))
+    if (start !== size || sections.has(tag))
       throw malformedIndex(`its section "${tag}" is misplaced`)
-    end = align(start + length)
     if (start + length > limit)
       throw malformedIndex(`its section "${tag}" ends behind its ${limit} bytes`)
-    sections.set(tag, { start, length, rows: view.getUint32(row + 12, true) })
+    size = align(start + length)
+    sections.set(tag, { start, length, rows })
   }
-  return { count: view.getUint32(8, true), sections, size: end }
+  return { count, sections, size }
 }
 
 /** The error for an index that cannot be read. */
@@ -142,9 +127,17 @@ export function malformedIndex(problem: string): MalformedError {
   return new MalformedError('a pack index', problem)
 }
 
-/** Looks at whole words of little-endian bytes, which begin at a multiple of four. */
-export function wordsOf(bytes: Uint8Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
-  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2)
+/** The same bytes, copied if typed arrays could not look at them where they are. */
+export function aligned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer, byteOffset, length } = bytes
+  if (byteOffset % 8 !== 0 || !(buffer instanceof ArrayBuffer)) return bytes.slice()
+  return new Uint8Array(buffer, byteOffset, length)
+}
+
+/** Whole words of little-endian bytes, looked at where they are if typed arrays can. */
+export function wordsOf(bytes: Uint8Array): Uint32Array<ArrayBuffer> {
+  const { buffer, byteOffset, length } = aligned(bytes)
+  return new Uint32Array(buffer, byteOffset, length >> 2)
 }
 
 /** The bytes of a typed array. */

@@ -54,82 +54,71 @@ export interface EdgeRow {
 /** Decodes the section `cmts`. @throws MalformedError when it is cut short or leads out of bounds */
 export function decodeCommits(source: RowSource): CommitRows {
   const { bytes, rows } = source
-  const head = rows * 8
-  if (bytes.length < head + rows * 16 + 4) throw malformedIndex('its commits are cut short')
-  const times = new Float64Array(bytes.buffer, bytes.byteOffset, rows)
-  const words = wordsOf(bytes.subarray(head))
-  const trees = checkedLinks(words.subarray(rows, rows * 2), source)
-  const generations = words.subarray(rows * 2, rows * 3)
-  const starts = words.subarray(rows * 3, rows * 4 + 1)
-  const parents = checkedLinks(words.subarray(rows * 4 + 1), source)
-  checkStarts(starts, parents.length)
-  return rowsOf(words, source, (row) => ({
-    tree: trees[row] ?? NO_LINK,
-    parents: parents.subarray(starts[row], starts[row + 1]),
-    time: times[row] ?? 0,
-    generation: generations[row] ?? 0,
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const words = { ...source, bytes: bytes.subarray(rows * 8) }
+  return decodeRows(words, { what: 'commits', columns: 3, lists: 1 }, (row, tree, list) => ({
+    tree,
+    parents: list(row),
+    time: view.getFloat64(8 * row, true),
+    generation: view.getUint32(16 * rows + 4 * row, true),
   }))
 }
 
 /** Decodes the section `edge`. @throws MalformedError when it is cut short or leads out of bounds */
 export function decodeEdges(source: RowSource): EdgeRows {
-  const { bytes, rows } = source
-  if (bytes.length < rows * 16 + 4) throw malformedIndex('its trees are cut short')
-  const words = wordsOf(bytes)
-  const against = checkedLinks(words.subarray(rows, rows * 2), source)
-  const starts = words.subarray(rows * 2, rows * 4 + 1)
-  const children = checkedLinks(words.subarray(rows * 4 + 1), source)
-  checkStarts(starts, children.length)
-  return rowsOf(words, source, (row) => ({
-    against: against[row] ?? NO_LINK,
-    removed: children.subarray(starts[2 * row], starts[2 * row + 1]),
-    added: children.subarray(starts[2 * row + 1], starts[2 * row + 2]),
+  return decodeRows(source, { what: 'trees', columns: 2, lists: 2 }, (row, against, list) => ({
+    against,
+    removed: list(2 * row),
+    added: list(2 * row + 1),
   }))
 }
 
 /** Decodes the section `tags`. @throws MalformedError when it is cut short or leads out of bounds */
 export function decodeTags(source: RowSource): TagRows {
-  const { bytes, rows } = source
-  if (bytes.length !== rows * 8) throw malformedIndex('its tags are cut short')
-  const words = wordsOf(bytes)
-  const targets = checkedLinks(words.subarray(rows), source)
-  return rowsOf(words, source, (row) => targets[row] ?? NO_LINK)
+  return decodeRows(source, { what: 'tags', columns: 2, lists: 0 }, (_, target) => target)
 }
 
-/** Rows whose ordinals come first in `words`. */
-function rowsOf<Row>(
-  words: Uint32Array,
-  { rows, count }: RowSource,
-  rowAt: (row: number) => Row,
+/** What rows are about, how many words each has (an ordinal and a link come first), and how many lists of links. */
+interface Layout {
+  readonly what: string
+  readonly columns: number
+  readonly lists: number
+}
+
+function decodeRows<Row>(
+  { bytes, rows, count, links }: RowSource,
+  { what, columns, lists }: Layout,
+  rowAt: (row: number, first: Link, list: (i: number) => Uint32Array) => Row,
 ): Rows<Row> {
+  const words = wordsOf(bytes)
   const ordinals = words.subarray(0, rows)
+  const firsts = words.subarray(rows, 2 * rows)
+  const starts = words.subarray(columns * rows, (columns + lists) * rows + 1)
+  const flat = words.subarray((columns + lists) * rows + 1)
+  if (words.length < (columns + lists) * rows + (lists && 1))
+    throw malformedIndex(`its ${what} are cut short`)
   let before = -1
   for (const ordinal of ordinals) {
     if (ordinal <= before || ordinal >= count)
       throw malformedIndex('the ordinals of its rows are not in order')
     before = ordinal
   }
+  for (const all of [firsts, flat])
+    for (const link of all)
+      if (link >= links && link !== NO_LINK) throw malformedIndex('a link is out of bounds')
+  before = 0
+  for (const start of starts) {
+    if (start < before || start > flat.length) throw malformedIndex('a list in it is out of bounds')
+    before = start
+  }
+  const list = (i: number): Uint32Array => flat.subarray(starts[i], starts[i + 1])
   return {
     count: rows,
     ordinals,
     of(ordinal) {
       const row = findRow(ordinals, ordinal)
-      return row < 0 ? undefined : rowAt(row)
+      return row < 0 ? undefined : rowAt(row, firsts[row] ?? NO_LINK, list)
     },
-  }
-}
-
-function checkedLinks(links: Uint32Array, { links: limit }: RowSource): Uint32Array {
-  for (const link of links)
-    if (link >= limit && link !== NO_LINK) throw malformedIndex('a link is out of bounds')
-  return links
-}
-
-function checkStarts(starts: Uint32Array, limit: number): void {
-  let before = 0
-  for (const start of starts) {
-    if (start < before || start > limit) throw malformedIndex('a list in it is out of bounds')
-    before = start
   }
 }
 

@@ -6,7 +6,7 @@
 import { concat, utf8 } from '../bytes.ts'
 import type { PackContents, PackId } from '../place.ts'
 import { encodeIndexOf } from './encode-index.ts'
-import { bytesOf, malformedIndex, NO_LINK, type Link } from './index-format.ts'
+import { malformedIndex, NO_LINK, type Link } from './index-format.ts'
 import type { CommitRows, EdgeRows, TagRows } from './index-rows.ts'
 import type { PackedLinks } from './links.ts'
 import { compareAt, sortRows } from './oid-order.ts'
@@ -94,8 +94,8 @@ export async function mergeIndexes(parts: readonly MergePart[]): Promise<Uint8Ar
   const order = table.order()
   const packOf = Uint16Array.from(packs, (_, ordinal) => packs[order.row(ordinal)] ?? 0)
   return encodeIndexOf(table, [
-    { tag: 'pack', rows: packs.length, bytes: bytesOf(packOf) },
-    { tag: 'pkid', rows: ids.length, bytes: utf8(ids.join('\n')) },
+    { tag: 'pack', rows: packs.length, parts: [packOf] },
+    { tag: 'pkid', rows: ids.length, parts: [utf8(ids.join('\n'))] },
   ])
 }
 

@@ -8,8 +8,10 @@
  * @module
  */
 import { concat } from '../bytes.ts'
+import { findCommitLinks, readTime } from '../commit.ts'
+import { lineOid } from '../headers.ts'
 import type { ObjectType } from '../object.ts'
-import { encodeOid, OID_BYTES, readOid, type Oid } from '../oid.ts'
+import { decodeOids, encodeOid, encodeOids, OID_BYTES, type Oid } from '../oid.ts'
 
 /** What a commit, a tree or a tag names. Blobs name nothing. */
 export type Links =
@@ -102,74 +104,10 @@ export function readLinks(type: ObjectType, body: Uint8Array): PackedLinks | und
 /** What most links do without. */
 export const NO_DETAILS = { time: 0, generation: 0, against: false, removed: 0 } as const
 
-function encodeOids(oids: readonly Oid[]): Uint8Array {
-  return concat(oids.map((oid) => encodeOid(oid)))
-}
-
-function decodeOids(bytes: Uint8Array): Oid[] {
-  return Array.from({ length: bytes.length / OID_BYTES }, (_, i) => readOid(bytes, i * OID_BYTES))
-}
-
 function commitLinks(body: Uint8Array): PackedLinks | undefined {
-  const tree = lineOid(body, 0, 'tree ')
-  if (tree === undefined) return undefined
-  const oids = [tree]
-  let at = 46
-  for (;;) {
-    const parent = lineOid(body, at, 'parent ')
-    if (parent === undefined) break
-    oids.push(parent)
-    at += 48
-  }
-  return { ...NO_DETAILS, kind: 'commit', oids: concat(oids), time: commitTime(body, at) }
-}
-
-/** Seconds of the committer line, 0 when there are none to read. */
-function commitTime(body: Uint8Array, headers: number): number {
-  for (let at = headers; at < body.length && body[at] !== 10;) {
-    const end = body.indexOf(10, at)
-    if (end < 0) return 0
-    if (startsWith(body, at, 'committer ')) {
-      const close = body.lastIndexOf(62, end)
-      return close < at ? 0 : decimal(body, close + 2)
-    }
-    at = end + 1
-  }
-  return 0
-}
-
-function decimal(bytes: Uint8Array, start: number): number {
-  let value = 0
-  for (let i = start; i < start + 15; i++) {
-    const digit = (bytes[i] ?? 0) - 48
-    if (digit < 0 || digit > 9) break
-    value = value * 10 + digit
-  }
-  return value
-}
-
-function startsWith(bytes: Uint8Array, at: number, word: string): boolean {
-  for (let i = 0; i < word.length; i++) if (bytes[at + i] !== word.charCodeAt(i)) return false
-  return true
-}
-
-/** The oid of a line `WORD oid` at `at`, as bytes. */
-function lineOid(body: Uint8Array, at: number, word: string): Uint8Array | undefined {
-  const start = at + word.length
-  if (!startsWith(body, at, word) || body[start + 40] !== 10) return undefined
-  const oid = new Uint8Array(OID_BYTES)
-  for (let i = 0; i < OID_BYTES; i++) {
-    const high = nibble(body[start + 2 * i] ?? 0)
-    const low = nibble(body[start + 2 * i + 1] ?? 0)
-    if (high < 0 || low < 0) return undefined
-    oid[i] = high * 16 + low
-  }
-  return oid
-}
-
-function nibble(code: number): number {
-  if (code >= 48 && code < 58) return code - 48
-  return code >= 97 && code < 103 ? code - 87 : -1
+  const { oids, end } = findCommitLinks(body)
+  if (oids.length === 0) return undefined
+  return { ...NO_DETAILS, kind: 'commit', oids, time: readTime(body, end) }
 }
 
 /** Where the entry behind the one at `i` begins; -1 when the tree is broken there. */

@@ -3,43 +3,37 @@
  *
  * @module
  */
-import { MalformedError } from '../error.ts'
-import { OID_BYTES, readOid } from '../oid.ts'
+import { OID_BYTES } from '../oid.ts'
 
-/** A sorting of rows by oid. The place of a row in it is its *ordinal*. */
+/** A sorting of rows by oid, each oid once. The place of a row in it is its *ordinal*. */
 export class OidOrder {
   readonly count: number
   /** The oids in order, 20 bytes each. */
   readonly sorted: Uint8Array<ArrayBuffer>
+  /** A row whose oid another row before it has too, if there is one; it has no ordinal. */
+  twice: number | undefined
   readonly #rows: Uint32Array
-  readonly #ordinals: Uint32Array
   readonly #fanOut: Uint32Array
 
-  /** Sorts `count` oids of 20 bytes each. @throws MalformedError when one is there twice */
+  /** Sorts `count` oids of 20 bytes each. */
   constructor(oids: Uint8Array, count: number) {
-    this.count = count
-    this.#rows = sortRows(oids, count)
-    this.#ordinals = new Uint32Array(count)
-    this.sorted = new Uint8Array(count * OID_BYTES)
-    for (const [ordinal, row] of this.#rows.entries()) {
-      this.#ordinals[row] = ordinal
+    this.#rows = sortRows(oids, count).filter((row, i, all) => {
+      const before = all[i - 1]
+      const isFirst =
+        before === undefined || compareAt(oids, before * OID_BYTES, oids, row * OID_BYTES) !== 0
+      if (!isFirst) this.twice = row
+      return isFirst
+    })
+    this.count = this.#rows.length
+    this.sorted = new Uint8Array(this.count * OID_BYTES)
+    for (const [ordinal, row] of this.#rows.entries())
       this.sorted.set(oids.subarray(row * OID_BYTES, (row + 1) * OID_BYTES), ordinal * OID_BYTES)
-    }
-    for (let i = 1; i < count; i++) {
-      if (compareAt(this.sorted, i * OID_BYTES, this.sorted, (i - 1) * OID_BYTES) !== 0) continue
-      throw new MalformedError('a pack', `it holds ${readOid(this.sorted, i * OID_BYTES)} twice`)
-    }
-    this.#fanOut = fanOutOf(this.sorted, count)
+    this.#fanOut = fanOutOf(this.sorted, this.count)
   }
 
   /** Row of the object with this ordinal. */
   row(ordinal: number): number {
     return this.#rows[ordinal] ?? -1
-  }
-
-  /** Ordinal of the object in this row. */
-  ordinal(row: number): number {
-    return this.#ordinals[row] ?? -1
   }
 
   /** Ordinal of the oid that begins at `start`; -1 when there is none. */

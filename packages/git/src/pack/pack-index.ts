@@ -13,6 +13,7 @@ import { typeOfNumber, type ObjectType } from '../object.ts'
 import { encodeOid, OID_BYTES, readOid, type Oid } from '../oid.ts'
 import type { PackId } from '../place.ts'
 import {
+  aligned,
   decodeIndexHeader,
   HEADER_BYTES,
   malformedIndex,
@@ -146,13 +147,6 @@ class Sections {
     if (bytes.length !== end - start) throw malformedIndex(`it ends before its byte ${end}`)
     return bytes
   }
-}
-
-/** The same bytes, copied if typed arrays could not look at them where they are. */
-function aligned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const { buffer } = bytes
-  if (bytes.byteOffset % 8 !== 0 || !(buffer instanceof ArrayBuffer)) return bytes.slice()
-  return new Uint8Array(buffer, bytes.byteOffset, bytes.length)
 }
 
 /** What is looked at for every object. */

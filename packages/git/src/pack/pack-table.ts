@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { MalformedError } from '../error.ts'
 import { TYPE_NUMBERS, typeOfNumber, type ObjectType } from '../object.ts'
 import { encodeOid, OID_BYTES, readOid, type Oid } from '../oid.ts'
 import type { PackContents } from '../place.ts'
@@ -204,7 +205,9 @@ export class PackTable implements PackContents {
    */
   order(): OidOrder {
     this.#order ??= new OidOrder(this.#oids, this.#count)
-    return this.#order
+    const { twice } = this.#order
+    if (twice === undefined) return this.#order
+    throw new MalformedError('a pack', `it holds ${this.oid(twice)} twice`)
   }
 
   /** The row of an object; -1 when the pack does not hold it. Do not mix with `addRaw` in a loop: see {@link order}. */
