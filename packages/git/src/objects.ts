@@ -13,7 +13,7 @@ import { ObjectLookup, type Located } from './object-lookup.ts'
 import { readOid, type Oid } from './oid.ts'
 import { applyDelta } from './pack/delta.ts'
 import { readEntryHeader, type EntryHeader } from './pack/entry.ts'
-import type { Link } from './pack/index-format.ts'
+import { indexLinks } from './pack/index-links.ts'
 import { readLinks, unpackLinks, type Links } from './pack/links.ts'
 import { objectNameBytes } from './pack/object-name.ts'
 import type { PackIndex } from './pack/pack-index.ts'
@@ -196,27 +196,20 @@ export class Objects {
   }
 
   async #linksOf({ index, ordinal }: Located): Promise<Links | undefined> {
-    const oid = (link: Link) => index.linkOid(link)
     const type = index.type(ordinal)
-    if (type === 'commit') {
-      const row = (await index.commits()).of(ordinal)
-      const tree = row === undefined ? undefined : oid(row.tree)
-      if (row === undefined || tree === undefined) return undefined
-      const { time, generation } = row
-      return { kind: 'commit', tree, parents: oidsOf(index, row.parents), time, generation }
-    }
-    if (type === 'tree') {
-      const row = (await index.edges()).of(ordinal)
-      const against = row === undefined ? undefined : oid(row.against)
-      // The tree that it is told by may have been collected since, which changes nothing about this one.
-      if (row === undefined || (against !== undefined && !(await this.has(against))))
-        return undefined
-      const [removed, added] = [oidsOf(index, row.removed), oidsOf(index, row.added)]
-      return { kind: 'tree', against, removed, added }
-    }
-    const target = type === 'tag' ? (await index.tags()).of(ordinal) : undefined
-    const named = target === undefined ? undefined : oid(target)
-    return named === undefined ? undefined : { kind: 'tag', target: named }
+    const packed = indexLinks(
+      index,
+      {
+        commits: type === 'commit' ? await index.commits() : undefined,
+        edges: type === 'tree' ? await index.edges() : undefined,
+        tags: type === 'tag' ? await index.tags() : undefined,
+      },
+      ordinal,
+    )
+    const links = packed && unpackLinks(packed)
+    // The tree that it is told by may have been collected since, which changes nothing about this one.
+    const isTold = links?.kind !== 'tree' || !links.against || (await this.has(links.against))
+    return isTold ? links : undefined
   }
 
   /** The copy to prefer; looks at the state again before it says that there is none. */
@@ -376,8 +369,4 @@ const AHEAD = 64
 function spanOf({ pack, index, ordinal }: Located): PackSpan {
   const start = index.offset(ordinal)
   return { pack, start, end: start + index.length(ordinal) }
-}
-
-function oidsOf(index: PackIndex, links: Uint32Array): Oid[] {
-  return Array.from(links, (link) => index.linkOid(link)).filter((oid) => oid !== undefined)
 }

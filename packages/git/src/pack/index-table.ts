@@ -6,20 +6,16 @@
 import { concat, utf8 } from '../bytes.ts'
 import type { PackContents, PackId } from '../place.ts'
 import { encodeIndexOf } from './encode-index.ts'
-import { malformedIndex, NO_LINK, type Link } from './index-format.ts'
-import type { CommitRows, EdgeRows, TagRows } from './index-rows.ts'
-import type { PackedLinks } from './links.ts'
+import { malformedIndex } from './index-format.ts'
+import { indexLinks, type LinkRows } from './index-links.ts'
 import { compareAt, sortRows } from './oid-order.ts'
 import { openPackIndexBytes, type PackIndex } from './pack-index.ts'
 import { PackTable, type RawRow } from './pack-table.ts'
 
 /** An index with everything in it read. */
-interface WholeIndex {
+interface WholeIndex extends LinkRows {
   readonly index: PackIndex
   readonly crcs: Uint32Array
-  readonly commits: CommitRows
-  readonly edges: EdgeRows
-  readonly tags: TagRows
 }
 
 /** An index that goes into a merged one. */
@@ -135,39 +131,6 @@ function rowOf(whole: WholeIndex, ordinal: number): RawRow {
     type: index.type(ordinal),
     size: index.size(ordinal),
     base: index.linkBytes(index.base(ordinal)),
-    links: linksOf(whole, ordinal),
+    links: indexLinks(index, whole, ordinal),
   }
-}
-
-function linksOf(
-  { index, commits, edges, tags }: WholeIndex,
-  ordinal: number,
-): PackedLinks | undefined {
-  const none = { time: 0, generation: 0, against: false, removed: 0 }
-  const type = index.type(ordinal)
-  if (type === 'commit') {
-    const row = commits.of(ordinal)
-    if (row === undefined) return undefined
-    const { time, generation } = row
-    return {
-      ...none,
-      kind: 'commit',
-      oids: oidsOf(index, [row.tree, ...row.parents]),
-      time,
-      generation,
-    }
-  }
-  if (type === 'tree') {
-    const row = edges.of(ordinal)
-    if (row === undefined) return undefined
-    const against = row.against === NO_LINK ? [] : [row.against]
-    const oids = oidsOf(index, [...against, ...row.removed, ...row.added])
-    return { ...none, kind: 'tree', oids, against: against.length > 0, removed: row.removed.length }
-  }
-  const target = type === 'tag' ? tags.of(ordinal) : undefined
-  return target === undefined ? undefined : { ...none, kind: 'tag', oids: oidsOf(index, [target]) }
-}
-
-function oidsOf(index: PackIndex, links: readonly Link[]): Uint8Array {
-  return concat(links.map((link) => index.linkBytes(link)).filter((bytes) => bytes !== undefined))
 }

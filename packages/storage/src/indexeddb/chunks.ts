@@ -54,11 +54,6 @@ export function putChunks(
   }
 }
 
-/** Every chunk of a pack and its index. */
-export function chunksOf(home: Home): IDBKeyRange {
-  return IDBKeyRange.bound([home], [home, []])
-}
-
 /**
  * Bytes of a pack or of its index, fewer when they end before `span` does.
  *

@@ -21,8 +21,9 @@ import {
   RECEIPT_LIFETIME,
   type KeptReceipt,
 } from '../update.ts'
-import { chunksOf, putChunks } from './chunks.ts'
+import { putChunks } from './chunks.ts'
 import {
+  chunksOf,
   deleteRows,
   INDEX_BYTES,
   PACK_BYTES,

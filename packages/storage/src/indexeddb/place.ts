@@ -7,24 +7,16 @@
  *
  * @module
  */
-import { decodeName, encodeName } from '@datakit/git/bytes'
+import { encodeName } from '@datakit/git/bytes'
 import { RefusedError, UnavailableError } from '@datakit/git/error'
-import type {
-  Depot,
-  LogEntry,
-  PackId,
-  Place,
-  UpdateOutcome,
-  UpdateRequest,
-} from '@datakit/git/place'
-import { checkRequest, digestUpdate } from '../update.ts'
+import type { Depot, PackId, Place, UpdateOutcome, UpdateRequest } from '@datakit/git/place'
+import { checkRequest, digestUpdate, STAGE_LIFETIME } from '../update.ts'
 import { readChunks } from './chunks.ts'
 import { Connection, LostAnswerError } from './connection.ts'
 import { makeUpdate } from './make-update.ts'
-import { ALL_STORES, INDEX_BYTES, PACK_BYTES, type LogRow } from './schema.ts'
+import { ALL_STORES, INDEX_BYTES, PACK_BYTES } from './schema.ts'
 import { packWriter, type HeldPack, type Stages } from './stages.ts'
 import { StateReader } from './state.ts'
-import { markVerified, sweep } from './sweep.ts'
 import { planPacks, readTail, type Plan, type Tail } from './tail.ts'
 
 /** What an IndexedDB place can be told. */
@@ -35,8 +27,6 @@ export interface IndexedDbOptions {
 
 /** How often an update is prepared anew because another tab was faster; after that it appends to nothing. */
 const PREPARATIONS = 3
-/** Lines of the log that are read at once. */
-const LINES = 100
 
 /**
  * Opens the repository in the database `name`, which is created when it is not there.
@@ -114,10 +104,19 @@ function placeOver(connection: Connection, clock: () => number): Place {
     },
     readIndex: (id, start, end) => readChunks(connection, { id, kind: INDEX_BYTES }, [start, end]),
     async markVerified(ids) {
+      const { markVerified } = await import('./sweep.ts')
       if (await markVerified(connection, ids)) news.tell()
     },
-    log: (ref) => readLog(connection, ref),
-    sweep: ({ grace }) => sweep(connection, { grace, now: clock() }),
+    // Loaded when first wanted, like the sweep: a page that stores and syncs does without.
+    async *log(ref) {
+      const { readLog } = await import('./log.ts')
+      yield* readLog(connection, { ref, key: encodeName(ref) })
+    },
+    async sweep({ grace }) {
+      const { sweep } = await import('./sweep.ts')
+      const now = clock()
+      return sweep(connection, { condemned: now - grace, staged: now - STAGE_LIFETIME })
+    },
     subscribe: (listener) => news.subscribe(listener),
     async close() {
       news.close()
@@ -173,30 +172,6 @@ class Updater {
 function unknownOutcome(cause: unknown): UpdateOutcome {
   if (cause instanceof LostAnswerError) return { state: 'unknown', cause }
   throw cause
-}
-
-/** The lines of a ref, newest first, as they were when the reading began. */
-async function* readLog(connection: Connection, ref: string): AsyncGenerator<LogEntry> {
-  const key = encodeName(ref)
-  let before: [number, number] | undefined
-  for (;;) {
-    const rows: LogRow[] = await connection.read(['log'], async (transaction) => {
-      const end = before === undefined ? [key, []] : [key, ...before]
-      const range = IDBKeyRange.bound([key], end, false, true)
-      const batch: LogRow[] = []
-      let cursor = await transaction.objectStore('log').index('ref').openCursor(range, 'prev')
-      for (; cursor && batch.length < LINES; cursor = await cursor.continue())
-        batch.push(cursor.value)
-      return batch
-    })
-    for (const row of rows) {
-      const { from, to, who, at, why } = row
-      yield { ref: decodeName(row.ref), from, to, who, at, why, external: false }
-    }
-    const last = rows.at(-1)
-    if (last === undefined || rows.length < LINES) return
-    before = [last.number, last.line]
-  }
 }
 
 /** Tells listeners here and in other tabs that something changed. */

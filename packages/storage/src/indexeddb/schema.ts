@@ -142,6 +142,11 @@ export function createStores(database: Database): void {
   database.createObjectStore('promised')
 }
 
+/** Every chunk of a pack and its index. */
+export function chunksOf(home: Home): IDBKeyRange {
+  return IDBKeyRange.bound([home], [home, []])
+}
+
 /** Puts a row. That it fails is not told here: it fails the transaction, which is waited for. */
 export function putRow<Name extends StoreName>(
   transaction: Transaction<'readwrite'>,

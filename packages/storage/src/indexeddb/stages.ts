@@ -11,9 +11,10 @@ import { MissingError } from '@datakit/git/error'
 import type { PackTable } from '@datakit/git/pack/pack-table'
 import type { PackId, PackSummary, PackWriter, StagedPack } from '@datakit/git/place'
 import { randomId, STAGE_LIFETIME } from '../update.ts'
-import { CHUNK, chunksOf, putChunks, readStaged } from './chunks.ts'
+import { CHUNK, putChunks, readStaged } from './chunks.ts'
 import type { Connection } from './connection.ts'
 import {
+  chunksOf,
   deleteRows,
   INDEX_BYTES,
   PACK_BYTES,

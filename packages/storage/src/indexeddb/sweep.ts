@@ -4,10 +4,8 @@
  * @module
  */
 import type { PackId } from '@datakit/git/place'
-import { STAGE_LIFETIME } from '../update.ts'
-import { chunksOf } from './chunks.ts'
 import type { Connection } from './connection.ts'
-import { deleteRows, putRow } from './schema.ts'
+import { chunksOf, deleteRows, putRow } from './schema.ts'
 
 /** Marks live packs as verified. Tells whether that changed anything. */
 export function markVerified(connection: Connection, ids: readonly PackId[]): Promise<boolean> {
@@ -28,24 +26,20 @@ export function markVerified(connection: Connection, ids: readonly PackId[]): Pr
   })
 }
 
-/** Deletes packs that were condemned at least `grace` milliseconds before `now`, and stages that expired. */
+/** Deletes packs that were condemned until then, and stages that were begun until then, in milliseconds since 1970. */
 export function sweep(
   connection: Connection,
-  { grace, now }: { readonly grace: number; readonly now: number },
+  { condemned, staged }: { readonly condemned: number; readonly staged: number },
 ): Promise<{ deleted: number }> {
   return connection.write(['state', 'packs', 'aliases', 'chunks'], async (transaction) => {
     const [header, rows, aliases] = await Promise.all([
       transaction.objectStore('state').get('header'),
       transaction.objectStore('packs').getAll(),
-      transaction
-        .objectStore('aliases')
-        .index('at')
-        .getAllKeys(IDBKeyRange.upperBound(now - grace)),
+      transaction.objectStore('aliases').index('at').getAllKeys(IDBKeyRange.upperBound(condemned)),
     ])
-    const due = rows.filter(({ state, since }) => {
-      if (state === 'live') return false
-      return since <= now - (state === 'staged' ? STAGE_LIFETIME : grace)
-    })
+    const due = rows.filter(
+      ({ state, since }) => state !== 'live' && since <= (state === 'staged' ? staged : condemned),
+    )
     for (const { home } of due) {
       deleteRows(transaction, 'packs', home)
       deleteRows(transaction, 'chunks', chunksOf(home))
