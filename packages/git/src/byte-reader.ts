@@ -10,10 +10,8 @@ import { MalformedError } from './error.ts'
 export class ByteReader {
   readonly #source: AsyncIterator<Uint8Array>
   readonly #what: string
+  /** What of the last piece was not taken yet. */
   #piece: Uint8Array = new Uint8Array()
-  #offset = 0
-  #ended = false
-  #position = 0
 
   /** `what` names the stream in errors: "a push", "an advertisement". */
   constructor(source: AsyncIterable<Uint8Array>, what = 'a stream') {
@@ -21,14 +19,9 @@ export class ByteReader {
     this.#what = what
   }
 
-  /** How many bytes were taken so far. */
-  get position(): number {
-    return this.#position
-  }
-
   /** Whether nothing is left; waits for the next piece to know. */
   async atEnd(): Promise<boolean> {
-    return !(await this.#fill())
+    return (await this.readSome(0)) === undefined
   }
 
   /**
@@ -58,7 +51,14 @@ export class ByteReader {
 
   /** Whatever the stream has ready, at most `most` bytes; `undefined` at its end. */
   async readSome(most: number): Promise<Uint8Array | undefined> {
-    return (await this.#fill()) ? this.#takeUpTo(most) : undefined
+    while (this.#piece.length === 0) {
+      const next = await this.#source.next()
+      if (next.done === true) return undefined
+      this.#piece = next.value
+    }
+    const taken = this.#piece.subarray(0, most)
+    this.#piece = this.#piece.subarray(taken.length)
+    return taken
   }
 
   /**
@@ -78,7 +78,7 @@ export class ByteReader {
   /** Everything that is left, as it comes. */
   async *rest(): AsyncGenerator<Uint8Array, void, undefined> {
     for (;;) {
-      const piece = await this.readSome(Number.MAX_SAFE_INTEGER)
+      const piece = await this.readSome(Infinity)
       if (piece === undefined) return
       yield piece
     }
@@ -86,36 +86,12 @@ export class ByteReader {
 
   /** Tells the source that nothing more will be read. */
   async cancel(): Promise<void> {
-    this.#ended = true
     this.#piece = new Uint8Array()
-    this.#offset = 0
     await this.#source.return?.()
   }
 
   #early(missing: number): MalformedError {
     return new MalformedError(this.#what, `it ends where ${missing} more bytes were expected`)
-  }
-
-  #takeUpTo(most: number): Uint8Array {
-    const end = Math.min(this.#offset + most, this.#piece.length)
-    const taken = this.#piece.subarray(this.#offset, end)
-    this.#offset = end
-    this.#position += taken.length
-    return taken
-  }
-
-  async #fill(): Promise<boolean> {
-    while (this.#offset === this.#piece.length) {
-      if (this.#ended) return false
-      const next = await this.#source.next()
-      if (next.done === true) {
-        this.#ended = true
-        return false
-      }
-      this.#piece = next.value
-      this.#offset = 0
-    }
-    return true
   }
 }
 

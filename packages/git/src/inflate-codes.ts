@@ -44,11 +44,6 @@ function basesOf(first: number, extra: Uint8Array): Uint16Array {
   })
 }
 
-/** Lengths of the fixed codes of literals and lengths; the last two symbols mean nothing. */
-export const FIXED_LITERALS = new Uint8Array(288).fill(8).fill(9, 144, 256).fill(7, 256, 280)
-/** Lengths of the fixed codes of distances; here too the last two mean nothing. */
-export const FIXED_DISTANCES = new Uint8Array(32).fill(5)
-
 /** A code is read from its first bit on, so that its bits come in reverse. */
 function reverse(value: number, bits: number): number {
   let reversed = 0

@@ -17,8 +17,6 @@ import {
   CODE_ORDER,
   DISTANCE_BASE,
   DISTANCE_EXTRA,
-  FIXED_DISTANCES,
-  FIXED_LITERALS,
   findLong,
   LENGTH_BASE,
   LENGTH_EXTRA,
@@ -60,14 +58,10 @@ export function inflateZlib(
   checkHeader(bytes[start] as number, bytes[start + 1] as number)
   if (size > length * MAX_RATIO) return undefined
   const body = new Uint8Array(size)
-  const input = new BitInput(bytes, start + 2, start + length)
-  const problem = inflateBlocks(input, body)
-  input.alignToByte()
-  if (input.position > input.end) return undefined
-  if (problem !== undefined) throw new MalformedError('a zlib stream', problem)
-  if (input.position + 4 > input.end) return undefined
-  checkAdler(bytes, input.position, body)
-  return { body, used: input.position + 4 - start }
+  const at = new Inflater(bytes, [start + 2, start + length], body).run()
+  if (at === undefined || at + 4 > start + length) return undefined
+  checkAdler(bytes, at, body)
+  return { body, used: at + 4 - start }
 }
 
 /** Adler-32 of the bytes, as an unsigned number. */
@@ -89,62 +83,18 @@ export function adler32(bytes: Uint8Array): number {
 
 function checkHeader(method: number, flags: number): void {
   const isZlib = (method & 15) === 8 && method >> 4 <= 7 && ((method << 8) | flags) % 31 === 0
-  if (!isZlib) throw new MalformedError('a zlib stream', 'it does not begin with a zlib header')
-  if ((flags & 32) !== 0) throw new MalformedError('a zlib stream', 'it wants a preset dictionary')
+  if (!isZlib) fail('it does not begin with a zlib header')
+  if ((flags & 32) !== 0) fail('it wants a preset dictionary')
 }
 
 function checkAdler(bytes: Uint8Array, at: number, body: Uint8Array): void {
   const written = new DataView(bytes.buffer, bytes.byteOffset + at, 4).getUint32(0)
   const found = adler32(body)
-  if (written === found) return
-  throw new MalformedError('a zlib stream', `its Adler-32 is ${found}, expected ${written}`)
+  if (written !== found) fail(`its Adler-32 is ${found}, expected ${written}`)
 }
 
-/**
- * Bits, lowest first. Behind `end` it gives zeros and goes on counting, so that whether the input was long enough is
- * asked once, at the end, and not for every bit.
- */
-class BitInput {
-  readonly bytes: Uint8Array
-  readonly end: number
-  /** Of the next byte to be taken in. */
-  position: number
-  /** Bits taken in and not used up. */
-  hold = 0
-  count = 0
-  /** Bytes written to the output. */
-  written = 0
-
-  constructor(bytes: Uint8Array, position: number, end: number) {
-    this.bytes = bytes
-    this.position = position
-    this.end = end
-  }
-
-  /** Takes in bytes until so many bits can be looked at. */
-  need(bits: number): void {
-    while (this.count < bits) {
-      const byte = this.position < this.end ? (this.bytes[this.position] as number) : 0
-      this.hold |= byte << this.count
-      this.position++
-      this.count += 8
-    }
-  }
-
-  take(bits: number): number {
-    this.need(bits)
-    const value = this.hold & ((1 << bits) - 1)
-    this.hold >>>= bits
-    this.count -= bits
-    return value
-  }
-
-  /** Drops the rest of a byte that was begun and gives back whole ones. */
-  alignToByte(): void {
-    this.position -= this.count >> 3
-    this.hold = 0
-    this.count = 0
-  }
+function fail(problem: string): never {
+  throw new MalformedError('a zlib stream', problem)
 }
 
 // One set of tables serves every stream: nothing is awaited between filling and using them.
@@ -155,178 +105,232 @@ const fixedLiterals = makeCodes()
 const fixedDistances = makeCodes()
 let fixedAreBuilt = false
 
-/** Reads block after block; what was wrong, or `undefined` when the stream came to its end with `out` full. */
-function inflateBlocks(input: BitInput, out: Uint8Array): string | undefined {
-  let isLast = false
-  while (!isLast) {
-    isLast = input.take(1) === 1
-    const problem = inflateBlock(input, out)
-    if (problem !== undefined) return problem
-    if (input.position - (input.count >> 3) > input.end) return 'it is cut short'
-  }
-  if (input.written < out.length) return `it holds ${input.written} bytes, expected ${out.length}`
-  return undefined
-}
-
-function inflateBlock(input: BitInput, out: Uint8Array): string | undefined {
-  const kind = input.take(2)
-  if (kind === 0) return copyStored(input, out)
-  if (kind === 3) return 'it has a block of an unknown kind'
-  if (kind === 1) {
-    buildFixed()
-    return inflateCodes(input, out, [fixedLiterals, fixedDistances])
-  }
-  const problem = readDynamic(input)
-  return problem ?? inflateCodes(input, out, [dynamicLiterals, dynamicDistances])
-}
-
-function copyStored(input: BitInput, out: Uint8Array): string | undefined {
-  input.alignToByte()
-  const length = input.take(16)
-  if ((length ^ 0xffff) !== input.take(16))
-    return 'the length of a stored block and its complement differ'
-  input.alignToByte()
-  const from = input.position
-  input.position += length
-  if (input.position > input.end) return 'it is cut short'
-  if (input.written + length > out.length) return `it holds more than ${out.length} bytes`
-  out.set(input.bytes.subarray(from, from + length), input.written)
-  input.written += length
-  return undefined
-}
-
-function buildFixed(): void {
-  if (fixedAreBuilt) return
-  // With those that mean nothing, so that the sets are complete; they are refused when they are met.
-  lengths.set(FIXED_LITERALS)
-  build(fixedLiterals, 0, 288)
-  lengths.set(FIXED_DISTANCES)
-  build(fixedDistances, 0, 32)
-  fixedAreBuilt = true
-}
-
-function readDynamic(input: BitInput): string | undefined {
-  const literals = input.take(5) + 257
-  const distances = input.take(5) + 1
-  const count = input.take(4) + 4
-  if (literals > 286 || distances > 30) return 'it has too many codes'
-  lengths.fill(0, 0, 19)
-  for (let i = 0; i < count; i++) lengths[CODE_ORDER[i] as number] = input.take(3)
-  if (!build(codeLengths, 0, 19) || codeLengths.counts[0] === 19)
-    return 'its code lengths are not a code'
-  const problem = readLengths(input, literals + distances)
-  if (problem !== undefined) return problem
-  if (lengths[256] === 0) return 'a block has no code for its end'
-  if (!build(dynamicLiterals, 0, literals)) return 'its literals and lengths are not a code'
-  if (!build(dynamicDistances, literals, distances)) return 'its distances are not a code'
-  return undefined
-}
-
-function readLengths(input: BitInput, total: number): string | undefined {
-  for (let i = 0; i < total;) {
-    const symbol = readSymbol(input, codeLengths)
-    if (symbol < 0) return 'it has a code that means nothing'
-    if (symbol < 16) {
-      lengths[i++] = symbol
-      continue
-    }
-    if (symbol === 16 && i === 0) return 'it repeats a length before there is one'
-    const value = symbol === 16 ? (lengths[i - 1] as number) : 0
-    const repeat =
-      symbol === 16 ? 3 + input.take(2) : symbol === 17 ? 3 + input.take(3) : 11 + input.take(7)
-    if (i + repeat > total) return 'it repeats a length too often'
-    lengths.fill(value, i, i + repeat)
-    i += repeat
-  }
-  return undefined
-}
-
-/** The next symbol of a code that has no more than seven bits; -1 when the bits mean nothing. */
-function readSymbol(input: BitInput, { root }: Codes): number {
-  input.need(7)
-  const code = root[input.hold & ROOT_MASK] as number
-  input.take(code & 15)
-  return code === 0 ? -1 : code >> 4
-}
-
 /**
- * The body of a block of codes. The hot loop: the state is in local variables, and 25 bits or more are taken in before a
- * length code (15 and 5 bits), before a distance code (15) and before its extra bits (13).
+ * Reads one stream, its bits lowest first. Behind the end it reads zeros and goes on counting, so that whether the input
+ * was long enough is asked once, at the end, and not for every bit.
  */
-// The hot loop: parts of it in functions of their own would hand all of its state back and forth.
-// oxlint-disable-next-line max-lines-per-function
-function inflateCodes(
-  input: BitInput,
-  out: Uint8Array,
-  [literals, distances]: readonly [Codes, Codes],
-): string | undefined {
-  const { bytes, end } = input
-  const size = out.length
-  let { position, hold, count, written } = input
-  let problem: string | undefined
-  for (;;) {
-    while (count <= 24) {
-      if (position < end) hold |= (bytes[position] as number) << count
-      position++
-      count += 8
+class Inflater {
+  readonly #bytes: Uint8Array
+  readonly #end: number
+  readonly #out: Uint8Array
+  /** Of the next byte to be taken in. */
+  #position: number
+  /** Bits taken in and not used up. */
+  #hold = 0
+  #count = 0
+  /** Bytes written to the output. */
+  #written = 0
+
+  constructor(bytes: Uint8Array, [start, end]: readonly [number, number], out: Uint8Array) {
+    this.#bytes = bytes
+    this.#end = end
+    this.#position = start
+    this.#out = out
+  }
+
+  /**
+   * Reads block after block, and tells where the last one ends; `undefined` when the input ends before that.
+   *
+   * @throws MalformedError when the blocks are corrupt or do not fill the output
+   */
+  run(): number | undefined {
+    let failure: unknown
+    try {
+      for (let isLast = false; !isLast && this.#position - (this.#count >> 3) <= this.#end;) {
+        isLast = this.#take(1) === 1
+        this.#block()
+      }
+      if (this.#written < this.#out.length)
+        fail(`it holds ${this.#written} bytes, expected ${this.#out.length}`)
+    } catch (error) {
+      failure = error
     }
-    const code = (literals.root[hold & ROOT_MASK] as number) || findLong(literals, hold)
-    hold >>>= code & 15
-    count -= code & 15
-    let symbol = code >>> 4
-    if (symbol < 256 && code !== 0) {
-      if (written === size) {
-        problem = `it holds more than ${size} bytes`
+    this.#alignToByte()
+    // What is wrong behind the end is wrong with the zeros there.
+    if (this.#position > this.#end) return undefined
+    if (failure !== undefined) throw failure
+    return this.#position
+  }
+
+  #block(): void {
+    const kind = this.#take(2)
+    if (kind === 0) this.#stored()
+    else if (kind === 1) this.#fixed()
+    else if (kind === 2) this.#dynamic()
+    else fail('it has a block of an unknown kind')
+  }
+
+  #stored(): void {
+    this.#alignToByte()
+    const length = this.#take(16)
+    if ((length ^ 0xffff) !== this.#take(16))
+      fail('the length of a stored block and its complement differ')
+    this.#alignToByte()
+    const from = this.#position
+    this.#position += length
+    const bytes = this.#bytes.subarray(from, Math.min(this.#position, this.#end))
+    if (this.#written + length > this.#out.length) fail(this.#tooMuch())
+    this.#out.set(bytes, this.#written)
+    this.#written += length
+  }
+
+  #fixed(): void {
+    if (!fixedAreBuilt) {
+      // With those that mean nothing, so that the sets are complete; they are refused when they are met.
+      lengths.fill(8).fill(9, 144, 256).fill(7, 256, 280)
+      build(fixedLiterals, 0, 288)
+      lengths.fill(5)
+      build(fixedDistances, 0, 32)
+      fixedAreBuilt = true
+    }
+    this.#codes(fixedLiterals, fixedDistances)
+  }
+
+  #dynamic(): void {
+    const literals = this.#take(5) + 257
+    const distances = this.#take(5) + 1
+    const count = this.#take(4) + 4
+    if (literals > 286 || distances > 30) fail('it has too many codes')
+    lengths.fill(0, 0, 19)
+    for (let i = 0; i < count; i++) lengths[CODE_ORDER[i] as number] = this.#take(3)
+    if (!build(codeLengths, 0, 19) || codeLengths.counts[0] === 19)
+      fail('its code lengths are not a code')
+    this.#lengths(literals + distances)
+    if (lengths[256] === 0) fail('a block has no code for its end')
+    if (!build(dynamicLiterals, 0, literals)) fail('its literals and lengths are not a code')
+    if (!build(dynamicDistances, literals, distances)) fail('its distances are not a code')
+    this.#codes(dynamicLiterals, dynamicDistances)
+  }
+
+  /** Reads so many code lengths, which are compressed themselves; no code for them has more than seven bits. */
+  #lengths(total: number): void {
+    for (let i = 0; i < total;) {
+      this.#need(7)
+      const code = codeLengths.root[this.#hold & ROOT_MASK] as number
+      this.#take(code & 15)
+      const symbol = code >> 4
+      if (code === 0) fail(MEANINGLESS)
+      if (symbol < 16) {
+        lengths[i++] = symbol
+        continue
+      }
+      if (symbol === 16 && i === 0) fail('it repeats a length before there is one')
+      const value = symbol === 16 ? (lengths[i - 1] as number) : 0
+      const repeat =
+        symbol === 16 ? 3 + this.#take(2) : symbol === 17 ? 3 + this.#take(3) : 11 + this.#take(7)
+      if (i + repeat > total) fail('it repeats a length too often')
+      lengths.fill(value, i, i + repeat)
+      i += repeat
+    }
+  }
+
+  /** Takes in bytes until so many bits can be looked at. */
+  #need(bits: number): void {
+    while (this.#count < bits) {
+      const byte = this.#position < this.#end ? (this.#bytes[this.#position] as number) : 0
+      this.#hold |= byte << this.#count
+      this.#position++
+      this.#count += 8
+    }
+  }
+
+  #take(bits: number): number {
+    this.#need(bits)
+    const value = this.#hold & ((1 << bits) - 1)
+    this.#hold >>>= bits
+    this.#count -= bits
+    return value
+  }
+
+  /** Drops the rest of a byte that was begun and gives back whole ones. */
+  #alignToByte(): void {
+    this.#position -= this.#count >> 3
+    this.#hold = 0
+    this.#count = 0
+  }
+
+  #tooMuch(): string {
+    return `it holds more than ${this.#out.length} bytes`
+  }
+
+  /**
+   * The body of a block of codes. The hot loop: the state is in local variables, and 25 bits or more are taken in before
+   * a length code (15 and 5 bits), before a distance code (15) and before its extra bits (13).
+   */
+  // The hot loop: parts of it in functions of their own would hand all of its state back and forth.
+  // oxlint-disable-next-line max-lines-per-function
+  #codes(literals: Codes, distances: Codes): void {
+    const bytes = this.#bytes
+    const end = this.#end
+    const out = this.#out
+    const size = out.length
+    let position = this.#position
+    let hold = this.#hold
+    let count = this.#count
+    let written = this.#written
+    let problem: string | undefined
+    for (;;) {
+      while (count <= 24) {
+        if (position < end) hold |= (bytes[position] as number) << count
+        position++
+        count += 8
+      }
+      const code = (literals.root[hold & ROOT_MASK] as number) || findLong(literals, hold)
+      hold >>>= code & 15
+      count -= code & 15
+      let symbol = code >>> 4
+      if (symbol < 256 && code !== 0) {
+        if (written === size) {
+          problem = this.#tooMuch()
+          break
+        }
+        out[written++] = symbol
+        continue
+      }
+      if (symbol === 256) break
+      symbol -= 257
+      if (code === 0 || symbol > 28) {
+        problem = MEANINGLESS
         break
       }
-      out[written++] = symbol
-      continue
+      const lengthBits = LENGTH_EXTRA[symbol] as number
+      const length = (LENGTH_BASE[symbol] as number) + (hold & ((1 << lengthBits) - 1))
+      hold >>>= lengthBits
+      count -= lengthBits
+      while (count <= 24) {
+        if (position < end) hold |= (bytes[position] as number) << count
+        position++
+        count += 8
+      }
+      const distanceCode = (distances.root[hold & ROOT_MASK] as number) || findLong(distances, hold)
+      hold >>>= distanceCode & 15
+      count -= distanceCode & 15
+      symbol = distanceCode >>> 4
+      if (distanceCode === 0 || symbol > 29) {
+        problem = MEANINGLESS
+        break
+      }
+      while (count <= 24) {
+        if (position < end) hold |= (bytes[position] as number) << count
+        position++
+        count += 8
+      }
+      const distanceBits = DISTANCE_EXTRA[symbol] as number
+      const distance = (DISTANCE_BASE[symbol] as number) + (hold & ((1 << distanceBits) - 1))
+      hold >>>= distanceBits
+      count -= distanceBits
+      if (distance > written) problem = 'it refers to bytes before its begin'
+      else if (written + length > size) problem = this.#tooMuch()
+      if (problem !== undefined) break
+      for (const stop = written + length; written < stop; written++)
+        out[written] = out[written - distance] as number
     }
-    if (symbol === 256) break
-    symbol -= 257
-    if (code === 0 || symbol > 28) {
-      problem = 'it has a code that means nothing'
-      break
-    }
-    const lengthBits = LENGTH_EXTRA[symbol] as number
-    const length = (LENGTH_BASE[symbol] as number) + (hold & ((1 << lengthBits) - 1))
-    hold >>>= lengthBits
-    count -= lengthBits
-    while (count <= 24) {
-      if (position < end) hold |= (bytes[position] as number) << count
-      position++
-      count += 8
-    }
-    const distanceCode = (distances.root[hold & ROOT_MASK] as number) || findLong(distances, hold)
-    hold >>>= distanceCode & 15
-    count -= distanceCode & 15
-    symbol = distanceCode >>> 4
-    if (distanceCode === 0 || symbol > 29) {
-      problem = 'it has a code that means nothing'
-      break
-    }
-    while (count <= 24) {
-      if (position < end) hold |= (bytes[position] as number) << count
-      position++
-      count += 8
-    }
-    const distanceBits = DISTANCE_EXTRA[symbol] as number
-    const distance = (DISTANCE_BASE[symbol] as number) + (hold & ((1 << distanceBits) - 1))
-    hold >>>= distanceBits
-    count -= distanceBits
-    if (distance > written || written + length > size) {
-      problem =
-        distance > written
-          ? 'it refers to bytes before its begin'
-          : `it holds more than ${size} bytes`
-      break
-    }
-    for (const stop = written + length; written < stop; written++)
-      out[written] = out[written - distance] as number
+    this.#position = position
+    this.#hold = hold
+    this.#count = count
+    this.#written = written
+    if (problem !== undefined) fail(problem)
   }
-  input.position = position
-  input.hold = hold
-  input.count = count
-  input.written = written
-  return problem
 }
+
+const MEANINGLESS = 'it has a code that means nothing'
