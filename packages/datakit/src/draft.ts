@@ -7,13 +7,13 @@
  *
  * @module
  */
-import { concat } from '@datakit/git/bytes'
 import { encodeCommit, type Commit } from '@datakit/git/commit'
 import { makeIdentity } from '@datakit/git/identity'
-import { nameObject, objectHeader, type GitObject, type ObjectType } from '@datakit/git/object'
+import type { GitObject, ObjectType } from '@datakit/git/object'
 import { encodeOid, readOid, type Oid } from '@datakit/git/oid'
 import { encodePack, type PackObject } from '@datakit/git/pack/write-pack'
 import type { Links } from '@datakit/git/pack/links'
+import { objectNameBytes } from '@datakit/git/pack/object-name'
 import type { PackId, StagedPack } from '@datakit/git/place'
 import { editTree, entriesOf, findEntry, isGitlinkMode } from '@datakit/git/tree'
 import type { Side } from './conflict.ts'
@@ -21,8 +21,6 @@ import type { LinkSource } from './history.ts'
 import { readTreeBody, type StatSource } from './object-source.ts'
 import type { Person, Store } from './store.ts'
 
-/** Bodies above this are named off the thread where the runtime can; below, the way there costs more. */
-const LARGE_BODY = 16 * 1024
 /** Trees above this are stored as deltas against the version before them. */
 export const LARGE_TREE = 4 * 1024
 /** Deltas on deltas end at this many; the next version is stored whole. */
@@ -169,16 +167,9 @@ export class Draft implements StatSource, LinkSource {
   }
 
   async #write(object: GitObject, extra: Pick<PackObject, 'links' | 'delta'> = {}): Promise<Oid> {
-    const oid = await this.#name(object)
+    const oid = readOid(await objectNameBytes(this.#store.runtime, object))
     if (!this.#objects.has(oid)) this.#objects.set(oid, { oid, ...object, ...extra })
     return oid
-  }
-
-  async #name(object: GitObject): Promise<Oid> {
-    const { runtime } = this.#store
-    if (object.body.length < LARGE_BODY) return nameObject(runtime, object)
-    const whole = concat([objectHeader(object.type, object.body.length), object.body])
-    return readOid(await runtime.digest(whole))
   }
 
   async #generation(commit: Oid): Promise<number> {

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { concat, equal } from '@datakit/git/bytes'
+import { concat, equal, readU32 } from '@datakit/git/bytes'
 import { MalformedError, MissingError } from '@datakit/git/error'
 import type { GitObject } from '@datakit/git/object'
 import { Objects } from '@datakit/git/objects'
@@ -15,6 +15,7 @@ import { EMPTY_TREE, type Oid } from '@datakit/git/oid'
 import { openReceivedIndex, type ReceivedIndex } from '@datakit/git/pack/index-table'
 import { readLinks, unpackLinks } from '@datakit/git/pack/links'
 import type { PackIndex } from '@datakit/git/pack/pack-index'
+import { encodePackHeader } from '@datakit/git/pack/write-pack'
 import type { PackId, PackWriter, Place, StagedPack } from '@datakit/git/place'
 import { entriesOf, isTreeMode } from '@datakit/git/tree'
 import type { Answer } from './sync-exchange.ts'
@@ -128,10 +129,9 @@ async function collect(
 /** How many objects the pack says that it has. */
 async function readCount(read: ReadSpan): Promise<number> {
   const header = await read(0, 12)
-  const view = new DataView(header.buffer, header.byteOffset, 12)
-  if (view.getUint32(0) !== 0x5041434b || view.getUint32(4) !== 2)
-    throw misfit('the pack is none of version 2')
-  return view.getUint32(8)
+  const count = readU32(header.subarray(8))
+  if (!equal(header, encodePackHeader(count))) throw misfit('the pack is none of version 2')
+  return count
 }
 
 /** Makes sure that all objects are inside of the pack. */

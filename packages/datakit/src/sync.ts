@@ -10,9 +10,10 @@
  *
  * @module
  */
+import { randomId } from '@datakit/git/bytes'
 import { MalformedError } from '@datakit/git/error'
 import type { Head, RefUpdate, State } from '@datakit/git/place'
-import type { SectionLength, SyncRequest, SyncResponse } from '@datakit/git/protocol/sync'
+import type { SyncRequest, SyncResponse } from '@datakit/git/protocol/sync'
 import { SyncError } from './error.ts'
 import { receivePack, type ReceivedPack } from './incoming-pack.ts'
 import { packOutgoing } from './outgoing-pack.ts'
@@ -36,7 +37,7 @@ import {
   type Refs,
   type Taking,
 } from './sync-refs.ts'
-import { newUpdateId, publish } from './update.ts'
+import { publish } from './update.ts'
 
 export type { BranchOutcome, SyncOutcome } from './sync-outcome.ts'
 
@@ -231,10 +232,10 @@ export class Remote {
   async #round(run: SyncRun, plan: Plan): Promise<boolean> {
     const { known } = plan
     const pack = await this.#pack(plan)
-    const size = pack.reduce((sum, part) => sum + part.length, 0)
+    const size = pack.length
     const isFirst = plan.wishes.length > 0 && !run.isRelated
     const request: SyncRequest = {
-      id: newUpdateId(),
+      id: randomId(),
       repository: this.#isAccepting(run)
         ? undefined
         : (known.repository ?? (isFirst ? '' : undefined)),
@@ -270,23 +271,22 @@ export class Remote {
   }
 
   /** The objects that the wishes reach and the server does not have. */
-  async #pack({ wishes, known }: Plan): Promise<Uint8Array[]> {
+  async #pack({ wishes, known }: Plan): Promise<Uint8Array> {
     const wants = wishes.map(({ update }) => update.to).filter((oid) => oid !== undefined)
-    if (wants.length === 0) return []
+    if (wants.length === 0) return new Uint8Array(0)
     const { signal } = this.#options
     const haves = this.#isWhole ? [] : [...known.tracked.values()]
-    const pack = await packOutgoing(this.#repository.store, { wants, haves, signal })
-    return pack.length === 0 ? [] : [pack]
+    return packOutgoing(this.#repository.store, { wants, haves, signal })
   }
 
   async #exchange(
     run: SyncRun,
     plan: Plan,
-    { request, pack }: { readonly request: SyncRequest; readonly pack: readonly Uint8Array[] },
+    { request, pack }: { readonly request: SyncRequest; readonly pack: Uint8Array },
   ): Promise<void> {
-    const answer = await exchange(this.#options, request, pack)
+    const answer = await exchange(this.#options, request, [pack])
     const { header } = answer
-    this.#tell('sending', request.pack, request.pack)
+    this.#tell('sending', pack.length, pack.length)
     const isOther = header.repository !== request.repository
     if (request.repository && isOther)
       throw new SyncError(
@@ -367,14 +367,8 @@ export class Remote {
     return { who: this.#repository.store.who(), why }
   }
 
-  #tell(
-    phase: SyncProgress['phase'],
-    bytes: SectionLength,
-    total: SectionLength | undefined,
-  ): void {
-    const number = (length: SectionLength | undefined): number | undefined =>
-      length === 'chunked' ? undefined : length
-    this.#options.onProgress?.({ phase, bytes: number(bytes) ?? 0, total: number(total) })
+  #tell(phase: SyncProgress['phase'], bytes: number, total: number | undefined): void {
+    this.#options.onProgress?.({ phase, bytes, total })
   }
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { TreeCursor, isTreeMode } from '@datakit/git/tree'
+import { compareKeys, TreeCursor } from '@datakit/git/tree'
 import type { Side } from './conflict.ts'
 
 /** One name that is not the same in both trees. */
@@ -11,8 +11,6 @@ export interface Difference {
   readonly before: Side | undefined
   readonly after: Side | undefined
 }
-
-const SLASH = 0x2f
 
 /**
  * The names that differ between two bodies, in Git's order of whichever entry comes first. A name that is a file here
@@ -48,22 +46,4 @@ function isSameValue(a: TreeCursor, b: TreeCursor): boolean {
   if (a.mode !== b.mode) return false
   for (let i = 0; i < 20; i++) if (a.body[a.oidStart + i] !== b.body[b.oidStart + i]) return false
   return true
-}
-
-/** Git's order of two entries. */
-function compareKeys(a: TreeCursor, b: TreeCursor): number {
-  const [lengthA, lengthB] = [a.oidStart - 1 - a.nameStart, b.oidStart - 1 - b.nameStart]
-  const shared = Math.min(lengthA, lengthB)
-  for (let i = 0; i < shared; i++) {
-    const difference = (a.body[a.nameStart + i] ?? 0) - (b.body[b.nameStart + i] ?? 0)
-    if (difference !== 0) return difference
-  }
-  return byteAfter(a, shared) - byteAfter(b, shared)
-}
-
-/** The byte of the key at `i`: of the name, the slash behind a directory's, 0 behind its end. */
-function byteAfter(cursor: TreeCursor, i: number): number {
-  const length = cursor.oidStart - 1 - cursor.nameStart
-  if (i < length) return cursor.body[cursor.nameStart + i] ?? 0
-  return isTreeMode(cursor.mode) ? SLASH : 0
 }

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { toHex } from '@datakit/git/bytes'
+import { randomId } from '@datakit/git/bytes'
 import { UnavailableError } from '@datakit/git/error'
 import type { Place, UpdateOutcome, UpdateRequest } from '@datakit/git/place'
 
@@ -17,11 +17,6 @@ const MAX_WAIT = 5_000
 
 /** An answer that means something. */
 export type SettledOutcome = Extract<UpdateOutcome, { state: 'done' | 'lost' }>
-
-/** A fresh id for an update: 16 random bytes in hexadecimal. */
-export function newUpdateId(): string {
-  return toHex(crypto.getRandomValues(new Uint8Array(16)))
-}
 
 /**
  * Makes the update, or says what was not as it expected.
@@ -34,7 +29,7 @@ export async function publish(
   request: Omit<UpdateRequest, 'id'> & { readonly id?: string },
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<SettledOutcome> {
-  const withId = { ...request, id: request.id ?? newUpdateId() }
+  const withId = { ...request, id: request.id ?? randomId() }
   let isInDoubt = false
   let cause: unknown
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {

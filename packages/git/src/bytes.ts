@@ -37,6 +37,16 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length
 }
 
+/** The number as four bytes, the highest first. */
+export function u32(value: number): Uint8Array<ArrayBuffer> {
+  return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value)
+}
+
+/** The number of four bytes, the highest first. */
+export function readU32(bytes: Uint8Array): number {
+  return bytes.reduce((value, byte) => value * 256 + byte, 0)
+}
+
 /** UTF-8 of a text without lone surrogates; see {@link encodeName} for names that may not be UTF-8. */
 export function utf8(text: string): Uint8Array<ArrayBuffer> {
   // `TextEncoder` makes the array itself, on an `ArrayBuffer` in every runtime; the DOM types say so, those of Workers do not.
@@ -113,4 +123,9 @@ export function fromHex(hex: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(hex.length / 2)
   for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16)
   return bytes
+}
+
+/** A name that nobody else takes, of an update, a pack, a repository: 16 random bytes in hexadecimal. */
+export function randomId(): string {
+  return toHex(crypto.getRandomValues(new Uint8Array(16)))
 }

@@ -13,7 +13,7 @@
  */
 import { compareBytes, concat, decodeName, encodeName, utf8 } from './bytes.ts'
 import { MalformedError } from './error.ts'
-import { encodeOid, OID_BYTES, readOid, type Oid } from './oid.ts'
+import { EMPTY_TREE, encodeOid, OID_BYTES, readOid, type Oid } from './oid.ts'
 
 /** Mode of an entry, a number as in `0o100644`. Old histories hold modes that Git does not write today, as 100664. */
 export type Mode = number
@@ -163,7 +163,7 @@ export function encodeTree(entries: readonly TreeEntry[]): Uint8Array<ArrayBuffe
   if (names.size < entries.length) throw new RangeError('Cannot encode a tree: a name comes twice')
   const rows = entries.map((entry) => ({ entry, key: sortKey(entry.name, entry.mode) }))
   rows.sort((a, b) => compareBytes(a.key, b.key))
-  return concat(rows.map(({ entry }) => encodeEntry(entry)))
+  return concat(rows.map(({ entry }) => encodeChecked(entry)))
 }
 
 /** Git's order of entries: negative, zero or positive. */
@@ -213,9 +213,10 @@ export function editTree(
   return { body: edited, delta: encodePieces(body.length, edited.length, pieces) }
 }
 
-/** Something that an edit does where the order reaches `key`: it takes out the entry of that key or puts one in. */
+/** Something that an edit does where the order reaches an entry: it takes out the one of that key or puts one in. */
 interface Stop {
-  readonly key: Uint8Array
+  /** At an entry that stands there. */
+  readonly at: TreeCursor
   /** The entry to put in; `undefined` for taking out. */
   readonly insert: Uint8Array | undefined
 }
@@ -227,13 +228,20 @@ function makeStops(edits: ReadonlyMap<string, EntryValue | undefined>): Stop[] {
   const stops: Stop[] = []
   for (const [name, value] of edits) {
     // A file and a directory of one name stand at different places, and either may be the one that is there.
-    stops.push({ key: sortKey(name, MODES.file), insert: undefined })
-    stops.push({ key: sortKey(name, MODES.tree), insert: undefined })
+    for (const mode of [MODES.file, MODES.tree])
+      stops.push({ at: cursorAt(encodeEntry({ name, mode, oid: EMPTY_TREE })), insert: undefined })
     if (value === undefined) continue
-    stops.push({ key: sortKey(name, value.mode), insert: encodeEntry({ name, ...value }) })
+    const insert = encodeChecked({ name, ...value })
+    stops.push({ at: cursorAt(insert), insert })
   }
   // Sorting is stable: what is taken out comes before what is put in at the same key.
-  return stops.sort((a, b) => compareBytes(a.key, b.key))
+  return stops.sort((a, b) => compareKeys(a.at, b.at))
+}
+
+function cursorAt(entry: Uint8Array): TreeCursor {
+  const cursor = new TreeCursor(entry)
+  cursor.next()
+  return cursor
 }
 
 function cutPieces(body: Uint8Array, stops: readonly Stop[]): Piece[] {
@@ -247,7 +255,7 @@ function cutPieces(body: Uint8Array, stops: readonly Stop[]): Piece[] {
   const cursor = new TreeCursor(body)
   while (next < stops.length && cursor.next()) {
     for (let stop = stops[next]; stop !== undefined; stop = stops[++next]) {
-      const order = compareKey(stop.key, cursor)
+      const order = compareKeys(stop.at, cursor)
       if (order > 0) break
       if (stop.insert !== undefined) {
         keepUntil(order < 0 ? cursor.start : cursor.end)
@@ -263,29 +271,36 @@ function cutPieces(body: Uint8Array, stops: readonly Stop[]): Piece[] {
   return pieces
 }
 
-/** How `key` compares with the entry that the cursor is at. */
-function compareKey(key: Uint8Array, cursor: TreeCursor): number {
-  const { body, nameStart } = cursor
-  const nameLength = cursor.oidStart - 1 - nameStart
-  const shared = Math.min(key.length, nameLength)
+/** Git's order of the entries that two cursors are at: negative, zero or positive. */
+export function compareKeys(a: TreeCursor, b: TreeCursor): number {
+  const [lengthA, lengthB] = [a.oidStart - 1 - a.nameStart, b.oidStart - 1 - b.nameStart]
+  const shared = Math.min(lengthA, lengthB)
   for (let i = 0; i < shared; i++) {
-    const difference = (key[i] ?? 0) - (body[nameStart + i] ?? 0)
+    const difference = (a.body[a.nameStart + i] ?? 0) - (b.body[b.nameStart + i] ?? 0)
     if (difference !== 0) return difference
   }
-  const isTree = isTreeMode(cursor.mode)
-  if (isTree && key.length > nameLength)
-    return (key[nameLength] ?? 0) - SLASH || key.length - nameLength - 1
-  return key.length - nameLength - (isTree ? 1 : 0)
+  return byteAfter(a, shared) - byteAfter(b, shared)
+}
+
+/** The byte of the key at `i`: of the name, the slash behind a directory's, 0 behind its end. */
+function byteAfter(cursor: TreeCursor, i: number): number {
+  const at = cursor.nameStart + i
+  if (at < cursor.oidStart - 1) return cursor.body[at] ?? 0
+  return isTreeMode(cursor.mode) ? SLASH : 0
 }
 
 function sortKey(name: string, mode: Mode): Uint8Array {
   return isTreeMode(mode) ? encodeName(`${name}/`) : encodeName(name)
 }
 
-function encodeEntry({ mode, name, oid }: TreeEntry): Uint8Array {
-  if (name === '' || name.includes('/') || name.includes('\0')) {
+function encodeChecked(entry: TreeEntry): Uint8Array {
+  const { name } = entry
+  if (name === '' || name.includes('/') || name.includes('\0'))
     throw new RangeError(`Cannot encode a tree: "${name}" cannot be a name`)
-  }
+  return encodeEntry(entry)
+}
+
+function encodeEntry({ mode, name, oid }: TreeEntry): Uint8Array {
   return concat([utf8(`${mode.toString(8)} `), encodeName(name), Uint8Array.of(0), encodeOid(oid)])
 }
 

@@ -23,6 +23,8 @@ import type {
   Version,
 } from '@datakit/git/place'
 
+export { randomId } from '@datakit/git/bytes'
+
 /** Receipts that are kept however old they are: the newest so many. */
 export const KEPT_RECEIPTS = 256
 
@@ -45,11 +47,6 @@ export interface RefNames {
   has(name: string): boolean
   /** Every name that begins with `prefix`, in any order; no more than needed are taken. */
   under(prefix: string): Iterable<string>
-}
-
-/** A random name in hexadecimal, 16 bytes: of an update, a pack, a repository. */
-export function randomId(): string {
-  return toHex(crypto.getRandomValues(new Uint8Array(16)))
 }
 
 /**

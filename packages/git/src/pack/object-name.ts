@@ -7,7 +7,7 @@ import { objectHeader, type GitObject } from '../object.ts'
 import type { Runtime } from '../runtime.ts'
 
 /** Bodies above this are named by `Runtime.digest`. */
-const LARGE_BODY = 256 * 1024
+const LARGE_BODY = 64 * 1024
 
 /** The 20 bytes of the name; a promise for large bodies alone, since waiting costs more than naming a small one. */
 export function objectNameBytes(

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { concat, utf8 } from '../bytes.ts'
+import { concat, u32, utf8 } from '../bytes.ts'
 import type { ObjectType } from '../object.ts'
 import { encodeOid, type Oid } from '../oid.ts'
 import type { Runtime } from '../runtime.ts'
@@ -33,12 +33,7 @@ export interface EncodedPack {
 
 /** The first twelve bytes of a pack of `count` objects. */
 export function encodePackHeader(count: number): Uint8Array<ArrayBuffer> {
-  const header = new Uint8Array(12)
-  header.set(utf8('PACK'))
-  const view = new DataView(header.buffer)
-  view.setUint32(4, 2)
-  view.setUint32(8, count)
-  return header
+  return concat([utf8('PACK\0\0\0\x02'), u32(count)])
 }
 
 /**

@@ -12,7 +12,7 @@
  * @module
  */
 import type { ByteReader } from '../byte-reader.ts'
-import { concat, text, utf8 } from '../bytes.ts'
+import { concat, readU32, text, u32, utf8 } from '../bytes.ts'
 import { MalformedError } from '../error.ts'
 import { isOid, type Oid } from '../oid.ts'
 import { isRefName } from '../ref-name.ts'
@@ -278,14 +278,6 @@ function optional<T>(
 ): T | undefined {
   const value = fields[name]
   return value === undefined || value === null ? undefined : read(fields, name)
-}
-
-function u32(value: number): Uint8Array<ArrayBuffer> {
-  return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value)
-}
-
-function readU32(bytes: Uint8Array): number {
-  return bytes.reduce((value, byte) => value * 256 + byte, 0)
 }
 
 function malformed(problem: string): MalformedError {
