@@ -12,7 +12,6 @@ import { Snapshot } from './snapshot.ts'
 import type { Store } from './store.ts'
 import { Transaction } from './transaction.ts'
 import { publish } from './update.ts'
-import { watchPlace } from './watch.ts'
 
 /** How a fast-forward ended. */
 export type FastForwardOutcome =
@@ -116,11 +115,12 @@ export class Branch {
     return head !== undefined && this.#move(head, undefined, 'branch: deleted')
   }
 
-  /** The head and each newer one; see {@link watchPlace} for what may be skipped. */
-  watch(
+  /** The head and each newer one; see `watch.ts` for what may be skipped. */
+  async *watch(
     options: { readonly signal?: AbortSignal | undefined } = {},
-  ): AsyncIterable<Snapshot | undefined> {
-    return watchPlace(this.#store.place, () => this.head(), {
+  ): AsyncGenerator<Snapshot | undefined, void, undefined> {
+    const { watchPlace } = await import('./watch.ts')
+    yield* watchPlace(this.#store.place, () => this.head(), {
       isEqual: (a, b) => a?.oid === b?.oid,
       signal: options.signal,
     })

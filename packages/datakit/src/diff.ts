@@ -1,5 +1,5 @@
 /**
- * Diff: the files that differ between two trees. Equal directories are passed over by their oid, so the cost follows the
+ * Diff: the files that differ between two commits. Equal directories are passed over by their oid, so the cost follows the
  * change and not the size of the repository.
  *
  * @module
@@ -7,8 +7,10 @@
 import type { Oid } from '@datakit/git/oid'
 import { compareEntries } from '@datakit/git/tree'
 import type { Side } from './conflict.ts'
+import { History } from './history.ts'
 import { readTreeBody, type ObjectSource } from './object-source.ts'
 import { joinPath } from './path.ts'
+import type { Store } from './store.ts'
 import { compareTrees } from './tree-difference.ts'
 import { isDirectory } from './tree-reader.ts'
 
@@ -20,13 +22,15 @@ export interface Change {
   readonly after: Side | undefined
 }
 
-/** Files, links and submodules that differ, ordered as `git diff-tree -r` orders them. */
-export async function* diffTrees(
-  source: ObjectSource,
+/** Files, links and submodules that differ between two commits, ordered as `git diff-tree -r` orders them. */
+export async function* diffCommits(
+  store: Store,
   before: Oid | undefined,
-  after: Oid | undefined,
+  after: Oid,
 ): AsyncGenerator<Change, void, undefined> {
-  yield* diffDirectories(source, '', [before, after])
+  const history = new History(store)
+  const from = before === undefined ? undefined : (await history.node(before)).tree
+  yield* diffDirectories(store, '', [from, (await history.node(after)).tree])
 }
 
 async function* diffDirectories(

@@ -91,10 +91,8 @@ export class Repository {
 
   /** Files that differ between two commits; `undefined` for nothing, so that a first commit shows all that it adds. */
   async *diff(before: Oid | undefined, after: Oid): AsyncGenerator<Change, void, undefined> {
-    const { diffTrees } = await import('./diff.ts')
-    const history = new History(this.store)
-    const from = before === undefined ? undefined : (await history.node(before)).tree
-    yield* diffTrees(this.store, from, (await history.node(after)).tree)
+    const { diffCommits } = await import('./diff.ts')
+    yield* diffCommits(this.store, before, after)
   }
 
   /** The best common ancestors of two commits, the oldest first. */

@@ -47,7 +47,7 @@ export class PackWindows {
     const first = Math.floor(start / this.#size)
     const last = Math.floor(Math.max(start, end - 1) / this.#size)
     const pieces: Uint8Array[] = []
-    if (last > first) this.#fetchRun({ pack, first, last })
+    if (last > first) this.prefetch([{ pack, start, end }])
     for (let window = first; window <= last; window++) {
       const at = window * this.#size
       const bytes = await this.#window(pack, window)
@@ -59,46 +59,32 @@ export class PackWindows {
 
   /** Starts to fetch the windows of these spans, which are in the order of the pack, with few requests. */
   prefetch(spans: readonly PackSpan[]): void {
-    let run: { pack: PackInfo; first: number; last: number } | undefined
+    let run: { readonly pack: PackInfo; readonly first: number; last: number } | undefined
+    const fetchRun = (): void => {
+      // A failure is met again, and reported, by the read that wants the window.
+      for (const window of run ? this.#fetch(run.pack, run.first, run.last) : [])
+        window.catch(() => undefined)
+    }
     for (const { pack, start, end } of spans) {
       if (end - start > this.#size || end > pack.size) continue
-      const first = Math.floor(start / this.#size)
       const last = Math.floor(Math.max(start, end - 1) / this.#size)
-      const goesOn =
-        run?.pack.id === pack.id &&
-        first <= run.last + 1 &&
-        (last - run.first + 1) * this.#size <= MAX_RUN
-      if (run !== undefined && goesOn) {
-        run.last = Math.max(run.last, last)
-        continue
+      for (let window = Math.floor(start / this.#size); window <= last; window++) {
+        const gap = run?.pack.id === pack.id ? window - run.last : Infinity
+        if (gap === 0) continue
+        if (this.#windows.get(keyOf(pack.id, window)) !== undefined) continue
+        if (run && gap === 1 && (window - run.first + 1) * this.#size <= MAX_RUN) run.last = window
+        else {
+          fetchRun()
+          run = { pack, first: window, last: window }
+        }
       }
-      if (run !== undefined) this.#fetchRun(run)
-      run = { pack, first, last }
     }
-    if (run !== undefined) this.#fetchRun(run)
-  }
-
-  /** Forgets what it holds of packs that `isLive` does not know. */
-  clear(): void {
-    this.#windows.clear()
+    fetchRun()
   }
 
   #window(pack: PackInfo, window: number): Promise<Uint8Array> {
     const known = this.#windows.get(keyOf(pack.id, window))
     return known ?? this.#fetch(pack, window, window)[0] ?? Promise.resolve(new Uint8Array(0))
-  }
-
-  /** Fetches those windows of a run that are not here. */
-  #fetchRun({ pack, first, last }: { pack: PackInfo; first: number; last: number }): void {
-    let from = first
-    for (let window = first; window <= last + 1; window++) {
-      if (window <= last && this.#windows.get(keyOf(pack.id, window)) === undefined) continue
-      if (from < window) {
-        // A failure is met again, and reported, by the read that wants the window.
-        for (const fetched of this.#fetch(pack, from, window - 1)) fetched.catch(() => undefined)
-      }
-      from = window + 1
-    }
   }
 
   /** One request for the windows `first` to `last`, each kept for itself. */
