@@ -5,14 +5,13 @@
  * @module
  */
 import type { Oid } from '@datakit/git/oid'
-import { compareEntries } from '@datakit/git/tree'
+import { compareEntries, isTreeMode, type TreeEntry } from '@datakit/git/tree'
 import type { Side } from './conflict.ts'
 import { History } from './history.ts'
 import { readTreeBody, type ObjectSource } from './object-source.ts'
 import { joinPath } from './path.ts'
 import type { Store } from './store.ts'
 import { compareTrees } from './tree-difference.ts'
-import { isDirectory } from './tree-reader.ts'
 
 /** A file that is not the same in both. A directory that became a file is some files removed and one added. */
 export interface Change {
@@ -33,6 +32,11 @@ export async function* diffCommits(
   yield* diffDirectories(store, '', [from, (await history.node(after)).tree])
 }
 
+/** What stands at one place of Git's order, before and after. */
+interface Row extends TreeEntry {
+  readonly sides: readonly (Side | undefined)[]
+}
+
 async function* diffDirectories(
   source: ObjectSource,
   path: string,
@@ -43,22 +47,21 @@ async function* diffDirectories(
     await readTreeBody(source, before),
     await readTreeBody(source, after),
   )
-  const rows: {
-    readonly name: string
-    readonly mode: number
-    readonly sides: readonly (Side | undefined)[]
-  }[] = []
+  const rows: Row[] = []
   for (const [name, difference] of differences) {
     const [a, b] = [difference.before, difference.after]
     // A file that became a directory is two rows, each at the place where Git has it.
-    if (a && b && isDirectory(a.mode) !== isDirectory(b.mode)) {
-      rows.push({ name, mode: a.mode, sides: [a] }, { name, mode: b.mode, sides: [undefined, b] })
-    } else rows.push({ name, mode: (a ?? b)?.mode ?? 0, sides: [a, b] })
+    if (a && b && isTreeMode(a.mode) !== isTreeMode(b.mode)) {
+      rows.push({ ...a, name, sides: [a] }, { ...b, name, sides: [undefined, b] })
+      continue
+    }
+    const side = a ?? b
+    if (side) rows.push({ ...side, name, sides: [a, b] })
   }
   for (const { name, mode, sides } of rows.toSorted(compareEntries)) {
     const [a, b] = sides
     const below = joinPath(path, name)
-    if (isDirectory(mode)) yield* diffDirectories(source, below, [a?.oid, b?.oid])
+    if (isTreeMode(mode)) yield* diffDirectories(source, below, [a?.oid, b?.oid])
     else
       yield {
         path: below,

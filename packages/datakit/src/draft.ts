@@ -10,12 +10,12 @@
 import { encodeCommit, type Commit } from '@datakit/git/commit'
 import { makeIdentity } from '@datakit/git/identity'
 import type { GitObject, ObjectType } from '@datakit/git/object'
-import { encodeOid, readOid, type Oid } from '@datakit/git/oid'
+import { decodeOids, encodeOid, readOid, type Oid } from '@datakit/git/oid'
 import { encodePack, type PackObject } from '@datakit/git/pack/write-pack'
-import type { Links } from '@datakit/git/pack/links'
+import { readLinks, type Links } from '@datakit/git/pack/links'
 import { objectNameBytes } from '@datakit/git/pack/object-name'
 import type { PackId, StagedPack } from '@datakit/git/place'
-import { editTree, entriesOf, findEntry, isGitlinkMode } from '@datakit/git/tree'
+import { editTree, findEntry, isGitlinkMode } from '@datakit/git/tree'
 import type { Side } from './conflict.ts'
 import type { LinkSource } from './history.ts'
 import { readTreeBody, type StatSource } from './object-source.ts'
@@ -197,7 +197,9 @@ export class Draft implements StatSource, LinkSource {
     // What a tree shares with a version that is in the draft itself must come along too.
     const isAgainstStored =
       links?.kind === 'tree' && links.against !== undefined && !this.#objects.has(links.against)
-    return isAgainstStored ? links.added : childrenOf(body)
+    return isAgainstStored
+      ? links.added
+      : decodeOids(readLinks(type, body)?.oids ?? new Uint8Array(0))
   }
 
   /** Keeps the deltas that the place can keep and that end soon enough. */
@@ -269,10 +271,4 @@ function mentions(body: Uint8Array, oid: Uint8Array): boolean {
     if (i === oid.length) return true
   }
   return false
-}
-
-function childrenOf(body: Uint8Array): Oid[] {
-  const children: Oid[] = []
-  for (const { mode, oid } of entriesOf(body)) if (!isGitlinkMode(mode)) children.push(oid)
-  return children
 }

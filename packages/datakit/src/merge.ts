@@ -11,12 +11,12 @@
  * @module
  */
 import type { Oid } from '@datakit/git/oid'
+import { isTreeMode } from '@datakit/git/tree'
 import type { Conflict, ConflictKind, Side } from './conflict.ts'
 import type { Draft } from './draft.ts'
 import { readTreeBody } from './object-source.ts'
 import { joinPath } from './path.ts'
 import { compareTrees } from './tree-difference.ts'
-import { isDirectory } from './tree-reader.ts'
 
 /** Three trees; `undefined` for one without files. */
 export interface Trees {
@@ -111,8 +111,8 @@ class TreeMerge {
     const { base, ours, theirs } = sides
     if (isSame(ours, theirs) || isSame(base, theirs)) return ours
     if (isSame(base, ours)) return theirs
-    const files = pick(sides, (mode) => !isDirectory(mode))
-    const directories = pick(sides, isDirectory)
+    const files = pick(sides, (mode) => !isTreeMode(mode))
+    const directories = pick(sides, isTreeMode)
     if (!directories.base && !directories.ours && !directories.theirs)
       return this.#mergeFiles(path, sides)
     const tree = await this.mergeDirectories(path, {
@@ -194,7 +194,7 @@ function typeOf({ mode }: Side): number {
 
 /** Modes as Git takes them: of a file, only whether its owner may execute it counts. */
 function canonical(mode: number): number {
-  if (isDirectory(mode)) return 0o040000
+  if (isTreeMode(mode)) return 0o040000
   const type = typeOf({ mode, oid: '' as Oid })
   return type !== FILE ? type : (mode & 0o100) === 0 ? 0o100644 : 0o100755
 }

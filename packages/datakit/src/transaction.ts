@@ -12,6 +12,7 @@
  */
 import { text, utf8 } from '@datakit/git/bytes'
 import type { Oid } from '@datakit/git/oid'
+import { isTreeMode } from '@datakit/git/tree'
 import type { Conflict, Resolution, Side } from './conflict.ts'
 import { Draft } from './draft.ts'
 import { PathError, TransactionError } from './error.ts'
@@ -21,7 +22,7 @@ import { mergeCommits } from './merge-commits.ts'
 import type { MergeContent } from './merge.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { Store } from './store.ts'
-import { isDirectory, kindOf, readSide, statSide, type Entry, type Stat } from './tree-reader.ts'
+import { kindOf, readSide, statSide, type Entry, type Stat } from './tree-reader.ts'
 import { WorkingTree } from './working-tree.ts'
 
 /** Where a transaction begins and ends. */
@@ -106,7 +107,7 @@ export class Transaction {
   ): Promise<void> {
     const tree = this.#open()
     const before = options.mode === undefined ? await tree.find(path) : undefined
-    if (before && isDirectory(before.mode))
+    if (before && isTreeMode(before.mode))
       throw new PathError('is-a-directory', path, 'it is a directory; remove it first')
     const mode = options.mode === undefined ? modeFrom(before) : fileMode(options.mode)
     const oid = await this.#draft.writeBlob(typeof body === 'string' ? utf8(body) : body)
@@ -135,9 +136,9 @@ export class Transaction {
     if (from === '' || `${to}/`.startsWith(`${from}/`))
       throw new PathError('bad-path', to, `it is inside of "${from}"`)
     const there = await tree.find(to)
-    if (there && isDirectory(there.mode))
+    if (there && isTreeMode(there.mode))
       throw new PathError('is-a-directory', to, 'it is a directory; remove it first')
-    if (there && isDirectory(found.mode))
+    if (there && isTreeMode(found.mode))
       throw new PathError('exists', to, 'a file is where the directory should go')
     await tree.set(to, found)
     await tree.remove(from)

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { compareAt } from '@datakit/git/oid'
 import { compareKeys, TreeCursor } from '@datakit/git/tree'
 import type { Side } from './conflict.ts'
 
@@ -43,7 +44,5 @@ function sideAt(cursor: TreeCursor): Side {
 }
 
 function isSameValue(a: TreeCursor, b: TreeCursor): boolean {
-  if (a.mode !== b.mode) return false
-  for (let i = 0; i < 20; i++) if (a.body[a.oidStart + i] !== b.body[b.oidStart + i]) return false
-  return true
+  return a.mode === b.mode && compareAt(a.body, a.oidStart, b.body, b.oidStart) === 0
 }

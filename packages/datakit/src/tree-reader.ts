@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { decodeTree, findEntry, type TreeEntry } from '@datakit/git/tree'
+import { decodeTree, findEntry, isTreeMode, type TreeEntry } from '@datakit/git/tree'
 import type { Oid } from '@datakit/git/oid'
 import type { Side } from './conflict.ts'
 import { PathError } from './error.ts'
@@ -52,11 +52,6 @@ export function kindOf(mode: number): Kind {
   }
 }
 
-/** Whether the mode is that of a directory. */
-export function isDirectory(mode: number): boolean {
-  return (mode & 0o170000) === 0o040000
-}
-
 /** What is at `path` below the tree `root`; `undefined` when nothing is, also when a step on the way is a file. */
 export async function findPath(
   source: ObjectSource,
@@ -65,7 +60,7 @@ export async function findPath(
 ): Promise<Side | undefined> {
   let found: Side = { mode: 0o040000, oid: root }
   for (const step of splitPath(path)) {
-    if (!isDirectory(found.mode)) return undefined
+    if (!isTreeMode(found.mode)) return undefined
     const entry = findEntry(await readTreeBody(source, found.oid), step)
     if (entry === undefined) return undefined
     found = { mode: entry.mode, oid: entry.oid }
@@ -107,7 +102,7 @@ export async function statSide(source: StatSource, side: Side): Promise<Stat> {
 export async function listPath(source: ObjectSource, root: Oid, path: string): Promise<Entry[]> {
   const found = await findPath(source, root, path)
   if (found === undefined) return []
-  if (!isDirectory(found.mode))
+  if (!isTreeMode(found.mode))
     throw new PathError('not-a-directory', path, `it is a ${kindOf(found.mode)}`)
   return decodeTree(await readTreeBody(source, found.oid)).map(toEntry)
 }
@@ -125,7 +120,7 @@ export async function* walkTree(
   const path = options.path ?? ''
   const found = await findPath(source, root, path)
   if (found === undefined) return
-  if (isDirectory(found.mode))
+  if (isTreeMode(found.mode))
     yield* walkDirectory(source, found.oid, { path, signal: options.signal })
   else yield { path, mode: found.mode, oid: found.oid }
 }
@@ -138,8 +133,7 @@ async function* walkDirectory(
   at.signal?.throwIfAborted()
   for (const entry of decodeTree(await readTreeBody(source, tree))) {
     const path = joinPath(at.path, entry.name)
-    if (isDirectory(entry.mode))
-      yield* walkDirectory(source, entry.oid, { path, signal: at.signal })
+    if (isTreeMode(entry.mode)) yield* walkDirectory(source, entry.oid, { path, signal: at.signal })
     else yield { path, mode: entry.mode, oid: entry.oid }
   }
 }

@@ -6,14 +6,14 @@
  *
  * @module
  */
-import { decodeTree } from '@datakit/git/tree'
+import { decodeTree, isTreeMode } from '@datakit/git/tree'
 import type { Oid } from '@datakit/git/oid'
 import type { Side } from './conflict.ts'
 import type { Draft } from './draft.ts'
 import { PathError } from './error.ts'
 import { readTreeBody } from './object-source.ts'
 import { joinPath, splitPath, splitWritablePath } from './path.ts'
-import { isDirectory, kindOf } from './tree-reader.ts'
+import { kindOf } from './tree-reader.ts'
 
 /** A directory on the way to an edit. */
 class Directory {
@@ -49,7 +49,7 @@ export class WorkingTree {
   async list(path: string): Promise<{ name: string; mode: number; oid: Oid }[]> {
     const found = path === '' ? await this.#settle(this.#root) : await this.find(path)
     if (found === undefined) return []
-    if (!isDirectory(found.mode)) throw notDirectory(path, found.mode)
+    if (!isTreeMode(found.mode)) throw notDirectory(path, found.mode)
     return decodeTree(await readTreeBody(this.#draft, found.oid))
   }
 
@@ -67,10 +67,10 @@ export class WorkingTree {
     const steps = splitWritablePath(path)
     const name = steps.pop() ?? ''
     const parent = await this.#enter(path, { steps, replace: options.replace === true })
-    if (options.replace !== true && !isDirectory(value.mode)) {
+    if (options.replace !== true && !isTreeMode(value.mode)) {
       const there = await this.#child(parent, name)
       const settled = there && (await this.#settle(there))
-      if (settled && isDirectory(settled.mode)) throw isDirectoryAt(path)
+      if (settled && isTreeMode(settled.mode)) throw isDirectoryAt(path)
     }
     parent.changes.set(name, value)
   }
@@ -99,7 +99,7 @@ export class WorkingTree {
     let node: Node | undefined = this.#root
     for (const step of steps) {
       if (node === undefined) return undefined
-      if (!(node instanceof Directory) && !isDirectory(node.mode)) return undefined
+      if (!(node instanceof Directory) && !isTreeMode(node.mode)) return undefined
       node = await this.#child(node, step)
     }
     return node
@@ -125,9 +125,9 @@ export class WorkingTree {
         directory = child
         continue
       }
-      if (child !== undefined && !isDirectory(child.mode) && !replace)
+      if (child !== undefined && !isTreeMode(child.mode) && !replace)
         throw notDirectory(way, child.mode, path)
-      const isTree = child !== undefined && isDirectory(child.mode)
+      const isTree = child !== undefined && isTreeMode(child.mode)
       const entered = new Directory(isTree ? child.oid : undefined)
       directory.changes.set(step, entered)
       directory = entered

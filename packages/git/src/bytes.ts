@@ -84,23 +84,17 @@ export function encodeName(name: string): Uint8Array<ArrayBuffer> {
 function decodeOddName(bytes: Uint8Array): string {
   let name = ''
   for (let i = 0; i < bytes.length;) {
-    const character = characterAt(bytes, i)
-    name += character ?? String.fromCharCode(0xdc00 + (bytes[i] ?? 0))
-    i += character === undefined ? 1 : utf8(character).length
-  }
-  return name
-}
-
-/** The UTF-8 character that begins at `i`, `undefined` when there is none. */
-function characterAt(bytes: Uint8Array, i: number): string | undefined {
-  for (let end = i + 1; end <= Math.min(i + 4, bytes.length); end++) {
+    const byte = bytes[i] ?? 0
+    const length = byte < 0xc0 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4
     try {
-      return strictDecoder.decode(bytes.subarray(i, end))
+      name += strictDecoder.decode(bytes.subarray(i, i + length))
+      i += length
     } catch {
-      // Not a whole one yet, if it is one at all.
+      name += String.fromCharCode(0xdc00 + byte)
+      i++
     }
   }
-  return undefined
+  return name
 }
 
 const hexDigits = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))

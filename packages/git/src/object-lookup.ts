@@ -8,8 +8,7 @@
  *
  * @module
  */
-import { encodeOid, OID_BYTES, type Oid } from './oid.ts'
-import { compareAt } from './pack/oid-order.ts'
+import { compareAt, encodeOid, type Oid, OID_BYTES } from './oid.ts'
 import { openPackIndex, type PackIndex, type ReadIndex } from './pack/pack-index.ts'
 import { NO_LINK } from './pack/index-format.ts'
 import type { PackId, PackInfo, Place, State } from './place.ts'

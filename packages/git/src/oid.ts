@@ -71,6 +71,15 @@ export function decodeOids(bytes: Uint8Array): Oid[] {
   return Array.from({ length: bytes.length / OID_BYTES }, (_, i) => readOid(bytes, i * OID_BYTES))
 }
 
+/** Compares the oids at `i` in `a` and at `j` in `b`. */
+export function compareAt(a: Uint8Array, i: number, b: Uint8Array, j: number): number {
+  for (let k = 0; k < OID_BYTES; k++) {
+    const difference = (a[i + k] ?? 0) - (b[j + k] ?? 0)
+    if (difference !== 0) return difference
+  }
+  return 0
+}
+
 function nibble(oid: Oid, i: number): number {
   const code = oid.charCodeAt(i)
   return code < 58 ? code - 48 : code - 87

@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { compareBytes, concat, decodeName, encodeName, utf8 } from './bytes.ts'
+import { concat, decodeName, encodeName, utf8 } from './bytes.ts'
 import { MalformedError } from './error.ts'
 import { EMPTY_TREE, encodeOid, OID_BYTES, readOid, type Oid } from './oid.ts'
 
@@ -161,17 +161,13 @@ export function decodeTree(body: Uint8Array): TreeEntry[] {
 export function encodeTree(entries: readonly TreeEntry[]): Uint8Array<ArrayBuffer> {
   const names = new Set(entries.map(({ name }) => name))
   if (names.size < entries.length) throw new RangeError('Cannot encode a tree: a name comes twice')
-  const rows = entries.map((entry) => ({ entry, key: sortKey(entry.name, entry.mode) }))
-  rows.sort((a, b) => compareBytes(a.key, b.key))
-  return concat(rows.map(({ entry }) => encodeChecked(entry)))
+  const cursors = entries.map((entry) => cursorAt(encodeChecked(entry)))
+  return concat(cursors.sort(compareKeys).map(({ body }) => body))
 }
 
 /** Git's order of entries: negative, zero or positive. */
-export function compareEntries(
-  a: { readonly name: string; readonly mode: Mode },
-  b: { readonly name: string; readonly mode: Mode },
-): number {
-  return compareBytes(sortKey(a.name, a.mode), sortKey(b.name, b.mode))
+export function compareEntries(a: TreeEntry, b: TreeEntry): number {
+  return compareKeys(cursorAt(encodeEntry(a)), cursorAt(encodeEntry(b)))
 }
 
 /** The entry called `name`, wherever it stands; `undefined` if there is none. @throws MalformedError */
@@ -287,10 +283,6 @@ function byteAfter(cursor: TreeCursor, i: number): number {
   const at = cursor.nameStart + i
   if (at < cursor.oidStart - 1) return cursor.body[at] ?? 0
   return isTreeMode(cursor.mode) ? SLASH : 0
-}
-
-function sortKey(name: string, mode: Mode): Uint8Array {
-  return isTreeMode(mode) ? encodeName(`${name}/`) : encodeName(name)
 }
 
 function encodeChecked(entry: TreeEntry): Uint8Array {

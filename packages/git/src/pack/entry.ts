@@ -85,7 +85,7 @@ function readDeltaHeader(
 
 /** The header of a whole object with a body of `size` bytes. */
 export function encodeEntryHeader(type: ObjectType, size: number): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(typeAndSize(TYPE_NUMBERS[type], size))
+  return encodeHeader(TYPE_NUMBERS[type], size, [])
 }
 
 /** The header of a delta of `size` bytes (uncompressed) whose base begins `distance` bytes before it. */
@@ -95,23 +95,26 @@ export function encodeOfsHeader(size: number, distance: number): Uint8Array<Arra
     rest--
     tail.unshift((rest % 128) | 0x80)
   }
-  return Uint8Array.from([...typeAndSize(OFS_DELTA, size), ...tail])
+  return encodeHeader(OFS_DELTA, size, tail)
 }
 
 /** The header of a delta of `size` bytes (uncompressed) whose base is named. */
 export function encodeRefHeader(size: number, base: Oid): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from([...typeAndSize(REF_DELTA, size), ...encodeOid(base)])
+  return encodeHeader(REF_DELTA, size, encodeOid(base))
 }
 
-function typeAndSize(number: number, size: number): number[] {
-  let rest = Math.floor(size / 16)
-  const bytes = [(number << 4) | (size % 16) | (rest > 0 ? 0x80 : 0)]
-  while (rest > 0) {
-    const low = rest % 128
-    rest = Math.floor(rest / 128)
-    bytes.push(low | (rest > 0 ? 0x80 : 0))
+function encodeHeader(
+  number: number,
+  size: number,
+  tail: Iterable<number>,
+): Uint8Array<ArrayBuffer> {
+  const bytes: number[] = []
+  let low = (number << 4) | (size % 16)
+  for (let rest = Math.floor(size / 16); rest > 0; rest = Math.floor(rest / 128)) {
+    bytes.push(low | 0x80)
+    low = rest % 128
   }
-  return bytes
+  return Uint8Array.from([...bytes, low, ...tail])
 }
 
 function malformed(problem: string): MalformedError {

@@ -10,9 +10,9 @@
  */
 import { equal } from '../bytes.ts'
 import { MalformedError } from '../error.ts'
-import { OID_BYTES, readOid, type Oid } from '../oid.ts'
+import { compareAt, type Oid, OID_BYTES, readOid } from '../oid.ts'
 import type { Runtime } from '../runtime.ts'
-import { compareAt, fanOutOf, findOid, type OidOrder } from './oid-order.ts'
+import { fanOutOf, findOid, type OidOrder } from './oid-order.ts'
 
 const MAGIC = 0xff744f63
 const HEAD = 8 + 1024

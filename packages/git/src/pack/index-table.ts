@@ -3,12 +3,13 @@
  *
  * @module
  */
+import { compareAt } from '../oid.ts'
 import { concat, utf8 } from '../bytes.ts'
 import type { PackContents, PackId } from '../place.ts'
 import { encodeIndexOf } from './encode-index.ts'
 import { malformedIndex } from './index-format.ts'
 import { indexLinks, type LinkRows } from './index-links.ts'
-import { compareAt, sortRows } from './oid-order.ts'
+import { sortRows } from './oid-order.ts'
 import { openPackIndexBytes, type PackIndex } from './pack-index.ts'
 import { PackTable, type RawRow } from './pack-table.ts'
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { OID_BYTES } from '../oid.ts'
+import { compareAt, OID_BYTES } from '../oid.ts'
 
 /** A sorting of rows by oid, each oid once. The place of a row in it is its *ordinal*. */
 export class OidOrder {
@@ -72,15 +72,6 @@ export function findOid(
     else high = middle - 1
   }
   return -1
-}
-
-/** Compares the oids at `i` in `a` and at `j` in `b`. */
-export function compareAt(a: Uint8Array, i: number, b: Uint8Array, j: number): number {
-  for (let k = 0; k < OID_BYTES; k++) {
-    const difference = (a[i + k] ?? 0) - (b[j + k] ?? 0)
-    if (difference !== 0) return difference
-  }
-  return 0
 }
 
 /** Row numbers in the order of the oids, equal ones in the order of the rows. */

@@ -10,7 +10,7 @@
  */
 import { text } from '../bytes.ts'
 import { typeOfNumber, type ObjectType } from '../object.ts'
-import { encodeOid, OID_BYTES, readOid, type Oid } from '../oid.ts'
+import { compareAt, encodeOid, type Oid, OID_BYTES, readOid } from '../oid.ts'
 import type { PackId } from '../place.ts'
 import {
   aligned,
@@ -25,7 +25,7 @@ import {
 import type { IndexHeader, Link, SectionPlace, SectionTag } from './index-format.ts'
 import { decodeCommits, decodeEdges, decodeTags } from './index-rows.ts'
 import type { CommitRows, EdgeRows, RowSource, TagRows } from './index-rows.ts'
-import { compareAt, findOid } from './oid-order.ts'
+import { findOid } from './oid-order.ts'
 
 /** Looks up objects by oid or by ordinal, their position in the order of the oids. */
 export interface PackIndex {
