@@ -209,12 +209,9 @@ export class Draft implements StatSource, LinkSource {
     const needs = new Set<PackId>()
     const packed: PackObject[] = []
     for (const object of objects.values()) {
-      const home = object.delta === undefined ? undefined : await this.#homeOf(object.delta.base)
-      if (home === undefined) packed.push({ ...object, delta: undefined })
-      else {
-        packed.push(object)
-        needs.add(home)
-      }
+      const home = object.delta && (await this.#homeOf(object.delta.base))
+      packed.push(home === undefined ? { ...object, delta: undefined } : object)
+      if (home !== undefined) needs.add(home)
     }
     return { packed, needs: [...needs] }
   }

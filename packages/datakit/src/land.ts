@@ -99,10 +99,8 @@ async function mergeHead(
   if (head === undefined || head === own) return { oid: own }
   const history = new History(draft)
   if (await history.isAncestor(head, own)) return { oid: own }
-  const merged = await mergeCommits({ draft, history, mergeContent }, own, head)
-  const { conflicts, base } = merged
-  if (conflicts.length > 0) return { state: 'conflict', conflicts, ours: own, theirs: head, base }
-  const tree = merged.tree ?? (await draft.writeEmptyTree())
+  const { tree, ...merged } = await mergeCommits({ draft, history, mergeContent }, own, head)
+  if (merged.conflicts.length > 0) return { state: 'conflict', ...merged }
   const message = `Merge into ${ref.replace(/^refs\/heads\//, '')}\n\nDatakit-Transaction: ${own}\n`
   const { author, committer } = options
   return {

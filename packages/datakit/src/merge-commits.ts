@@ -9,14 +9,20 @@
  * @module
  */
 import type { Oid } from '@datakit/git/oid'
+import type { Conflict } from './conflict.ts'
 import type { Draft } from './draft.ts'
 import type { History } from './history.ts'
-import { mergeTrees, type MergeContent, type MergedTrees } from './merge.ts'
+import { mergeTrees, type MergeContent } from './merge.ts'
 
 /** Merged commits. */
-export interface MergedCommits extends MergedTrees {
+export interface MergedCommits {
+  readonly conflicts: readonly Conflict[]
+  readonly ours: Oid
+  readonly theirs: Oid
   /** The best common ancestor, or the oldest of several; `undefined` for unrelated histories. */
   readonly base: Oid | undefined
+  /** The merged tree, in the draft if it is new; where there are conflicts, with what each leaves in place. */
+  readonly tree: Oid
 }
 
 /** What a merge of commits works on. */
@@ -36,12 +42,12 @@ export async function mergeCommits(
   const bases = await history.mergeBases([ours], [theirs])
   const base = await mergeBaseTrees(tools, bases, new Map())
   const [ourTree, theirTree] = [(await history.node(ours)).tree, (await history.node(theirs)).tree]
-  const merged = await mergeTrees(
+  const { conflicts, tree = await draft.writeEmptyTree() } = await mergeTrees(
     draft,
     { base, ours: ourTree, theirs: theirTree },
     { mergeContent },
   )
-  return { ...merged, base: bases[0] }
+  return { conflicts, ours, theirs, base: bases[0], tree }
 }
 
 /** The tree that several bases are merged to, the oldest first. */

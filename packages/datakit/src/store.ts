@@ -75,28 +75,16 @@ export class Store implements ObjectSource, LinkSource {
     return this.objects.refresh()
   }
 
-  /** Milliseconds since 1970. */
-  now(): number {
-    return this.#clock()
-  }
-
   /**
    * `person`, or the identity of the repository, with a moment that is not before `notBefore` (seconds since 1970): a
    * commit is never older than its parents, whatever the clock says.
    */
   stamp(person: Person | undefined, notBefore: number): Identity {
     const who = person ?? this.#identity()
-    if ('seconds' in who) {
-      return {
-        name: who.name,
-        address: who.address,
-        offset: who.offset,
-        seconds: Math.max(who.seconds, notBefore),
-      }
-    }
-    const now = this.now()
-    const offset = -new Date(now).getTimezoneOffset()
-    return { ...who, seconds: Math.max(Math.floor(now / 1000), notBefore), offset }
+    const now = this.#clock()
+    const moment = { seconds: Math.floor(now / 1000), offset: -new Date(now).getTimezoneOffset() }
+    const { seconds, offset } = 'seconds' in who ? who : moment
+    return { ...this.person(who), seconds: Math.max(seconds, notBefore), offset }
   }
 
   /** Name and address of `person`, or of the repository's identity. */

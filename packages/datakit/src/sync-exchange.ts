@@ -89,7 +89,7 @@ export function addressOf({ url, token }: ServerOptions): {
 /** How often the same request may be sent when it ended like this. */
 function attemptsFor({ code, status }: SyncError): number {
   if (code === 'offline') return MAX_SILENT
-  return status === 429 || status === 502 || status === 503 ? MAX_ATTEMPTS : 1
+  return [429, 502, 503].includes(status) ? MAX_ATTEMPTS : 1
 }
 
 async function sendOnce(options: ServerOptions, body: Uint8Array<ArrayBuffer>): Promise<Answer> {
@@ -119,28 +119,24 @@ async function sendOnce(options: ServerOptions, body: Uint8Array<ArrayBuffer>): 
 
 async function post(options: ServerOptions, body: Uint8Array<ArrayBuffer>): Promise<Response> {
   const send = options.fetch ?? fetch
-  const headers: Record<string, string> = { 'content-type': SYNC_TYPE, accept: SYNC_TYPE }
-  if (options.token !== undefined) headers['authorization'] = `Bearer ${options.token}`
-  const signal = options.signal ? { signal: options.signal } : {}
+  const { url, token, signal } = options
+  const headers = { 'content-type': SYNC_TYPE, accept: SYNC_TYPE }
+  const secret = token === undefined ? {} : { authorization: `Bearer ${token}` }
   try {
-    return await send(syncUrl(options.url), {
+    return await send(syncUrl(url), {
       method: 'POST',
-      headers,
+      headers: { ...headers, ...secret },
       body,
       cache: 'no-store',
-      ...signal,
+      ...(signal && { signal }),
     })
   } catch (cause) {
-    options.signal?.throwIfAborted()
-    throw offline(options, cause)
+    signal?.throwIfAborted()
+    // Node says why only behind its "fetch failed".
+    const why = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : ''
+    const answer = why === '' ? 'no answer' : `no answer (${why})`
+    throw new SyncError('offline', `Cannot sync with ${url}: ${answer}`, { cause })
   }
-}
-
-function offline(options: ServerOptions, cause: unknown): SyncError {
-  // Node says why only behind its "fetch failed".
-  const why = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : ''
-  const answer = why === '' ? 'no answer' : `no answer (${why})`
-  return new SyncError('offline', `Cannot sync with ${options.url}: ${answer}`, { cause })
 }
 
 /** `…/NAME.git/sync`, whatever of it the caller gave. */

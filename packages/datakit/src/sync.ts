@@ -248,25 +248,22 @@ export class Remote {
       pack: size,
     }
     this.#tell('sending', 0, size)
-    try {
-      for (let attempt = 1; ; attempt++) {
-        try {
-          await this.#exchange(run, plan, { request, pack })
-          return true
-        } catch (error) {
-          const isCutOff = error instanceof SyncError && error.code === 'cut-off'
-          if (!isCutOff || attempt === MAX_ATTEMPTS) throw error
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#exchange(run, plan, { request, pack })
+        return true
+      } catch (error) {
+        if (!(error instanceof SyncError)) throw error
+        if (error.code === 'cut-off' && attempt < MAX_ATTEMPTS) continue
+        if (error.code === 'repository-changed') {
+          run.isStrange = true
+          return request.repository === ''
         }
+        const isLacking = error.status === 422 && !this.#isWhole
+        if (!isLacking) throw error
+        this.#isWhole = true
+        return true
       }
-    } catch (error) {
-      if (error instanceof SyncError && error.code === 'repository-changed') {
-        run.isStrange = true
-        return request.repository === ''
-      }
-      const isLacking = error instanceof SyncError && error.status === 422 && !this.#isWhole
-      if (!isLacking) throw error
-      this.#isWhole = true
-      return true
     }
   }
 

@@ -15,11 +15,6 @@ export class ByteCache<Key, Value> {
     this.#limit = limit
   }
 
-  /** Bytes of what is kept. */
-  get held(): number {
-    return this.#held
-  }
-
   get(key: Key): Value | undefined {
     const entry = this.#entries.get(key)
     if (entry === undefined) return undefined

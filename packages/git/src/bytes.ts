@@ -37,6 +37,15 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length
 }
 
+/** A larger array that begins as `from` does: `to`, which was empty. */
+export function enlarge<Column extends { set(from: Column): void }>(
+  from: Column,
+  to: Column,
+): Column {
+  to.set(from)
+  return to
+}
+
 /** The number as four bytes, the highest first. */
 export function u32(value: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value)

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { concat } from './bytes.ts'
+import { concat, u32 } from './bytes.ts'
 import { adler32 } from './inflate.ts'
 
 /** The longest stored block, in bytes. */
@@ -16,20 +16,16 @@ const MAX_BLOCK = 0xffff
 
 /** A zlib stream that holds `body` as it is, five bytes for each 64 kB and six for the whole longer. */
 export function storeZlib(body: Uint8Array): Uint8Array<ArrayBuffer> {
-  const blocks = Math.max(1, Math.ceil(body.length / MAX_BLOCK))
-  const stream = new Uint8Array(body.length + 5 * blocks + 6)
-  const view = new DataView(stream.buffer)
-  view.setUint16(0, 0x7801)
-  for (let i = 0, at = 2; i < blocks; i++) {
-    const block = body.subarray(i * MAX_BLOCK, (i + 1) * MAX_BLOCK)
-    stream[at] = i === blocks - 1 ? 1 : 0
-    view.setUint16(at + 1, block.length, true)
-    view.setUint16(at + 3, ~block.length, true)
-    stream.set(block, at + 5)
-    at += 5 + block.length
-  }
-  view.setUint32(stream.length - 4, adler32(body))
-  return stream
+  const parts: Uint8Array[] = [Uint8Array.of(0x78, 1)]
+  let at = 0
+  do {
+    const block = body.subarray(at, at + MAX_BLOCK)
+    at += MAX_BLOCK
+    const { length } = block
+    const isLast = at < body.length ? 0 : 1
+    parts.push(Uint8Array.of(isLast, length, length >> 8, ~length, ~length >> 8), block)
+  } while (at < body.length)
+  return concat([...parts, u32(adler32(body))])
 }
 
 /** Compresses `body` to a zlib stream, as small as the platform's compressor makes it. */

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { enlarge } from './bytes.ts'
 import { compareAt, encodeOid, type Oid, OID_BYTES } from './oid.ts'
 import { openPackIndex, type PackIndex, type ReadIndex } from './pack/pack-index.ts'
 import { NO_LINK } from './pack/index-format.ts'
@@ -236,14 +237,11 @@ class SmallPacks {
   }
 
   #grow(): void {
-    const oids = new Uint8Array(this.#slots.length * OID_BYTES)
-    oids.set(this.#oids)
-    this.#oids = oids
-    const places = new Float64Array(this.#slots.length)
-    places.set(this.#places)
-    this.#places = places
-    this.#slots = new Int32Array(this.#slots.length * 2).fill(-1)
+    const capacity = this.#slots.length
+    this.#oids = enlarge(this.#oids, new Uint8Array(capacity * OID_BYTES))
+    this.#places = enlarge(this.#places, new Float64Array(capacity))
+    this.#slots = new Int32Array(capacity * 2).fill(-1)
     for (let entry = 0; entry < this.#count; entry++)
-      this.#slots[this.#slotOf(oids, entry * OID_BYTES)] = entry
+      this.#slots[this.#slotOf(this.#oids, entry * OID_BYTES)] = entry
   }
 }

@@ -249,15 +249,12 @@ export class Objects {
 
   /** Reads an object from where it was found before; looks for it again if that is no good any more. */
   async #readFrom({ oid, copy }: Wanted): Promise<GitObject> {
-    const kept = this.#bodies.get(oid)
-    if (kept?.isNamed === true) return kept.object
-    if (copy === undefined) return this.read(oid)
     try {
-      return await this.#readCopy(oid, copy)
+      if (copy !== undefined) return await this.#readCopy(oid, copy)
     } catch (error) {
-      if (error instanceof GitError) return this.read(oid)
-      throw error
+      if (!(error instanceof GitError)) throw error
     }
+    return this.read(oid)
   }
 
   /** Tries the copies, one after the other, until one has the right name. */

@@ -106,12 +106,7 @@ function affordableTrees(trees: readonly Row[], order: OidOrder): Row[] {
   const costs = trees.map(({ links }) => edgeCost(links, order))
   const cheapest = trees.map((_, i) => i).sort((a, b) => (costs[a] ?? 0) - (costs[b] ?? 0))
   let left = Math.max(EDGE_FLOOR, order.count * EDGE_BYTES)
-  const kept = new Set<number>()
-  for (const i of cheapest) {
-    left -= costs[i] ?? 0
-    if (left < 0) break
-    kept.add(i)
-  }
+  const kept = new Set(cheapest.filter((i) => (left -= costs[i] ?? 0) >= 0))
   return trees.filter((_, i) => kept.has(i))
 }
 

@@ -19,33 +19,23 @@ export function generationsOf(
 ): Uint32Array<ArrayBuffer> {
   const rows = new Map(ordinals.map((ordinal, row) => [ordinal, row]))
   const generations = Uint32Array.from(known)
-  const state = Uint8Array.from(known, (generation) => (generation > 0 ? DONE : NEW))
-  for (let first = 0; first < ordinals.length; first++) {
+  // Set when a row is first looked at, so that a circle, which only a lie can make, is gone round once.
+  const seen = Uint8Array.from(known, (generation) => (generation > 0 ? 1 : 0))
+  for (const first of seen.keys()) {
     const stack = [first]
-    while (stack.length > 0) {
-      const row = stack.at(-1) ?? 0
+    for (let row = first; stack.length > 0; row = stack.at(-1) ?? 0) {
       const above = (parents[row] ?? []).map((link) => rows.get(link))
-      const waiting =
-        state[row] === NEW
-          ? above.filter((parent) => parent !== undefined && state[parent] === NEW)
-          : []
-      if (state[row] === NEW) state[row] = OPEN
-      if (waiting.length > 0) {
-        for (const parent of waiting) if (parent !== undefined) stack.push(parent)
-        continue
-      }
+      const isNew = seen[row] === 0
+      seen[row] = 1
+      const waiting = above.filter((parent) => isNew && parent !== undefined && seen[parent] === 0)
+      for (const parent of waiting) stack.push(parent ?? 0)
+      if (waiting.length > 0) continue
       stack.pop()
-      if (state[row] === DONE) continue
-      state[row] = DONE
-      generations[row] = generationAbove(above, generations)
+      generations[row] ||= generationAbove(above, generations)
     }
   }
   return generations
 }
-
-const NEW = 0
-const OPEN = 1
-const DONE = 2
 
 function generationAbove(
   parents: readonly (number | undefined)[],

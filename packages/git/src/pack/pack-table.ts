@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { enlarge } from '../bytes.ts'
 import { MalformedError } from '../error.ts'
 import { TYPE_NUMBERS, typeOfNumber, type ObjectType } from '../object.ts'
 import { encodeOid, OID_BYTES, readOid, type Oid } from '../oid.ts'
@@ -254,9 +255,4 @@ export class PackTable implements PackContents {
     this.#wide = enlarge(this.#wide, new Float64Array(capacity * 2))
     this.#capacity = capacity
   }
-}
-
-function enlarge<Column extends { set(from: Column): void }>(from: Column, to: Column): Column {
-  to.set(from)
-  return to
 }

@@ -250,12 +250,12 @@ function nextHeader(header: Header, request: UpdateRequest, rows: readonly PackR
     else if (home === tail) tail = undefined
   }
   return {
+    ...header,
     number: header.number + 1,
     repository: header.repository || randomId(),
     head: request.head?.to ?? header.head,
     shallow: [...shallow],
     tail,
-    swept: header.swept,
   }
 }
 

@@ -52,15 +52,15 @@ export class StateReader {
 
   async read(): Promise<State> {
     const last = this.#last
-    const { header, changed, isAll, few } = await this.#connection.read(
+    const { header, known, changed, few } = await this.#connection.read(
       ['state', 'packs', 'refs'],
       (transaction) => readHeader(transaction, last),
     )
     if (this.#state?.version === versionOf(header)) return this.#state
-    const packs = isAll || !last ? freshPacks(header, changed) : laterPacks(last, header, changed)
+    const packs = packsAfter(known, header, changed)
     // A read that began earlier may end later; the newest is kept.
     const state = stateAt(this.#connection, packs, few)
-    if (!this.#last || isAll || this.#last.header.number <= header.number) {
+    if (!this.#last || !known || this.#last.header.number <= header.number) {
       this.#last = packs
       this.#state = state
     }
@@ -71,17 +71,16 @@ export class StateReader {
 async function readHeader(transaction: Transaction, last: Packs | undefined) {
   const header = (await transaction.objectStore('state').get('header')) ?? NO_HEADER
   const index = transaction.objectStore('packs').index('changed')
-  const isAll =
-    last === undefined ||
-    last.header.repository !== header.repository ||
-    last.header.number < header.swept
-  const since = isAll ? -1 : last.header.number
-  const isSame = !isAll && since === header.number
+  const isOf = last?.header.repository === header.repository && last.header.number >= header.swept
+  /** What the packs that changed are compared with; `undefined` when all of them are read. */
+  const known = isOf ? last : undefined
+  const since = known?.header.number ?? -1
+  const isSame = since === header.number
   const [changed, few] = await Promise.all([
     isSame ? [] : index.getAll(IDBKeyRange.lowerBound(since, true)),
     isSame ? undefined : readFew(transaction),
   ])
-  return { header, changed, isAll, few }
+  return { header, known, changed, few }
 }
 
 /** All refs in the order of their names; `undefined` when they are many. */
@@ -90,25 +89,13 @@ async function readFew(transaction: Transaction): Promise<readonly Ref[] | undef
   return refs.length > FEW ? undefined : refs
 }
 
-function freshPacks(header: Header, rows: readonly PackRow[]): Packs {
-  return packsOf(header, new Map(rows.filter(isLive).map((row) => [row.home, row])))
-}
-
-function laterPacks(last: Packs, header: Header, changed: readonly PackRow[]): Packs {
-  if (changed.length === 0) return { ...last, header }
-  const rows = new Map(last.rows)
+function packsAfter(known: Packs | undefined, header: Header, changed: readonly PackRow[]): Packs {
+  if (known && changed.length === 0) return { ...known, header }
+  const rows = new Map(known?.rows)
   for (const row of changed) {
-    if (isLive(row)) rows.set(row.home, row)
+    if (row.state === 'live') rows.set(row.home, row)
     else rows.delete(row.home)
   }
-  return packsOf(header, rows)
-}
-
-function isLive({ state }: PackRow): boolean {
-  return state === 'live'
-}
-
-function packsOf(header: Header, rows: ReadonlyMap<Home, PackRow>): Packs {
   const ordered = [...rows.values()].sort((a, b) => a.order - b.order)
   const infos = ordered.map(({ id, size, indexSize, objects, verified, needs }) => ({
     id,
