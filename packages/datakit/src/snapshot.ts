@@ -10,7 +10,7 @@ import { readCommit } from './object-source.ts'
 import type { Store } from './store.ts'
 import {
   findPath,
-  kindOf,
+  isFile,
   listPath,
   readFile,
   statSide,
@@ -89,7 +89,7 @@ export class Snapshot {
   async *readAll(options: WalkOptions = {}): AsyncGenerator<ReadFile, void, undefined> {
     const files = new Map<Oid, WalkedFile[]>()
     for await (const file of this.walk(options)) {
-      if (kindOf(file.mode) === 'submodule') continue
+      if (!isFile(file)) continue
       const same = files.get(file.oid)
       if (same === undefined) files.set(file.oid, [file])
       else same.push(file)

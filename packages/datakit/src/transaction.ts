@@ -22,7 +22,7 @@ import { mergeCommits } from './merge-commits.ts'
 import type { MergeContent } from './merge.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { Store } from './store.ts'
-import { kindOf, readSide, statSide, type Entry, type Stat } from './tree-reader.ts'
+import { isFile, kindOf, readSide, statSide, type Entry, type Stat } from './tree-reader.ts'
 import { WorkingTree } from './working-tree.ts'
 
 /** Where a transaction begins and ends. */
@@ -257,34 +257,22 @@ export class Transaction {
     else await this.#tree.set(path, side, { replace: true })
   }
 
-  #parents(): Oid[] {
-    const { from } = this.#start
-    return from === undefined ? [...this.#merged] : [from.oid, ...this.#merged]
-  }
-
   async #saveTree(): Promise<Oid> {
     return (await this.#tree.save()) ?? this.#draft.writeEmptyTree()
   }
 
   /** The commit of what is here. The head of the branch comes first among its parents if it was merged into them. */
   async #commitDraft(options: CommitOptions, head?: Oid): Promise<Oid> {
-    let parents = this.#parents()
-    if (head !== undefined && this.#merged.includes(head)) {
-      const history = new History(this.#draft)
-      const others: Oid[] = []
-      for (const oid of parents) if (!(await history.isAncestor(oid, head))) others.push(oid)
-      parents = [head, ...others]
-    }
-    const first = options.firstParent
-    if (first !== undefined) parents = [first, ...parents.filter((oid) => oid !== first)]
-    return this.#draft.writeNewCommit({ ...options, tree: await this.#saveTree(), parents })
+    const { from } = this.#start
+    const parents = new Set(options.firstParent && [options.firstParent])
+    const isMerged = head !== undefined && this.#merged.includes(head)
+    const history = new History(this.#draft)
+    if (isMerged) parents.add(head)
+    for (const oid of [...(from ? [from.oid] : []), ...this.#merged])
+      if (!isMerged || !(await history.isAncestor(oid, head))) parents.add(oid)
+    const tree = await this.#saveTree()
+    return this.#draft.writeNewCommit({ ...options, tree, parents: [...parents] })
   }
-}
-
-/** Whether it is a file or a link. */
-function isFile({ mode }: Side): boolean {
-  const kind = kindOf(mode)
-  return kind !== 'directory' && kind !== 'submodule'
 }
 
 /** The mode of a file that takes the place of what was there. */

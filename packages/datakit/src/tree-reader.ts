@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { decodeTree, findEntry, isTreeMode, type TreeEntry } from '@datakit/git/tree'
+import { decodeTree, findEntry, isGitlinkMode, isTreeMode, type TreeEntry } from '@datakit/git/tree'
 import type { Oid } from '@datakit/git/oid'
 import type { Side } from './conflict.ts'
 import { PathError } from './error.ts'
@@ -52,6 +52,11 @@ export function kindOf(mode: number): Kind {
   }
 }
 
+/** Whether it is a file or a link. */
+export function isFile({ mode }: Side): boolean {
+  return !isTreeMode(mode) && !isGitlinkMode(mode)
+}
+
 /** What is at `path` below the tree `root`; `undefined` when nothing is, also when a step on the way is a file. */
 export async function findPath(
   source: ObjectSource,
@@ -84,18 +89,15 @@ export async function readSide(
   side: Side,
   path: string,
 ): Promise<Uint8Array> {
-  const kind = kindOf(side.mode)
-  if (kind === 'directory' || kind === 'submodule')
-    throw new PathError('is-a-directory', path, `it is a ${kind}`)
-  return readBody(source, side.oid, 'blob')
+  if (isFile(side)) return readBody(source, side.oid, 'blob')
+  throw new PathError('is-a-directory', path, `it is a ${kindOf(side.mode)}`)
 }
 
 /** What is known of what was found. */
 export async function statSide(source: StatSource, side: Side): Promise<Stat> {
-  const kind = kindOf(side.mode)
-  const isFile = kind !== 'directory' && kind !== 'submodule'
-  const size = isFile ? (await source.stat(side.oid)).size : undefined
-  return { mode: side.mode, oid: side.oid, kind, size }
+  const { mode, oid } = side
+  const size = isFile(side) ? (await source.stat(oid)).size : undefined
+  return { mode, oid, kind: kindOf(mode), size }
 }
 
 /** The entries of the directory at `path`. @throws PathError `not-a-directory` */
