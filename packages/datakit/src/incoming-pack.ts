@@ -17,7 +17,7 @@ import { readLinks, unpackLinks } from '@datakit/git/pack/links'
 import type { PackIndex } from '@datakit/git/pack/pack-index'
 import { encodePackHeader } from '@datakit/git/pack/write-pack'
 import type { PackId, PackWriter, Place, StagedPack } from '@datakit/git/place'
-import { entriesOf, isTreeMode } from '@datakit/git/tree'
+import { decodeTree, isTreeMode } from '@datakit/git/tree'
 import type { Answer } from './sync-exchange.ts'
 import type { Store } from './store.ts'
 import { HEADS, type Refs } from './sync-refs.ts'
@@ -225,7 +225,7 @@ class IncomingPack {
 function leadsTo({ type, body }: GitObject): Oid[] {
   if (type === 'blob') return []
   if (type === 'tree')
-    return [...entriesOf(body)].flatMap(({ mode, oid }) => (isTreeMode(mode) ? [oid] : []))
+    return decodeTree(body).flatMap(({ mode, oid }) => (isTreeMode(mode) ? [oid] : []))
   const links = readLinks(type, body)
   if (links === undefined) throw new MalformedError(`a ${type}`, 'it does not name what it must')
   const found = unpackLinks(links)

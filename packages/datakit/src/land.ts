@@ -57,6 +57,8 @@ export interface ConflictOutcome {
 export interface Landing {
   /** Full name of the ref. */
   readonly ref: string
+  /** Where it is, as far as anybody looked; `undefined` when there is none. */
+  readonly head: Oid | undefined
   /** The commit, in the draft. */
   readonly own: Oid
   readonly draft: Draft
@@ -71,8 +73,8 @@ const MAX_ROUNDS = 64
 export async function landCommit(store: Store, landing: Landing): Promise<CommitOutcome> {
   const { ref, own, draft, options } = landing
   const why = options.message.split('\n', 1)[0] ?? ''
+  let { head } = landing
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const head = await (await store.state()).ref(ref)
     const merged = await mergeHead(landing, head)
     if ('conflicts' in merged) return merged
     const how = merged.oid === own ? 'fast-forward' : 'merge'
@@ -84,7 +86,10 @@ export async function landCommit(store: Store, landing: Landing): Promise<Commit
       reliesOn: stage?.needs,
       log: { who: store.who(), why: `${how === 'merge' ? 'merge' : 'commit'}: ${why}` },
     })
-    if (outcome.state === 'lost') continue
+    if (outcome.state === 'lost') {
+      head = await (await store.state()).ref(ref)
+      continue
+    }
     store.remember(stage?.objects ?? [])
     return { state: 'committed', oid: merged.oid, how }
   }

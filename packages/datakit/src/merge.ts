@@ -185,18 +185,19 @@ class TreeMerge {
   }
 }
 
+/** The bits of a mode that say what it is. */
+const TYPE = 0o170000
 const FILE = 0o100000
 
 function typeOf({ mode }: Side): number {
-  const type = mode & 0o170000
-  return type === 0o120000 || type === 0o160000 ? type : FILE
+  return canonical(mode) & TYPE
 }
 
 /** Modes as Git takes them: of a file, only whether its owner may execute it counts. */
 function canonical(mode: number): number {
-  if (isTreeMode(mode)) return 0o040000
-  const type = typeOf({ mode, oid: '' as Oid })
-  return type !== FILE ? type : (mode & 0o100) === 0 ? 0o100644 : 0o100755
+  const type = mode & TYPE
+  if (type === 0o040000 || type === 0o120000 || type === 0o160000) return type
+  return (mode & 0o100) === 0 ? 0o100644 : 0o100755
 }
 
 function isSame(a: Side | undefined, b: Side | undefined): boolean {

@@ -11,6 +11,7 @@ import type { Oid } from '@datakit/git/oid'
 import type { Place, State } from '@datakit/git/place'
 import type { Runtime } from '@datakit/git/runtime'
 import type { Links } from '@datakit/git/pack/links'
+import type { PackObject } from '@datakit/git/pack/write-pack'
 import type { LinkSource } from './history.ts'
 import type { ObjectSource } from './object-source.ts'
 
@@ -36,7 +37,7 @@ export class Store implements ObjectSource, LinkSource {
   readonly place: Place
   readonly objects: Objects
   readonly runtime: Runtime
-  readonly #recent = new ByteCache<Oid, GitObject>(RECENT)
+  readonly #recent = new ByteCache<Oid, Pick<PackObject, 'type' | 'body' | 'links'>>(RECENT)
   readonly #identity: () => Person
   readonly #clock: () => number
 
@@ -57,13 +58,15 @@ export class Store implements ObjectSource, LinkSource {
   }
 
   /** Keeps objects that were made here and are stored: what is changed next is what was changed last. */
-  remember(objects: Iterable<GitObject & { readonly oid: Oid }>): void {
-    for (const { oid, type, body } of objects)
-      this.#recent.set(oid, { type, body }, body.length + 200)
+  remember(objects: Iterable<PackObject>): void {
+    for (const { oid, type, body, links } of objects)
+      this.#recent.set(oid, { type, body, links }, body.length + 200)
   }
 
-  links(oid: Oid): Promise<Links | undefined> {
-    return this.objects.links(oid)
+  async links(oid: Oid): Promise<Links | undefined> {
+    const links = this.#recent.get(oid)?.links
+    // What a tree is told by may be gone by now; only the index can tell.
+    return links?.kind === 'commit' ? links : this.objects.links(oid)
   }
 
   get shallow(): ReadonlySet<Oid> {

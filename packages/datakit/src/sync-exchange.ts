@@ -59,10 +59,10 @@ const MAX_WAIT = 5_000
 export async function exchange(
   server: ServerOptions,
   request: SyncRequest,
-  pack: readonly Uint8Array[],
+  pack: Uint8Array,
 ): Promise<Answer> {
   const options = { ...server, ...addressOf(server) }
-  const body = concat([encodeSyncRequest(request), ...pack])
+  const body = concat([encodeSyncRequest(request), pack])
   for (let attempt = 1; ; attempt++) {
     try {
       return await sendOnce(options, body)

@@ -281,7 +281,7 @@ export class Remote {
     plan: Plan,
     { request, pack }: { readonly request: SyncRequest; readonly pack: Uint8Array },
   ): Promise<void> {
-    const answer = await exchange(this.#options, request, [pack])
+    const answer = await exchange(this.#options, request, pack)
     const { header } = answer
     this.#tell('sending', pack.length, pack.length)
     const isOther = header.repository !== request.repository
@@ -376,6 +376,6 @@ async function firstHead(
 ): Promise<{ from: Head; to: Head } | undefined> {
   for await (const _ of state.refs(HEADS)) return undefined
   const [from, to] = [state.head, answer.head]
-  const isSame = 'ref' in from && 'ref' in to && from.ref === to.ref
-  return isSame || !('ref' in to) ? undefined : { from, to }
+  const isOther = 'ref' in to && !('ref' in from && from.ref === to.ref)
+  return isOther ? { from, to } : undefined
 }

@@ -174,7 +174,7 @@ export class Transaction {
       history: new History(this.#draft),
       mergeContent: this.#start.mergeContent,
     }
-    const ours = await this.#commitDraft({ message: 'Merge' })
+    const ours = await this.#commitDraft({ message: 'Merge' }, await this.#saveTree())
     const merged = await mergeCommits(tools, ours, theirs)
     this.#tree = new WorkingTree(this.#draft, merged.tree)
     for (const conflict of merged.conflicts) {
@@ -206,8 +206,9 @@ export class Transaction {
   async commit(options: CommitOptions): Promise<CommitOutcome> {
     this.#checkDecided('commit')
     const { from, ref } = this.#start
-    const head = await (await this.#store.state()).ref(ref)
-    const tree = await this.#saveTree()
+    // Where the branch is by now is found out while the trees are written.
+    const [state, tree] = await Promise.all([this.#store.state(), this.#saveTree()])
+    const head = await state.ref(ref)
     if (
       options.skipEmpty === true &&
       from !== undefined &&
@@ -217,9 +218,10 @@ export class Transaction {
       this.#isOpen = false
       return { state: 'unchanged', oid: from.oid }
     }
-    const own = await this.#commitDraft(options, head)
+    const own = await this.#commitDraft(options, tree, head)
     const outcome = await landCommit(this.#store, {
       ref,
+      head,
       own,
       draft: this.#draft,
       options,
@@ -262,7 +264,7 @@ export class Transaction {
   }
 
   /** The commit of what is here. The head of the branch comes first among its parents if it was merged into them. */
-  async #commitDraft(options: CommitOptions, head?: Oid): Promise<Oid> {
+  async #commitDraft(options: CommitOptions, tree: Oid, head?: Oid): Promise<Oid> {
     const { from } = this.#start
     const parents = new Set(options.firstParent && [options.firstParent])
     const isMerged = head !== undefined && this.#merged.includes(head)
@@ -270,7 +272,6 @@ export class Transaction {
     if (isMerged) parents.add(head)
     for (const oid of [...(from ? [from.oid] : []), ...this.#merged])
       if (!isMerged || !(await history.isAncestor(oid, head))) parents.add(oid)
-    const tree = await this.#saveTree()
     return this.#draft.writeNewCommit({ ...options, tree, parents: [...parents] })
   }
 }

@@ -35,11 +35,5 @@ export async function deflateZlib(body: Uint8Array): Promise<Uint8Array<ArrayBuf
   // What fails here fails the reading too. The bytes are no shared memory, which the types cannot tell.
   writer.write(body as Uint8Array<ArrayBuffer>).catch(() => undefined)
   writer.close().catch(() => undefined)
-  const reader = readable.getReader()
-  const pieces: Uint8Array[] = []
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) return concat(pieces)
-    pieces.push(value)
-  }
+  return new Uint8Array(await new Response(readable).arrayBuffer())
 }

@@ -24,7 +24,10 @@ export interface Runtime {
   readonly storesUpTo: number
   /** SHA-1, 20 bytes, of the parts one after the other. For small bodies; large ones go to {@link digest}. */
   sha1(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer>
-  /** SHA-1 of one large array, off the calling thread where the runtime can. */
+  /**
+   * SHA-1 of one large array, off the calling thread where the runtime can. The bytes may be reused as soon as the promise
+   * is there.
+   */
   digest(bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>>
   /** SHA-1 of what comes in pieces. */
   hasher(): Hasher

@@ -143,14 +143,11 @@ function malformed(start: number, what: string): MalformedError {
   return new MalformedError('a tree', `the entry at byte ${start} has no ${what}`)
 }
 
-/** The entries of a body, one after the other, in the order in which they stand. @throws MalformedError */
-export function* entriesOf(body: Uint8Array): Generator<TreeEntry, void, void> {
-  for (const cursor = new TreeCursor(body); cursor.next();) yield cursor.entry()
-}
-
 /** All entries of a body, in the order in which they stand. @throws MalformedError */
 export function decodeTree(body: Uint8Array): TreeEntry[] {
-  return [...entriesOf(body)]
+  const entries: TreeEntry[] = []
+  for (const cursor = new TreeCursor(body); cursor.next();) entries.push(cursor.entry())
+  return entries
 }
 
 /**

@@ -17,7 +17,8 @@ export const portableRuntime: Runtime = {
   storesUpTo: 4096,
   sha1,
   async digest(bytes) {
-    const subtle = subtleCrypto()
+    // `undefined` on pages that did not come over HTTPS, whatever the types say.
+    const subtle: SubtleCrypto | undefined = globalThis.crypto?.subtle
     if (subtle === undefined || bytes.length < PLATFORM_DIGEST) return sha1(bytes)
     return new Uint8Array(await subtle.digest('SHA-1', bytes as Uint8Array<ArrayBuffer>))
   },
@@ -36,9 +37,4 @@ export const portableRuntime: Runtime = {
   inflateOpen(bytes, start, size) {
     return inflateZlib(bytes, { start, end: bytes.length, size })
   },
-}
-
-/** `undefined` on pages that did not come over HTTPS. */
-function subtleCrypto(): SubtleCrypto | undefined {
-  return typeof crypto === 'undefined' ? undefined : crypto.subtle
 }

@@ -131,9 +131,11 @@ async function readAll<Key, Row>(
 /** The row of a pack, or of the one that it was put into. */
 async function findPack(transaction: Transaction, id: PackId): Promise<PackRow | undefined> {
   const store = transaction.objectStore('packs')
-  const row = await store.index('id').get(id)
-  const alias = row ? undefined : await transaction.objectStore('aliases').get(id)
-  return alias ? store.get(alias.home) : row
+  const [row, alias] = await Promise.all([
+    store.index('id').get(id),
+    transaction.objectStore('aliases').get(id),
+  ])
+  return row ?? (alias && store.get(alias.home))
 }
 
 /** What is not as the request says, and what its packs need that is not there. */

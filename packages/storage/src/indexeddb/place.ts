@@ -98,11 +98,15 @@ function placeOver(connection: Connection, clock: () => number): Place {
     async writePack() {
       return packWriter(stages)
     },
-    readPack: (id, start, end) => readChunks(connection, { id, kind: PACK_BYTES }, [start, end]),
+    readPack: async (id, start, end) =>
+      updater.held(id)?.bytes.subarray(start, end) ??
+      readChunks(connection, { id, kind: PACK_BYTES }, [start, end]),
     async *streamPack(id, start, end) {
       yield await this.readPack(id, start, end)
     },
-    readIndex: (id, start, end) => readChunks(connection, { id, kind: INDEX_BYTES }, [start, end]),
+    readIndex: async (id, start, end) =>
+      updater.held(id)?.index.subarray(start, end) ??
+      readChunks(connection, { id, kind: INDEX_BYTES }, [start, end]),
     async markVerified(ids) {
       const { markVerified } = await import('./sweep.ts')
       if (await markVerified(connection, ids)) news.tell()
@@ -150,6 +154,12 @@ class Updater {
       if (outcome.state !== 'stale') return outcome
       this.#tail = undefined
     }
+  }
+
+  /** The tail, if it is this pack: the next commit reads it, and a pack never changes. */
+  held(id: PackId): Tail | undefined {
+    const tail = this.#tail?.tail
+    return tail?.id === id ? tail : undefined
   }
 
   /** The tail, if a pack of the request may go behind it. */

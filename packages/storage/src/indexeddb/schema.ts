@@ -129,8 +129,8 @@ export const SCHEMA_VERSION = 1
 
 /** Makes the stores of a new database. */
 export function createStores(database: Database): void {
-  database.createObjectStore('state')
-  database.createObjectStore('refs')
+  for (const name of ['state', 'refs', 'chunks', 'promised'] as const)
+    database.createObjectStore(name)
   const log = database.createObjectStore('log', { keyPath: ['number', 'line'] })
   log.createIndex('ref', ['ref', 'number', 'line'])
   database.createObjectStore('receipts', { keyPath: 'id' }).createIndex('at', 'at')
@@ -138,8 +138,6 @@ export function createStores(database: Database): void {
   packs.createIndex('id', 'id', { unique: true })
   packs.createIndex('changed', 'changed')
   database.createObjectStore('aliases').createIndex('at', 'at')
-  database.createObjectStore('chunks')
-  database.createObjectStore('promised')
 }
 
 /** Every chunk of a pack and its index. */

@@ -49,13 +49,9 @@ export interface Stages {
 
 /** Begins a pack. */
 export function packWriter(stages: Stages): PackWriter {
-  forgetExpired(stages)
+  const { held, clock } = stages
+  for (const { id, at } of held.values()) if (at < clock() - STAGE_LIFETIME) held.delete(id)
   return new StageWriter(stages)
-}
-
-function forgetExpired({ held, clock }: Stages): void {
-  const limit = clock() - STAGE_LIFETIME
-  for (const { id, at } of held.values()) if (at < limit) held.delete(id)
 }
 
 class StageWriter implements PackWriter {

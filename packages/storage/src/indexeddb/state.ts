@@ -76,17 +76,12 @@ async function readHeader(transaction: Transaction, last: Packs | undefined) {
   const known = isOf ? last : undefined
   const since = known?.header.number ?? -1
   const isSame = since === header.number
-  const [changed, few] = await Promise.all([
-    isSame ? [] : index.getAll(IDBKeyRange.lowerBound(since, true)),
-    isSame ? undefined : readFew(transaction),
+  if (isSame) return { header, known, changed: [], few: undefined }
+  const [changed, { refs }] = await Promise.all([
+    index.getAll(IDBKeyRange.lowerBound(since, true)),
+    readRows(transaction, undefined, FEW + 1),
   ])
-  return { header, known, changed, few }
-}
-
-/** All refs in the order of their names; `undefined` when they are many. */
-async function readFew(transaction: Transaction): Promise<readonly Ref[] | undefined> {
-  const { refs } = await readRows(transaction, undefined, FEW + 1)
-  return refs.length > FEW ? undefined : refs
+  return { header, known, changed, few: refs.length > FEW ? undefined : refs }
 }
 
 function packsAfter(known: Packs | undefined, header: Header, changed: readonly PackRow[]): Packs {

@@ -31,13 +31,13 @@ export interface Tail {
   readonly home: Home
   readonly id: PackId
   readonly bytes: Uint8Array
+  readonly index: Uint8Array
   readonly table: PackTable
   readonly verified: boolean
 }
 
 /** A pack as it will be written: one or several small ones, perhaps behind the tail. */
 export interface Bundle extends Tail {
-  readonly index: Uint8Array
   /** Ids of the packs that hold bases of its deltas, as their writers knew them. */
   readonly needs: readonly PackId[]
   /** Id of the tail that it takes the place of. */
@@ -164,11 +164,9 @@ export async function readTail(connection: Connection): Promise<Tail | undefined
   const { home, id, size, indexSize, verified } = row
   try {
     const bytes = await readChunks(connection, { id, kind: PACK_BYTES }, [0, size])
-    const kind = INDEX_BYTES
-    const index = await openPackIndexBytes(
-      await readChunks(connection, { id, kind }, [0, indexSize]),
-    )
-    return { home, id, bytes, table: await tableOfIndex(index), verified }
+    const index = await readChunks(connection, { id, kind: INDEX_BYTES }, [0, indexSize])
+    const table = await tableOfIndex(await openPackIndexBytes(index))
+    return { home, id, bytes, index, table, verified }
   } catch (error) {
     // Replaced meanwhile, or broken: nothing is put behind it then. Whoever reads its objects is told.
     if (error instanceof GitError && (error.code === 'missing' || error.code === 'malformed'))
