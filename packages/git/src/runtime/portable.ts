@@ -18,7 +18,7 @@ export const portableRuntime: Runtime = {
   sha1,
   async digest(bytes) {
     // `undefined` on pages that did not come over HTTPS, whatever the types say.
-    const subtle: SubtleCrypto | undefined = globalThis.crypto?.subtle
+    const subtle: SubtleCrypto | undefined = crypto.subtle
     if (subtle === undefined || bytes.length < PLATFORM_DIGEST) return sha1(bytes)
     return new Uint8Array(await subtle.digest('SHA-1', bytes as Uint8Array<ArrayBuffer>))
   },
