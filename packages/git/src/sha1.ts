@@ -51,8 +51,8 @@ export class Sha1 implements Hasher {
       this.#pendingLength = 0
     }
     for (; offset + BLOCK <= piece.length; offset += BLOCK) compress(this.#state, piece, offset)
-    for (; offset < piece.length; offset++)
-      this.#pending[this.#pendingLength++] = piece[offset] ?? 0
+    this.#pending.set(piece.subarray(offset))
+    this.#pendingLength = piece.length - offset
   }
 
   /** The 20 bytes of the digest. Nothing may be fed afterwards. */
@@ -65,8 +65,9 @@ export class Sha1 implements Hasher {
       pending.fill(0)
     }
     const view = new DataView(pending.buffer)
-    view.setUint32(56, Math.floor(this.#length / 0x20000000))
-    view.setUint32(60, (this.#length * 8) >>> 0)
+    // Whatever is above 32 bits, or below one, is cut off.
+    view.setUint32(56, this.#length / 0x20000000)
+    view.setUint32(60, this.#length * 8)
     compress(this.#state, pending, 0)
     const digest = new Uint8Array(20)
     const digestView = new DataView(digest.buffer)

@@ -71,7 +71,7 @@ export function encodePush(
  * @throws MalformedError when it is none or cut short
  */
 export async function readPush(reader: ByteReader): Promise<PushRequest> {
-  const start = reader.position
+  let taken = 0
   const updates: RefUpdate[] = []
   const shallow: Oid[] = []
   let capabilities: Capabilities = new Map()
@@ -86,7 +86,8 @@ export async function readPush(reader: ByteReader): Promise<PushRequest> {
     if (updates.length + shallow.length > MOST_UPDATES) {
       throw malformed(`it has more than ${MOST_UPDATES} commands`)
     }
-    if (reader.position - start > MOST_BYTES) {
+    taken += packet.payload.length
+    if (taken > MOST_BYTES) {
       throw malformed(`its commands are more than ${MOST_BYTES} bytes`)
     }
     packet = await expectCommand(reader)

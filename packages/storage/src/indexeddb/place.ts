@@ -101,8 +101,8 @@ function placeOver(connection: Connection, clock: () => number): Place {
     readPack: async (id, start, end) =>
       updater.held(id)?.bytes.subarray(start, end) ??
       readChunks(connection, { id, kind: PACK_BYTES }, [start, end]),
-    async *streamPack(id, start, end) {
-      yield await this.readPack(id, start, end)
+    async *streamPack(...span) {
+      yield await this.readPack(...span)
     },
     readIndex: async (id, start, end) =>
       updater.held(id)?.index.subarray(start, end) ??
