@@ -9,6 +9,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { installPackages } from '../debian.ts'
 
 const VERSION = '2.39.5'
 const ARCHIVE = `git_${VERSION}.orig.tar.xz`
@@ -66,6 +67,9 @@ function isWhole(body: Buffer): boolean {
 
 /** Compiles `test-tool`, the cheapest way: it decides no speed. */
 function compile(folder: string): void {
+  const problem = installPackages(['gcc', 'make', 'zlib1g-dev'])
+  if (problem !== undefined)
+    throw new Error(`Cannot compile the helper of Git's own tests: ${problem}`)
   const small = ['NO_CURL=1', 'NO_EXPAT=1', 'NO_OPENSSL=1', 'NO_GETTEXT=1', 'NO_TCLTK=1']
   const make = (...args: readonly string[]): Buffer =>
     execFileSync('make', ['-C', folder, '-s', 'CFLAGS=-O0 -w', ...args], { stdio: 'pipe' })
@@ -76,7 +80,7 @@ function compile(folder: string): void {
     make('GIT-BUILD-OPTIONS')
   } catch (error) {
     throw new Error(
-      `Cannot compile the helper of Git's own tests (Debian: "apt-get install gcc make zlib1g-dev"): ${error instanceof Error ? error.message : String(error)}`,
+      `Cannot compile the helper of Git's own tests: ${error instanceof Error ? error.message : String(error)}`,
       { cause: error },
     )
   }
