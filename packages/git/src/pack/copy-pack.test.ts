@@ -15,7 +15,7 @@ import { nodeRuntime } from '../runtime/node.ts'
 import { completePack, missingBases } from './complete-pack.ts'
 import { copyPack } from './copy-pack.ts'
 import { encodeStockIdx } from './idx.ts'
-import { PackTable, unpackRow } from './pack-table.ts'
+import { findRow, PackTable, unpackRow } from './pack-table.ts'
 
 let git: RealRepository
 let place: PackPlace
@@ -107,7 +107,7 @@ describe('a copy of some', () => {
     for (let row = 0; row < table.count; row++) {
       const links = unpackRow(table.rawRow(row)).links
       if (links?.kind !== 'tree') continue
-      if (links.against !== undefined) expect(table.find(links.against)).not.toBe(-1)
+      if (links.against !== undefined) expect(findRow(table, links.against)).not.toBe(-1)
       trees++
     }
     expect(trees).toBeGreaterThan(3)

@@ -21,7 +21,7 @@ import { readTreeDifference } from './links-difference.ts'
 import { readLinks } from './links.ts'
 import { objectNameBytes } from './object-name.ts'
 import { checkSize, spend, type PackBudget } from './pack-limits.ts'
-import type { PackTable } from './pack-table.ts'
+import { findRow, type PackTable } from './pack-table.ts'
 
 /** Bytes of the shortest delta that Git takes for one: to pass a shorter one on would break its clones. */
 const SHORTEST = 4
@@ -112,7 +112,7 @@ export class DeltaResolver {
     if (table.count !== entries.count)
       throw new MalformedError('a pack', 'its deltas go in a circle')
     if (this.#parts.allowsRepeats !== true) table.order()
-    const outside = [...this.#outside].filter((oid) => table.find(oid) < 0)
+    const outside = [...this.#outside].filter((oid) => findRow(table, oid) < 0)
     // Resolved by a copy outside, though the pack holds it too: then one may be made of the other.
     if (outside.length < this.#outside.size) this.#checkCircles()
     return outside
@@ -127,7 +127,7 @@ export class DeltaResolver {
         if (way.has(at)) throw new MalformedError('a pack', 'its deltas go in a circle')
         way.add(at)
         const base = table.base(at)
-        at = base === undefined ? -1 : table.find(base)
+        at = base === undefined ? -1 : findRow(table, base)
       }
       for (const at of way) done.add(at)
     }

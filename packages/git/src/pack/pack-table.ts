@@ -211,13 +211,6 @@ export class PackTable implements PackContents {
     throw new MalformedError('a pack', `it holds ${this.oid(twice)} twice`)
   }
 
-  /** The row of an object; -1 when the pack does not hold it. Do not mix with `addRaw` in a loop: see {@link order}. */
-  find(oid: Oid): number {
-    const order = this.order()
-    const ordinal = order.find(encodeOid(oid))
-    return ordinal < 0 ? -1 : order.row(ordinal)
-  }
-
   /** Our index of the pack: docs/storage-format.md, "Pack index". */
   encodeIndex(): Uint8Array<ArrayBuffer> {
     return encodeIndexOf(this)
@@ -255,4 +248,11 @@ export class PackTable implements PackContents {
     this.#wide = enlarge(this.#wide, new Float64Array(capacity * 2))
     this.#capacity = capacity
   }
+}
+
+/** The row of an object; -1 when the pack does not hold it. Do not mix with `addRaw` in a loop: see {@link PackTable.order}. */
+export function findRow(table: PackTable, oid: Oid): number {
+  const order = table.order()
+  const ordinal = order.find(encodeOid(oid))
+  return ordinal < 0 ? -1 : order.row(ordinal)
 }

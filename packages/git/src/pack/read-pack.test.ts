@@ -1,3 +1,4 @@
+import { findRow } from './pack-table.ts'
 import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -117,7 +118,7 @@ describe('a thin pack', () => {
     const inside = new Set(tableLines(read))
     expect([...inside].every((line) => all.includes(line))).toBe(true)
     expect(read.outside.length).toBeGreaterThan(0)
-    expect(read.outside.some((oid) => read.table.find(oid) >= 0)).toBe(false)
+    expect(read.outside.some((oid) => findRow(read.table, oid) >= 0)).toBe(false)
     // What it calls outside is what git finds missing.
     const { status, stderr } = git.try(['index-pack', '--stdin', '--strict'], thin)
     expect([status, stderr]).toEqual([128, expect.stringContaining('unresolved deltas')])
@@ -146,7 +147,7 @@ describe('deltas', () => {
     const read = await readWhole(
       packed(3, refDelta(b, deltaOf(b, c)), refDelta(a, deltaOf(a, b)), whole(a)),
     )
-    expect(read.table.base(read.table.find(blob(c)))).toBe(blob(b))
+    expect(read.table.base(findRow(read.table, blob(c)))).toBe(blob(b))
     expect(read.outside).toEqual([])
   })
 

@@ -7,7 +7,7 @@ import { RefusedError } from '../error.ts'
 import type { Objects } from '../objects.ts'
 import type { Oid } from '../oid.ts'
 import { unpackLinks } from '../pack/links.ts'
-import type { PackTable } from '../pack/pack-table.ts'
+import { findRow, type PackTable } from '../pack/pack-table.ts'
 import { CommitQueue } from './commit-queue.ts'
 
 /** Two commits, and where the newer one may be. */
@@ -75,7 +75,7 @@ async function factsOf(
   oid: Oid,
   table: PackTable | undefined,
 ): Promise<CommitFacts | undefined> {
-  const row = table === undefined ? -1 : table.find(oid)
+  const row = table === undefined ? -1 : findRow(table, oid)
   const packed = row < 0 ? undefined : table?.packedLinks(row)
   const links = row < 0 ? await linksOf(objects, oid) : packed && unpackLinks(packed)
   if (links?.kind !== 'commit') return undefined

@@ -4,6 +4,7 @@
  * @module
  */
 import { utf8 } from '../bytes.ts'
+import { findRow } from '../pack/pack-table.ts'
 import { RefusedError, UnavailableError, type GitError } from '../error.ts'
 import type { Objects } from '../objects.ts'
 import { encodeOid, type Oid } from '../oid.ts'
@@ -201,7 +202,7 @@ export class Landing {
     for (const { name, to } of this.#open()) {
       if (to === undefined) continue
       const kind = name.startsWith(BRANCHES) ? KINDS.commit : KINDS.any
-      const row = table === undefined ? -1 : table.find(to)
+      const row = table === undefined ? -1 : findRow(table, to)
       if (row < 0) elsewhere.setValue(elsewhere.add(encodeOid(to)), kind)
       if (row >= 0 && kind === KINDS.commit && table?.type(row) !== 'commit')
         this.#settle({ name, state: 'refused', reason: 'a branch must point at a commit' })
@@ -220,7 +221,7 @@ export class Landing {
     const table = this.#pack?.table
     const wanted = new OidMap()
     for (const parent of [...boundaries.values()].flat()) {
-      if (table === undefined || table.find(parent) < 0)
+      if (table === undefined || findRow(table, parent) < 0)
         wanted.setValue(wanted.add(encodeOid(parent)), KINDS.commit)
     }
     const missing = new Set(await this.#unreachable(wanted))
