@@ -18,12 +18,13 @@ import { mustRun } from '../support/must-run.ts'
 
 const path = join(import.meta.dirname, '..', '..', 'docs', 'git-suite.md')
 const writes = process.env['GIT_SUITE_WRITE'] === '1'
+const all = writes || process.env['GIT_SUITE_ALL'] === '1'
 const chosen = process.env['GIT_SUITE_ONLY'] ?? ''
 const server = process.env['GIT_SUITE_SERVER'] === 'stock' ? 'stock' : 'ours'
 
 const runs: ScriptRun[] = PLAN.filter(({ script }) => new RegExp(chosen).test(script)).flatMap(
-  ({ script, only, protocols }) =>
-    protocols.map((protocol) => ({ script, only, protocol, server })),
+  ({ script, only, protocols, also = [] }) =>
+    [...protocols, ...(all ? also : [])].map((protocol) => ({ script, only, protocol, server })),
 )
 const results = new Map<ScriptRun, ScriptResult>()
 
