@@ -26,7 +26,7 @@ const environment = {
 /** Runs git in `folder` to its end, whatever the end. Never blocks the loop, since the server may live in this process. */
 export function tryGit(folder: string, ...args: readonly string[]): Promise<GitRun> {
   return new Promise((resolve) => {
-    execFile(
+    const child = execFile(
       'git',
       ['-C', folder, ...args],
       { env: environment, maxBuffer: 1 << 28 },
@@ -35,6 +35,8 @@ export function tryGit(folder: string, ...args: readonly string[]): Promise<GitR
         resolve({ code, out, err })
       },
     )
+    // What reads its input finds none, and does not wait for any.
+    child.stdin?.end()
   })
 }
 
