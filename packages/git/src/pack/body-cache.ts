@@ -9,10 +9,10 @@
  */
 import { ByteCache } from '../byte-cache.ts'
 
-/** Bytes of a chunk. */
-const CHUNK = 256 * 1024
-/** Bodies over this many bytes are kept as they are. */
-const SMALL = CHUNK / 8
+/** Bytes of a chunk, where the limit has room for several. */
+const MAX_CHUNK = 256 * 1024
+/** The part of a chunk that a body may fill; a larger one is kept as it is. */
+const SMALL = 1 / 8
 
 interface Chunk {
   readonly bytes: Uint8Array
@@ -24,39 +24,41 @@ interface Chunk {
 export class BodyCache {
   readonly #large: ByteCache<number, Uint8Array>
   readonly #chunks: Chunk[] = []
+  readonly #chunk: number
   readonly #maxChunks: number
   /** Where the body of a key begins and ends, counted over all chunks. */
   readonly #places = new Map<number, { readonly start: number; readonly end: number }>()
   #current = -1
-  #filled = CHUNK
+  #filled = Infinity
 
   /** Keeps at most about `limit` bytes. */
   constructor(limit: number) {
     this.#large = new ByteCache(limit / 2)
-    this.#maxChunks = Math.max(1, Math.floor(limit / 2 / CHUNK))
+    this.#chunk = Math.min(MAX_CHUNK, Math.floor(limit / 4))
+    this.#maxChunks = Math.floor(limit / 2 / this.#chunk)
   }
 
   /** The body; valid until the next `set`. */
   get(key: number): Uint8Array | undefined {
     const place = this.#places.get(key)
     if (place === undefined) return this.#large.get(key)
-    const chunk = Math.floor(place.start / CHUNK)
+    const chunk = Math.floor(place.start / this.#chunk)
     return this.#chunks[chunk]?.bytes.subarray(
-      place.start - chunk * CHUNK,
-      place.end - chunk * CHUNK,
+      place.start - chunk * this.#chunk,
+      place.end - chunk * this.#chunk,
     )
   }
 
   /** Keeps a body that is not kept yet, and lets go of others for it. */
   set(key: number, body: Uint8Array): void {
     if (this.#places.has(key)) return
-    if (body.length > SMALL) return this.#large.set(key, body, body.length)
-    if (this.#filled + body.length > CHUNK) this.#turn()
+    if (body.length >= this.#chunk * SMALL) return this.#large.set(key, body, body.length)
+    if (this.#filled + body.length > this.#chunk) this.#turn()
     const chunk = this.#chunks[this.#current]
     if (chunk === undefined) return
     chunk.bytes.set(body, this.#filled)
     chunk.keys.push(key)
-    const start = this.#current * CHUNK + this.#filled
+    const start = this.#current * this.#chunk + this.#filled
     this.#filled += body.length
     this.#places.set(key, { start, end: start + body.length })
   }
@@ -65,7 +67,7 @@ export class BodyCache {
   #turn(): void {
     this.#current = (this.#current + 1) % this.#maxChunks
     this.#filled = 0
-    const chunk = (this.#chunks[this.#current] ??= { bytes: new Uint8Array(CHUNK), keys: [] })
+    const chunk = (this.#chunks[this.#current] ??= { bytes: new Uint8Array(this.#chunk), keys: [] })
     for (const key of chunk.keys) this.#places.delete(key)
     chunk.keys.length = 0
   }

@@ -3,7 +3,8 @@
  *
  * The first pass takes the stream as it comes, hands it on to the writer and names whole objects, and those made of
  * bases that are still at hand. The second resolves the other deltas, bases first and depth first, so that each base is
- * made once; what does not fit into memory is read again from the writer. Nothing that a header announces is allocated before the bytes that it takes are there.
+ * made once; what does not fit into memory is read again from the writer. Nothing that a header announces is allocated
+ * before the bytes that it takes are there.
  *
  * Spec: https://git-scm.com/docs/pack-format
  *

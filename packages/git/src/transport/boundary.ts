@@ -18,6 +18,7 @@ import { commitOf, Cuts, linksOf } from './commits.ts'
 import { ObjectGraph, type Node } from './graph.ts'
 import { commonHaves } from './negotiate.ts'
 import type { Readable } from './reach.ts'
+import { readableRef } from './refs.ts'
 
 /** What is asked of a boundary. */
 export interface BoundaryRequest extends ShallowWish {
@@ -240,7 +241,7 @@ const rules = [
 async function resolveName({ state }: Objects, name: string, readable: Readable): Promise<Oid> {
   const found: Oid[] = []
   for (const complete of rules) {
-    const oid = await resolveRef(state, complete(name), readable)
+    const oid = await readableRef(state, complete(name), readable)
     if (oid !== undefined) found.push(oid)
   }
   const [only] = found
@@ -249,14 +250,4 @@ async function resolveName({ state }: Objects, name: string, readable: Readable)
     'ambiguous-ref',
     `upload-pack: ambiguous deepen-not: ${name.slice(0, 200)}`,
   )
-}
-
-async function resolveRef(
-  state: Objects['state'],
-  name: string,
-  readable: Readable,
-): Promise<Oid | undefined> {
-  if (name !== 'HEAD') return readable.includes(name) ? state.ref(name) : undefined
-  if ('oid' in state.head) return state.head.oid
-  return readable.includes(state.head.ref) ? state.ref(state.head.ref) : undefined
 }

@@ -13,7 +13,7 @@ import type { Place, Version } from '../place.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { Cuts, linksOf } from './commits.ts'
 import { ObjectGraph, type Node, type NodeLinks } from './graph.ts'
-import type { Readable } from './reach.ts'
+import { readRoots, type Readable } from './reach.ts'
 
 /** The object is reached. */
 const FOUND = 1
@@ -185,7 +185,7 @@ export async function contentOf(
   const { place, state } = objects
   const before = kept.get(place)
   const isKept = before?.version === state.version && before.key === readable.key
-  const reach = isKept ? before.reach : new ContentReach(objects, await rootsOf(objects, readable))
+  const reach = isKept ? before.reach : new ContentReach(objects, await readRoots(state, readable))
   if (!isKept) kept.set(place, { version: state.version, key: readable.key, reach })
   let isUseful = false
   try {
@@ -196,11 +196,4 @@ export async function contentOf(
     // A walk that broke off has taken things off its lists that it did not finish.
     if (!isUseful && kept.get(place)?.reach === reach) kept.delete(place)
   }
-}
-
-async function rootsOf({ state }: Objects, readable: Readable): Promise<ReadonlySet<Oid>> {
-  const roots = new Set<Oid>()
-  if ('oid' in state.head) roots.add(state.head.oid)
-  for await (const { name, oid } of state.refs()) if (readable.includes(name)) roots.add(oid)
-  return roots
 }

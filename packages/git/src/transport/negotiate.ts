@@ -14,7 +14,7 @@ import { contentOf } from './content-reach.ts'
 import type { FetchPolicy } from './fetch-policy.ts'
 import { commitOf, Cuts, linksOf } from './commits.ts'
 import { ObjectGraph, type Node } from './graph.ts'
-import { ALL_REFS, reachOf, type Readable } from './reach.ts'
+import { ALL_REFS, reachOf, readRoots, type Readable } from './reach.ts'
 
 /**
  * Refuses what the client may not have: wants that no ref points at and no ref leads to. A ref that moved since it was
@@ -50,7 +50,7 @@ export async function reachedOf(
   readable: Readable,
 ): Promise<ReadonlySet<Oid>> {
   const reached = new Set<Oid>()
-  const tips = await tipsOf(objects, readable)
+  const tips = await readRoots(objects.state, readable)
   const others = oids.filter((oid) => !tips.has(oid))
   for (const oid of oids) if (tips.has(oid)) reached.add(oid)
   if (others.length === 0) return reached
@@ -58,13 +58,6 @@ export async function reachedOf(
   const files = others.filter((oid) => !reached.has(oid))
   for (const oid of await contentOf(objects, files, readable)) reached.add(oid)
   return reached
-}
-
-async function tipsOf({ state }: Objects, readable: Readable): Promise<ReadonlySet<Oid>> {
-  const tips = new Set<Oid>()
-  if ('oid' in state.head) tips.add(state.head.oid)
-  for await (const { name, oid } of state.refs()) if (readable.includes(name)) tips.add(oid)
-  return tips
 }
 
 /**

@@ -345,7 +345,8 @@ async function extend(
   return before.reach
 }
 
-async function readRoots(state: State, readable: Readable): Promise<ReadonlySet<Oid>> {
+/** What the refs that a caller may read point at, and a HEAD that points at a commit itself. */
+export async function readRoots(state: State, readable: Readable): Promise<ReadonlySet<Oid>> {
   const roots = new Set<Oid>()
   if ('oid' in state.head) roots.add(state.head.oid)
   for await (const { name, oid } of state.refs()) if (readable.includes(name)) roots.add(oid)

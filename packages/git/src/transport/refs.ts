@@ -107,6 +107,18 @@ export async function wireRefs(
   return [{ name: 'HEAD', oid: branch?.oid, peeled: undefined, symref: head.ref }, ...refs]
 }
 
+/** Where a ref, or HEAD, points; `undefined` when it is not there or may not be read. */
+export async function readableRef(
+  state: Objects['state'],
+  name: string,
+  readable: Readable,
+): Promise<Oid | undefined> {
+  const { head } = state
+  if (name === 'HEAD' && 'oid' in head) return head.oid
+  const full = name === 'HEAD' && 'ref' in head ? head.ref : name
+  return readable.includes(full) ? state.ref(full) : undefined
+}
+
 /** What a ref leads to, when it points at an annotated tag. Branches point at commits, and are not looked at. */
 async function peelRef(objects: Objects, { name, oid, peeled }: Ref): Promise<Oid | undefined> {
   if (peeled !== undefined || name.startsWith('refs/heads/')) return peeled

@@ -25,7 +25,7 @@ import { LARGE_FRAME } from '../protocol/sideband.ts'
 import { answerPack, checkFormat, message, type Answer, type Serving } from './answer-pack.ts'
 import { drawBoundary, type Boundary } from './boundary.ts'
 import { checkWants, commonHaves, isReady, reachedOf } from './negotiate.ts'
-import { wireRefs } from './refs.ts'
+import { readableRef, wireRefs } from './refs.ts'
 
 /** Answers the commands of a request. @throws GitError for the client to be told, until the pack has begun */
 export async function* answerV2(reader: ByteReader, serving: Serving): Answer {
@@ -109,22 +109,18 @@ function checkOffers(request: FetchRequest, { policy }: Serving): ObjectFilter |
 }
 
 /** @throws RefusedError `unknown-ref` */
-async function resolveWanted(names: readonly string[], serving: Serving): Promise<WantedRef[]> {
+async function resolveWanted(
+  names: readonly string[],
+  { objects, policy }: Serving,
+): Promise<WantedRef[]> {
   const wanted: WantedRef[] = []
   for (const name of names) {
-    const oid = await resolveRef(name, serving)
+    const oid = await readableRef(objects.state, name, policy.readable)
     if (oid === undefined)
       throw new RefusedError('unknown-ref', `unknown ref ${name.slice(0, 200)}`)
     wanted.push({ name, oid })
   }
   return wanted
-}
-
-async function resolveRef(name: string, { objects, policy }: Serving): Promise<Oid | undefined> {
-  const { head } = objects.state
-  if (name === 'HEAD' && 'oid' in head) return head.oid
-  const full = name === 'HEAD' && 'ref' in head ? head.ref : name
-  return policy.readable.includes(full) ? objects.state.ref(full) : undefined
 }
 
 /** The sections between the acknowledgments and the pack. */

@@ -60,6 +60,22 @@ export function progress(step: string, done: number, of: number): CheckEvent {
   return { kind: 'progress', step, done, of }
 }
 
+/** Something that was mended, as an event. */
+export function mended(about: string, message: string): CheckEvent {
+  return { kind: 'mended', about, message }
+}
+
+/** What a check gives in the end; of what it says on the way, only how far it is. */
+export async function* progressOf<Result>(
+  check: AsyncGenerator<CheckEvent, Result>,
+): AsyncGenerator<CheckEvent, Result> {
+  for (;;) {
+    const next = await check.next()
+    if (next.done === true) return next.value
+    if (next.value.kind === 'progress') yield next.value
+  }
+}
+
 /** The message of an error, for a finding. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

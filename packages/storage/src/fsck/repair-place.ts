@@ -31,7 +31,7 @@ import { piecesOf } from '../verify.ts'
 import { checkLinks, type Root } from './check-links.ts'
 import { withPacks, type PackHealth } from './check-pack.ts'
 import type { Health } from './check-place.ts'
-import { found, type CheckEvent } from './finding.ts'
+import { found, mended, type CheckEvent } from './finding.ts'
 
 /** Gives objects of a copy of the repository; `undefined` for those that it lacks. */
 export type CopySource = (oid: Oid) => Promise<GitObject | undefined>
@@ -146,7 +146,7 @@ class Repair {
       const staged = await writer.finish({ table, needs, verified: true, replaces: [pack.id] })
       await this.#replace(pack.id, staged)
       const message = `pack ${pack.id} has an index again, made from its bytes`
-      yield { kind: 'mended', about: pack.id, message }
+      yield mended(pack.id, message)
     } catch (error) {
       await writer.abort()
       throw error
@@ -170,7 +170,7 @@ class Repair {
     const staged = await this.#copy(objects, oids, { rereads: damaged, replaces: [pack.id] })
     await this.#replace(pack.id, staged)
     const message = `pack ${pack.id} was written anew, ${oids.length} objects`
-    yield { kind: 'mended', about: pack.id, message }
+    yield mended(pack.id, message)
   }
 
   /** Takes a pack off the list that is not there, if the refs do without it. */
@@ -182,7 +182,7 @@ class Repair {
     }
     await this.#replace(pack.id, undefined)
     const message = `pack ${pack.id} is gone and not listed any more: the refs need nothing of it`
-    yield { kind: 'mended', about: pack.id, message }
+    yield mended(pack.id, message)
   }
 
   /** The objects of the packs that can be looked into, but for one. */
@@ -213,7 +213,7 @@ class Repair {
     const staged = await writer.finish({ table, needs: [], verified: true })
     await this.#publish({ add: [staged], remove: [], why: 'repair: restore objects' })
     const message = `${batch.length} objects were restored from the copy`
-    yield { kind: 'mended', about: staged.id, message }
+    yield mended(staged.id, message)
   }
 
   async #copy(
@@ -286,7 +286,8 @@ function childrenOf({ type, body }: GitObject): Oid[] {
   return named.kind === 'tag' ? [named.target] : [...named.added]
 }
 
-async function isHere(objects: Objects, oid: Oid): Promise<boolean> {
+/** Whether a sound copy of the object can be read. */
+export async function isHere(objects: Objects, oid: Oid): Promise<boolean> {
   try {
     await objects.read(oid)
     return true

@@ -10,14 +10,14 @@ import { chmod, copyFile, mkdir, open, readFile, rename, rm, writeFile } from 'n
 import { toHex } from '@datakit/git/bytes'
 import { GitError } from '@datakit/git/error'
 import { Objects } from '@datakit/git/objects'
-import { OID_BYTES, type Oid } from '@datakit/git/oid'
+import { OID_BYTES } from '@datakit/git/oid'
 import { encodeStockIdx } from '@datakit/git/pack/idx'
 import { readPack } from '@datakit/git/pack/read-pack'
 import type { PackInfo, Place } from '@datakit/git/place'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 
-import type { CheckEvent } from '../fsck/finding.ts'
-import { repairPlace, type CopySource, type RepairOptions } from '../fsck/repair-place.ts'
+import { mended, progressOf, type CheckEvent } from '../fsck/finding.ts'
+import { isHere, repairPlace, type CopySource, type RepairOptions } from '../fsck/repair-place.ts'
 import { randomId } from '../update.ts'
 import { piecesOf } from '../verify.ts'
 import { checkGitDirectory, isThere, openView, type DirectoryHealth } from './check.ts'
@@ -68,20 +68,6 @@ export async function openCopy(
       }
     },
     close,
-  }
-}
-
-function mended(about: string, message: string): CheckEvent {
-  return { kind: 'mended', about, message }
-}
-
-async function* progressOf<Result>(
-  check: AsyncGenerator<CheckEvent, Result>,
-): AsyncGenerator<CheckEvent, Result> {
-  for (;;) {
-    const next = await check.next()
-    if (next.done === true) return next.value
-    if (next.value.kind === 'progress') yield next.value
   }
 }
 
@@ -177,18 +163,8 @@ async function* setAside(
   const objects = await Objects.open(place, nodeRuntime)
   await mkdir(`${directory}/datakit/damaged`, { recursive: true })
   for (const { oid, path } of badLoose) {
-    if (!path.startsWith(`${directory}/objects/`) || !(await canRead(objects, oid))) continue
+    if (!path.startsWith(`${directory}/objects/`) || !(await isHere(objects, oid))) continue
     await rename(path, `${directory}/datakit/damaged/${oid}`)
     yield mended(oid, `the damaged file of ${oid} was set aside: a sound copy is in a pack`)
-  }
-}
-
-async function canRead(objects: Objects, oid: Oid): Promise<boolean> {
-  try {
-    await objects.read(oid)
-    return true
-  } catch (error) {
-    if (error instanceof GitError && error.code !== 'unavailable') return false
-    throw error
   }
 }

@@ -19,7 +19,7 @@ import { readPack } from '@datakit/git/pack/read-pack'
 import type { LogEntry, PackInfo } from '@datakit/git/place'
 import type { Runtime } from '@datakit/git/runtime'
 import type { Health } from '../fsck/check-place.ts'
-import { found, type CheckEvent } from '../fsck/finding.ts'
+import { found, mended, progressOf, type CheckEvent } from '../fsck/finding.ts'
 import { repairPlace, type CopySource, type RepairOptions } from '../fsck/repair-place.ts'
 import { listAll, type Bucket } from './bucket.ts'
 import { checkR2, type CheckR2Options, type R2Health, type RootPart } from './check.ts'
@@ -66,8 +66,7 @@ export async function* repairR2(
   const place = await r2Depot(bucket, options).open(name)
   yield* repairPlace(place, runtime, { health: withBadUnits(health), options })
   const { deleted } = await place.sweep({ grace: options.grace ?? GRACE })
-  if (deleted > 0)
-    yield { kind: 'mended', about: name, message: `${deleted} keys that nobody needs were deleted` }
+  if (deleted > 0) yield mended(name, `${deleted} keys that nobody needs were deleted`)
 }
 
 /** Objects of a pack that came along, as a copy to take from; of nothing when it is empty. @throws MalformedError */
@@ -93,17 +92,6 @@ export async function copyOfPack(
     onObject: ({ oid, type, body }) => void objects.set(oid, { type, body }),
   })
   return async (oid) => objects.get(oid)
-}
-
-/** How far a check is, without what it finds. */
-async function* progressOf<Result>(
-  check: AsyncGenerator<CheckEvent, Result>,
-): AsyncGenerator<CheckEvent, Result> {
-  for (;;) {
-    const next = await check.next()
-    if (next.done === true) return next.value
-    if (next.value.kind === 'progress') yield next.value
-  }
 }
 
 /** A unit whose end cannot be read is kept anew, like a pack whose index is damaged. */
@@ -140,7 +128,7 @@ async function* mendLedger(store: Store, name: string): AsyncGenerator<CheckEven
   })
   if (!stored) throw new UnavailableError('Cannot repair: the repository was changed meanwhile')
   const message = `the list of packs was made anew from ${packs.length} packs that are there`
-  yield { kind: 'mended', about: key, message }
+  yield mended(key, message)
 }
 
 async function unitsOf(store: Store, root: Root, key: string): Promise<PackInfo[]> {
@@ -197,10 +185,6 @@ async function* mendRoot(
 interface Mended {
   readonly root: Root
   readonly event: CheckEvent
-}
-
-function mended(about: string, message: string): CheckEvent {
-  return { kind: 'mended', about, message }
 }
 
 const MENDERS: Readonly<Record<RootPart, (store: Store, root: Root) => Promise<Mended>>> = {
