@@ -50,7 +50,7 @@ export async function readWhole(
   const read = await readPack(pieces(bytes, size), {
     runtime: nodeRuntime,
     writer,
-    onObject: (object) => void objects.set(object.oid, object),
+    onObject: ({ oid, type, body }) => void objects.set(oid, { oid, type, body: body.slice() }),
     ...options,
   })
   return { ...read, written: writer.bytes, objects }

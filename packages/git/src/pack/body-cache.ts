@@ -3,12 +3,11 @@
  *
  * A pack of 100 MB has a hundred thousand bodies, and only some of them at a time are kept. One array for each would leave
  * all of them to the collector, which lets such garbage grow to half of what a Worker has. So small bodies are copied
- * into chunks that are used again and again, and a body goes when the chunk that it lies in is next in turn.
+ * into chunks that are used again and again, and a body goes when the chunk that it lies in is next in turn. A large one has
+ * a chunk of its own, which goes to another when it has not been asked for longest.
  *
  * @module
  */
-import { ByteCache } from '../byte-cache.ts'
-
 /** Bytes of a chunk, where the limit has room for several. */
 const MAX_CHUNK = 256 * 1024
 /** The part of a chunk that a body may fill; a larger one is kept as it is. */
@@ -22,7 +21,7 @@ interface Chunk {
 
 /** Bodies by number, bounded in bytes. */
 export class BodyCache {
-  readonly #large: ByteCache<number, Uint8Array>
+  readonly #large: LargeBodies
   readonly #chunks: Chunk[] = []
   readonly #chunk: number
   readonly #maxChunks: number
@@ -33,7 +32,7 @@ export class BodyCache {
 
   /** Keeps at most about `limit` bytes. */
   constructor(limit: number) {
-    this.#large = new ByteCache(limit / 2)
+    this.#large = new LargeBodies(limit / 2)
     this.#chunk = Math.min(MAX_CHUNK, Math.floor(limit / 4))
     this.#maxChunks = Math.floor(limit / 2 / this.#chunk)
   }
@@ -52,7 +51,7 @@ export class BodyCache {
   /** Keeps a body that is not kept yet, and lets go of others for it. */
   set(key: number, body: Uint8Array): void {
     if (this.#places.has(key)) return
-    if (body.length >= this.#chunk * SMALL) return this.#large.set(key, body, body.length)
+    if (body.length >= this.#chunk * SMALL) return this.#large.set(key, body)
     if (this.#filled + body.length > this.#chunk) this.#turn()
     const chunk = this.#chunks[this.#current]
     if (chunk === undefined) return
@@ -70,5 +69,52 @@ export class BodyCache {
     const chunk = (this.#chunks[this.#current] ??= { bytes: new Uint8Array(this.#chunk), keys: [] })
     for (const key of chunk.keys) this.#places.delete(key)
     chunk.keys.length = 0
+  }
+}
+
+interface LargeBody {
+  readonly room: Uint8Array
+  readonly length: number
+}
+
+/** Bodies that have memory of their own, which is taken over from those that go. */
+class LargeBodies {
+  readonly #limit: number
+  /** In the order of their use, the last one at the end. */
+  readonly #bodies = new Map<number, LargeBody>()
+  #held = 0
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  get(key: number): Uint8Array | undefined {
+    const body = this.#bodies.get(key)
+    if (body === undefined) return undefined
+    this.#bodies.delete(key)
+    this.#bodies.set(key, body)
+    return body.room.subarray(0, body.length)
+  }
+
+  set(key: number, body: Uint8Array): void {
+    const { length } = body
+    if (this.#bodies.has(key) || length * 2 > this.#limit) return
+    const room = this.#roomFor(length)
+    room.set(body)
+    this.#bodies.set(key, { room, length })
+    this.#held += room.length
+  }
+
+  /** Memory for a body, of one that goes if that is about as large. */
+  #roomFor(length: number): Uint8Array {
+    // A little more than is needed, so that the next version of a body fits into the place of this one.
+    const wanted = Math.min(this.#limit, Math.ceil((length * 9) / 8))
+    for (const [key, { room }] of this.#bodies) {
+      if (this.#held + wanted <= this.#limit) break
+      this.#bodies.delete(key)
+      this.#held -= room.length
+      if (room.length >= length && room.length <= 2 * wanted) return room
+    }
+    return new Uint8Array(wanted)
   }
 }

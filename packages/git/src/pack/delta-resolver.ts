@@ -26,6 +26,15 @@ import { findRow, type PackTable } from './pack-table.ts'
 /** Bytes of the shortest delta that Git takes for one: to pass a shorter one on would break its clones. */
 const SHORTEST = 4
 
+/** Largest body for which memory is kept. */
+const MAX_ROOM = 4 * 1024 * 1024
+
+interface Application {
+  readonly base: Uint8Array
+  readonly delta: Uint8Array
+  readonly makeRoom?: ((size: number) => Uint8Array<ArrayBuffer>) | undefined
+}
+
 /** What both passes share. */
 export interface ResolverParts {
   readonly runtime: Runtime
@@ -57,6 +66,8 @@ interface Frame {
 export class DeltaResolver {
   readonly #parts: ResolverParts
   readonly #outside = new Set<Oid>()
+  /** Where the objects of the first pass are made, one after the other. */
+  #room = new Uint8Array(0)
 
   constructor(parts: ResolverParts) {
     this.#parts = parts
@@ -182,10 +193,19 @@ export class DeltaResolver {
     base: GitObject & { oid: Uint8Array },
     delta: Uint8Array,
   ): Promise<void> {
-    const body = this.#apply(entry, base.body, delta)
+    const makeRoom = (size: number) => this.#makeRoom(size)
+    const body = this.#apply(entry, { base: base.body, delta, makeRoom })
     const oid = await objectNameBytes(this.#parts.runtime, { type: base.type, body })
     await this.#add(entry, base, { oid, body, delta })
     this.#parts.bodies.set(entry, body)
+  }
+
+  /** Memory that is used again for the next object: one array for each would be garbage of all bodies together. */
+  #makeRoom(size: number): Uint8Array<ArrayBuffer> {
+    if (size > MAX_ROOM) return new Uint8Array(size)
+    if (size > this.#room.length)
+      this.#room = new Uint8Array(Math.min(MAX_ROOM, Math.max(size, 2 * this.#room.length)))
+    return this.#room.subarray(0, size)
   }
 
   /** Makes one object, and a row of it; gives its body. A promise only where something has to be waited for. */
@@ -194,7 +214,7 @@ export class DeltaResolver {
     const delta = deltas.get(entry)
     if (delta === undefined) return this.#makeLater(entry, base)
     deltas.delete(entry)
-    const body = this.#apply(entry, base.body, delta)
+    const body = this.#apply(entry, { base: base.body, delta })
     const name = objectNameBytes(runtime, { type: base.type, body })
     if (!(name instanceof Uint8Array))
       return name.then((oid) => this.#add(entry, base, { oid, body, delta }))
@@ -204,19 +224,19 @@ export class DeltaResolver {
   async #makeLater(entry: number, base: GitObject & { oid: Uint8Array }): Promise<Uint8Array> {
     this.#parts.signal?.throwIfAborted()
     const delta = await this.#readData(entry)
-    const body = this.#apply(entry, base.body, delta)
+    const body = this.#apply(entry, { base: base.body, delta })
     const oid = await objectNameBytes(this.#parts.runtime, { type: base.type, body })
     return this.#add(entry, base, { oid, body, delta })
   }
 
-  #apply(entry: number, base: Uint8Array, delta: Uint8Array): Uint8Array {
+  #apply(entry: number, { base, delta, makeRoom }: Application): Uint8Array {
     const { entries, limits } = this.#parts
     try {
       if (delta.length < SHORTEST) throw malformed(delta.length)
       const { target } = readDeltaSizes(delta)
       checkSize(target, limits)
       spend(target, limits)
-      return applyDelta(base, delta)
+      return applyDelta(base, delta, Infinity, makeRoom)
     } catch (error) {
       throw errorOfEntry(error, entry, entries.offset(entry))
     }

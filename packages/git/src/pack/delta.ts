@@ -52,12 +52,13 @@ function readSize(delta: Uint8Array, start: number): { size: number; end: number
  * The target that `delta` makes of `base`.
  *
  * @throws MalformedError when the delta is for a base of another size, reaches outside of it, or does not make exactly
- *   the size that it announces; also when that size is beyond `limit`, before it is allocated
+ *   the size that it announces; also when that size is beyond `limit`, before `makeRoom` is asked for it
  */
 export function applyDelta(
   base: Uint8Array,
   delta: Uint8Array,
   limit = Infinity,
+  makeRoom = (size: number): Uint8Array<ArrayBuffer> => new Uint8Array(size),
 ): Uint8Array<ArrayBuffer> {
   const sizes = readDeltaSizes(delta)
   if (sizes.base !== base.length) {
@@ -67,7 +68,7 @@ export function applyDelta(
   // A copy makes at most 0xffffff bytes of the two bytes that it takes: no more is allocated than that can fill.
   if (sizes.target > (delta.length - sizes.start) * MAX_COPY)
     throw malformed('it cannot make as much as it announces')
-  const target = new Uint8Array(sizes.target)
+  const target = makeRoom(sizes.target)
   if (runDelta(base, delta, target, sizes.start) !== target.length)
     throw malformed('it makes less than it announces')
   return target

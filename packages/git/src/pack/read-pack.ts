@@ -40,7 +40,10 @@ export interface ReadPackOptions {
   readonly writer: Pick<PackWriter, 'write' | 'read'>
   /** Objects that a thin pack may have its bases in; nothing is outside when left out. */
   readonly resolveBase?: ((oid: Oid) => Promise<GitObject | undefined>) | undefined
-  /** Called for every object; the body is not to be changed. What it throws ends the reading. */
+  /**
+   * Called for every object; the body is not to be changed, and is another one's once the call, or its promise, is over.
+   * What it throws ends the reading.
+   */
   readonly onObject?: ((object: PackedObject) => void | Promise<void>) | undefined
   /** Told how many objects the pack announces, before the first of them. */
   readonly onCount?: ((count: number) => void) | undefined

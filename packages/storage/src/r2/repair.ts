@@ -89,7 +89,7 @@ export async function copyOfPack(
       write: async (piece) => void pieces.push(piece.slice()),
       read: async (start, end) => concat(pieces).subarray(start, end),
     },
-    onObject: ({ oid, type, body }) => void objects.set(oid, { type, body }),
+    onObject: ({ oid, type, body }) => void objects.set(oid, { type, body: body.slice() }),
   })
   return async (oid) => objects.get(oid)
 }
