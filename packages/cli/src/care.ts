@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { addressOf } from '@datakit/datakit/sync-exchange'
+import { addressOf, parseProblem } from '@datakit/datakit/sync-exchange'
 import type { CheckEvent, Finding } from '@datakit/storage/fsck/finding'
 import { gitDirectoryDepot, locate } from '@datakit/storage/git-directory'
 import { statSync } from 'node:fs'
@@ -69,8 +69,7 @@ export async function* askServer(
 
 async function reasonOf(response: Response): Promise<string> {
   const text = await response.text()
-  const match = /"message":"((?:[^"\\]|\\.)*)"/.exec(text)
-  return match?.[1] ?? `${response.status} ${text.slice(0, 200)}`
+  return parseProblem(text)?.message ?? `it answered ${response.status}: ${text.slice(0, 200)}`
 }
 
 function parseEvent(line: string): CheckEvent | 'end' {

@@ -155,8 +155,8 @@ async function refusal(response: Response, type: string): Promise<SyncError> {
   return new SyncError(code, `Cannot sync: ${message}`, { status })
 }
 
-/** `{ error: { code, message } }`, if it is that. */
-function parseProblem(json: string): { code: string; message: string } | undefined {
+/** What a DataKit server says is wrong: `{ error: { code, message } }`, if it is that. */
+export function parseProblem(json: string): { code: string; message: string } | undefined {
   try {
     const told: unknown = JSON.parse(json)
     // Every field is checked before it is used.
