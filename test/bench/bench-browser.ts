@@ -157,6 +157,11 @@ async function timeSide(context: BrowserContext, options: SideOptions): Promise<
     async ({ side, ours, theirs }) => (await openBench(side)).merge(ours, theirs),
     { side, ours: changes(corpus, 0), theirs: changes(corpus, 1) },
   )
+  // One side made more commits than the other so far: they go out first, so that both have one to sync.
+  await page.evaluate(async ({ side, remote }) => (await openBench(side)).sync(remote), {
+    side,
+    remote,
+  })
   await page.close()
   const fresh = await openPage(context, options)
   const sync = await timeSync(fresh, options, 9998)

@@ -24,8 +24,8 @@ ${rows.join('\n')}
 
 *Clone* ends when every file of the head can be used: theirs is checked out; ours has been read, every file of it, and its name checked. *Commit* is one changed key, the median,
 durable (theirs: written, added, committed, flushed). *Read* is 100 files of the head's commit in a page that was just opened. *Merge* is ten changes a side. *Sync* asks what is new and brings
-the commits of the rows above to the server, from a page that was just opened, and *sync again* one more: ours by a sync with \`npm start\`'s server, theirs by \`pull\` and \`push\` with
-\`git http-backend\`. *Push alone* is their push without the pull, beside the same sync of ours. Both servers got the repository by a \`git push\`.
+one commit to the server, from a page that was just opened, and *sync again* one more: ours by a sync with \`npm start\`'s server, theirs by \`pull\` and \`push\` with
+\`git http-backend\`; the commits of the rows above went out before. *Push alone* is their push without the pull, beside the same sync of ours. Both servers got the repository by a \`git push\`.
 
 ${tables.join('\n')}
 ${growth(results)}`
