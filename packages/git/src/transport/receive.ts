@@ -100,3 +100,27 @@ export async function receiveUpdate(
     await landing.abort()
   }
 }
+
+/**
+ * What would become of a request: its pack is read to the end, checked and proved, and nothing is kept. Nobody is asked.
+ *
+ * @throws UnavailableError when the place cannot be read or written
+ */
+export async function checkUpdate(
+  objects: Objects,
+  request: ReceiveRequest,
+): Promise<ReceiveOutcome> {
+  const landing = new Landing(objects, request)
+  try {
+    await landing.refuse(await objects.refresh({ signal: request.signal }))
+    await landing.readPack()
+    await landing.prove()
+    await landing.refuseRewinds()
+    return landing.grant()
+  } catch (error) {
+    if (error instanceof GitError && error.code !== 'unavailable') return landing.outcome(error)
+    throw error
+  } finally {
+    await landing.abort()
+  }
+}
