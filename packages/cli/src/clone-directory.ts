@@ -27,19 +27,22 @@ export interface CloneDirectory {
 
 /** Opens the clone (or any bare repository) at `folder`. @throws CommandError when there is none */
 export async function openClone(folder: string): Promise<CloneDirectory> {
-  if (!existsSync(join(folder, 'HEAD'))) {
-    throw new CommandError(
-      `There is no repository at "${folder}": make one with "datakit clone URL ${folder}"`,
-      EXIT.notFound,
-    )
-  }
-  const repository = await openRepository(folder)
+  const repository = await openBare(folder)
   const head = await repository.head()
   if (!('ref' in head) || !head.ref.startsWith('refs/heads/')) {
     await repository.close()
     throw new CommandError(`HEAD of "${folder}" is at a commit, not on a branch`)
   }
   return { repository, branch: head.ref.slice('refs/heads/'.length), url: await urlOf(folder) }
+}
+
+/** Opens the bare repository at `folder`, wherever its HEAD is. @throws CommandError when there is none */
+export function openBare(folder: string): Promise<Repository> {
+  if (existsSync(join(folder, 'HEAD'))) return openRepository(folder)
+  throw new CommandError(
+    `There is no repository at "${folder}": make one with "datakit clone URL ${folder}"`,
+    EXIT.notFound,
+  )
 }
 
 /** Opens a bare repository that may have to be made by its first update. */

@@ -45,6 +45,11 @@ const commands: readonly {
     load: async () => (await import('./commands/watch.ts')).watchCommand,
   },
   {
+    name: 'bundle',
+    summary: 'write a repository to a file, and take it from one',
+    load: async () => (await import('./commands/bundle.ts')).bundleCommand,
+  },
+  {
     name: 'fsck',
     summary: 'check a repository, or a folder of them',
     load: async () => (await import('./commands/fsck.ts')).fsckCommand,
