@@ -210,6 +210,11 @@ export interface Traits {
   readonly kind: string
   /** Whether packs may be kept with deltas whose bases are in other packs. Where not, `finish` completes them. */
   readonly keepsThinPacks: boolean
+  /**
+   * Whether `subscribe` hears of changes that others make: other tabs, processes, stock git. Where not, who wants to know
+   * looks now and then.
+   */
+  readonly hearsOthers: boolean
 }
 
 /** Keeps one repository. */

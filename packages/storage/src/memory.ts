@@ -235,7 +235,7 @@ function openPlace(repository: MemoryRepository): Place {
     return repository
   }
   return {
-    traits: { kind: 'memory', keepsThinPacks: true },
+    traits: { kind: 'memory', keepsThinPacks: true, hearsOthers: true },
     async read(options) {
       options?.signal?.throwIfAborted()
       return stateOf(open(), open().moment)

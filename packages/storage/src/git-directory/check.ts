@@ -77,7 +77,7 @@ function viewOf(files: GitFiles): Place {
     throw new UnsupportedError('Cannot change a repository that is only looked at')
   }
   return {
-    traits: { kind: 'git-directory', keepsThinPacks: false },
+    traits: { kind: 'git-directory', keepsThinPacks: false, hearsOthers: false },
     read: async () => stateOf(files, await files.read()),
     readPack: (id, start, end) => files.readPack(id, start, end),
     streamPack: (id, start, end) => inPieces((...span) => files.readPack(id, ...span), start, end),

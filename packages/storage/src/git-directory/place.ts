@@ -235,7 +235,7 @@ export function placeOf(repository: Repository, onClose: () => Promise<void>): G
     return repository
   }
   const place: GitDirectoryPlace = {
-    traits: { kind: 'git-directory', keepsThinPacks: false },
+    traits: { kind: 'git-directory', keepsThinPacks: false, hearsOthers: true },
     directory: repository.directory,
     hooks: repository.hooks,
     config: () => open().config(),

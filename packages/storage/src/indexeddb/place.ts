@@ -85,7 +85,7 @@ function placeOver(connection: Connection, clock: () => number): Place {
   const stages: Stages = { connection, clock, held: new Map<PackId, HeldPack>() }
   const updater = new Updater(stages)
   return {
-    traits: { kind: 'indexeddb', keepsThinPacks: true },
+    traits: { kind: 'indexeddb', keepsThinPacks: true, hearsOthers: true },
     async read(options) {
       options?.signal?.throwIfAborted()
       return states.read()

@@ -94,7 +94,7 @@ function openPlace({ repository, units }: Shared): Place {
     return value
   }
   return {
-    traits: { kind: 'r2', keepsThinPacks: true },
+    traits: { kind: 'r2', keepsThinPacks: true, hearsOthers: false },
     async read({ signal } = {}) {
       signal?.throwIfAborted()
       const { state } = await open(repository).load()

@@ -1,0 +1,27 @@
+/** Watching in R2, where one isolate hears nothing of another and looks instead. */
+import { env } from 'cloudflare:workers'
+import { randomId } from '@datakit/git/bytes'
+import { nodeRuntime } from '@datakit/git/runtime/node'
+import { r2Depot, type Bucket } from '@datakit/storage/r2'
+import { watchContract } from '../test/watch-contract.ts'
+import { Repository } from './repository.ts'
+
+const bucket: Bucket = (env as unknown as { BUCKET: R2Bucket }).BUCKET
+
+watchContract('R2', async () => {
+  const name = `watch/${randomId()}`
+  // Another depot remembers nothing of the first, as another isolate would.
+  const open = async () => {
+    const place = await r2Depot(bucket, { writeInterval: 0 }).open(name)
+    return Repository.open(place, { runtime: nodeRuntime })
+  }
+  const [repository, other] = [await open(), await open()]
+  return {
+    repository,
+    other,
+    async destroy() {
+      await repository.close()
+      await other.close()
+    },
+  }
+})
