@@ -95,8 +95,9 @@ it(`matches paths as a pathspec :(glob) does, for ${PATTERNS} patterns`, () => {
   for (let i = 0; i < PATTERNS; i++) {
     const pattern = join(PIECES, 5)
     // Without anything special, a pathspec names a directory as well. One that ends with a slash or begins with one is
-    // no pattern of paths.
-    if (!/[*?[\\]/.test(pattern) || /^\/|\/$/.test(pattern)) continue
+    // no pattern of paths, two slashes are one, and what stars in the middle of a step match depends on where Git 2.39
+    // happens to have the pattern in its memory.
+    if (!/[*?[\\]/.test(pattern) || /^\/|\/$|\/\/|[^/*]\*\*/.test(pattern)) continue
     const args = ['diff-tree', '-r', '-z', '--name-only', nothing, tree, '--', `:(glob)${pattern}`]
     const matches = wildmatch(pattern, { isPath: true })
     expect(paths.filter(matches).sort(), `seed ${seed}: ${pattern}`).toEqual(
