@@ -1,0 +1,235 @@
+/**
+ * The merge by key: three documents into one, value by value, and the text of the one out of the texts of the three.
+ *
+ * Where one side has what the base has, to the byte, the other side's text is taken. Containers that both changed are merged
+ * item by item, and so is what is written around the items: each piece of text that only one side changed is taken from it.
+ * Conflicts are data. Symmetric: nothing asks which side is which.
+ *
+ * @module
+ */
+import type { KeyConflict, KeyStep } from '../driver.ts'
+import type { ContainerNode, DocumentNode, Format, Layout, Part, Versions } from './document.ts'
+import { formatLayout, STREAM } from './document.ts'
+import { findDocumentIdentity, findIdentity, type ListOptions } from './list-rules.ts'
+import { mergeText, pick } from './merge-text.ts'
+import { rowsByKey, rowsByPosition, rowsInSequence, type Doubt, type Row } from './rows.ts'
+import { areEqual, describeValue, ValueIds } from './equality.ts'
+
+type Path = readonly KeyStep[]
+
+/** One merge of three documents. */
+export class DocumentMerge {
+  /** What could not be merged, so far. */
+  readonly conflicts: KeyConflict[] = []
+  readonly #ids = new ValueIds()
+  readonly #format: Format
+  readonly #options: ListOptions
+
+  constructor(format: Format, options: ListOptions) {
+    this.#format = format
+    this.#options = options
+  }
+
+  /** The merged value with its text; of no use once there are conflicts. */
+  merge(path: Path, versions: Versions<DocumentNode>): DocumentNode {
+    const { base, ours, theirs } = versions
+    if (ours.text === theirs.text || theirs.text === base?.text) return ours
+    if (ours.text === base?.text) return theirs
+    const containers = asContainers(versions)
+    return containers ? this.#mergeContainers(path, containers) : this.#mergeWhole(path, versions)
+  }
+
+  /** Takes one of the values as a whole. */
+  #mergeWhole(path: Path, versions: Versions<DocumentNode>): DocumentNode {
+    const { base, ours, theirs } = versions
+    if (areEqual(ours, theirs)) {
+      const texts = { base: base?.text, ours: ours.text, theirs: theirs.text }
+      return (mergeText(texts) ?? pick(ours.text, theirs.text)) === ours.text ? ours : theirs
+    }
+    if (areEqual(base, ours)) return theirs
+    if (areEqual(base, theirs)) return ours
+    this.#report(path, base?.text, ours.text, theirs.text)
+    return ours
+  }
+
+  #mergeContainers(path: Path, versions: Versions<ContainerNode>): ContainerNode {
+    const layouts = {
+      base: versions.base?.layout(),
+      ours: versions.ours.layout(),
+      theirs: versions.theirs.layout(),
+    }
+    const rows = this.#rowsOf(path, versions, layouts)
+    if (rows === undefined) {
+      this.#report(path, versions.base?.text, versions.ours.text, versions.theirs.text)
+      return versions.ours
+    }
+    const parts: Part[] = []
+    for (const row of rows) {
+      const part = this.#mergePart(isSingle(versions) ? path : [...path, row.step], row)
+      if (part) parts.push(part)
+    }
+    const layout = { ...this.#mergeFrame(path, layouts), parts }
+    const meta = mergeText(mapVersions(versions, ({ meta }) => meta)) ?? versions.ours.meta
+    const text = formatLayout(layout)
+    const { kind, style } = versions.ours
+    return { kind, style, meta, items: parts, text, layout: () => layout }
+  }
+
+  /** The items in the order in which they are merged; `undefined` if it is in doubt. */
+  #rowsOf(
+    path: Path,
+    versions: Versions<ContainerNode>,
+    layouts: Versions<Layout>,
+  ): readonly Row[] | undefined {
+    const parts = mapVersions(layouts, (layout) => layout.parts)
+    if (versions.ours.kind === 'map') return rowsByKey(parts, ({ key }) => key, true)
+    if (versions.ours.style === STREAM) {
+      const identity = findDocumentIdentity(versions)
+      if (identity && !isSingle(versions)) return rowsByKey(parts, orNothing(identity), false)
+      if (isSingle(versions) || haveOneLength(parts)) return rowsByPosition(parts)
+      return this.#rowsInSequence(path, parts)
+    }
+    const rule = this.#options.listRule?.(path)
+    if (rule === 'set') return rowsByKey(parts, ({ node }) => describeValue(node), true)
+    const identity = rule === 'sequence' ? undefined : findIdentity(versions, this.#options)
+    if (identity) return rowsByKey(parts, orNothing(identity), rule === 'keyed')
+    return this.#rowsInSequence(path, parts)
+  }
+
+  #rowsInSequence(path: Path, parts: Versions<readonly Part[]>): readonly Row[] {
+    const { rows, doubts } = rowsInSequence(parts, (part) => this.#ids.of(part.node))
+    for (const doubt of doubts) this.#reportDoubt(path, doubt)
+    return rows
+  }
+
+  /** One item; `undefined` when it is removed. */
+  #mergePart(path: Path, { base, ours, theirs }: Row): Part | undefined {
+    if (ours && theirs) {
+      const versions = { base, ours, theirs }
+      return {
+        key: ours.key,
+        before: this.#mergeText(
+          path,
+          mapVersions(versions, (part) => part.before),
+        ),
+        label: this.#mergeText(
+          path,
+          mapVersions(versions, (part) => part.label),
+        ),
+        node: this.merge(
+          path,
+          mapVersions(versions, (part) => part.node),
+        ),
+        after: this.#mergeText(
+          path,
+          mapVersions(versions, (part) => part.after),
+        ),
+        post: this.#mergeText(
+          path,
+          mapVersions(versions, (part) => part.post),
+        ),
+      }
+    }
+    const left = ours ?? theirs
+    if (left === undefined || base === undefined) return left
+    if (!this.#isUntouched(base, left)) this.#report(path, ...[base, ours, theirs].map(textOf))
+    return undefined
+  }
+
+  /** Whether a side did nothing to an item that counts: neither its value nor a comment of it is another. */
+  #isUntouched(base: Part, side: Part): boolean {
+    const comments = ({ before, label, node, after, post }: Part): string =>
+      this.#format.commentsIn(before + label + node.text + after + post).join('\n')
+    return areEqual(base.node, side.node) && comments(base) === comments(side)
+  }
+
+  #mergeFrame(path: Path, layouts: Versions<Layout>): Omit<Layout, 'parts'> {
+    const text = (name: 'open' | 'head' | 'tail' | 'close'): string =>
+      this.#mergeText(
+        path,
+        mapVersions(layouts, (layout) => layout[name]),
+      )
+    const flag = (name: 'isTight' | 'isTrailing'): boolean =>
+      mergeFlag(
+        mapVersions(layouts, (layout) => (layout.parts.length > 0 ? layout[name] : undefined)),
+      )
+    return {
+      open: text('open'),
+      head: text('head'),
+      isTight: flag('isTight'),
+      tail: text('tail'),
+      close: text('close'),
+      separator: layouts.ours.separator,
+      isTrailing: flag('isTrailing'),
+    }
+  }
+
+  #mergeText(path: Path, texts: Versions<string>): string {
+    const merged = mergeText(texts)
+    if (merged === undefined)
+      this.#report(path, texts.base?.trim(), texts.ours.trim(), texts.theirs.trim())
+    return merged ?? texts.ours
+  }
+
+  #reportDoubt(path: Path, { step, base, ours, theirs }: Doubt): void {
+    const text = (parts: readonly Part[]): string | undefined =>
+      parts.length === 0 ? undefined : parts.map(({ node }) => node.text.trim()).join('\n')
+    this.#report([...path, step], text(base), text(ours), text(theirs))
+  }
+
+  #report(key: Path, base?: string, ours?: string, theirs?: string): void {
+    this.conflicts.push({ key, base, ours, theirs })
+  }
+}
+
+/** The versions as containers that can be merged item by item; `undefined` if they are not. */
+function asContainers({
+  base,
+  ours,
+  theirs,
+}: Versions<DocumentNode>): Versions<ContainerNode> | undefined {
+  if (ours.kind === 'scalar' || theirs.kind === 'scalar' || base?.kind === 'scalar')
+    return undefined
+  if (ours.kind !== theirs.kind || ours.style !== theirs.style) return undefined
+  if (base && base.kind !== ours.kind) return undefined
+  const isMetaClear =
+    ours.meta === theirs.meta || ours.meta === base?.meta || theirs.meta === base?.meta
+  return isMetaClear ? { base, ours, theirs } : undefined
+}
+
+/** Whether a stream has at most one document in each version, which then needs no step of its own. */
+function isSingle({ base, ours, theirs }: Versions<ContainerNode>): boolean {
+  const lists = [ours, theirs, ...(base ? [base] : [])]
+  return lists.every(({ style, items }) => style === STREAM && items.length <= 1)
+}
+
+function haveOneLength({ base, ours, theirs }: Versions<readonly Part[]>): boolean {
+  return ours.length === theirs.length && ours.length === base?.length
+}
+
+function orNothing(identity: (part: Part) => string | undefined): (part: Part) => string {
+  return (part) => identity(part) ?? ''
+}
+
+function textOf(part: Part | undefined): string | undefined {
+  return part?.node.text.trim()
+}
+
+function mergeFlag({ base, ours, theirs }: Versions<boolean | undefined>): boolean {
+  if (ours === theirs) return ours ?? false
+  // One of two different ones is the base's, unless there is none.
+  if (base === undefined || ours === undefined || theirs === undefined)
+    return (ours ?? theirs) === true && (theirs ?? ours) === true
+  return ours === base ? theirs : ours
+}
+
+function mapVersions<T, U>(
+  { base, ours, theirs }: Versions<T>,
+  change: (version: T) => U,
+): Versions<U> {
+  return {
+    base: base === undefined ? undefined : change(base),
+    ours: change(ours),
+    theirs: change(theirs),
+  }
+}

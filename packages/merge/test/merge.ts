@@ -1,0 +1,65 @@
+/**
+ * Drivers on texts, for tests.
+ *
+ * @module
+ */
+import { expect } from 'vitest'
+import type { KeyConflict, MergeDriver, MergeOutcome } from '../src/driver.ts'
+
+/** Three versions of a file; `base` is `undefined` where both added it. */
+export interface Texts {
+  readonly base: string | undefined
+  readonly ours: string
+  readonly theirs: string
+}
+
+/** What came of a merge, as text. */
+export interface TextOutcome {
+  /** The merged file; `undefined` for a conflict. */
+  readonly text: string | undefined
+  readonly keys: readonly KeyConflict[]
+  readonly reason: string | undefined
+}
+
+/** Runs a driver. */
+export function mergeTexts(driver: MergeDriver, { base, ours, theirs }: Texts): TextOutcome {
+  const encoder = new TextEncoder()
+  const outcome: MergeOutcome = driver({
+    base: base === undefined ? undefined : encoder.encode(base),
+    ours: encoder.encode(ours),
+    theirs: encoder.encode(theirs),
+    path: '',
+  })
+  if (outcome.state === 'conflict')
+    return { text: undefined, keys: outcome.keys ?? [], reason: outcome.reason }
+  const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(outcome.bytes)
+  return { text, keys: [], reason: undefined }
+}
+
+/** Runs a driver both ways, and holds it to the laws of every driver: symmetry, and that a side alone is taken to the byte. */
+export function mergeLawfully(driver: MergeDriver, texts: Texts): TextOutcome {
+  const { base, ours, theirs } = texts
+  const outcome = mergeTexts(driver, texts)
+  const mirrored = mergeTexts(driver, { base, ours: theirs, theirs: ours })
+  expect(mirrored.text).toBe(outcome.text)
+  expect(mirrored.keys).toEqual(outcome.keys.map(exchange))
+  expect(sentences(mirrored.reason)).toEqual(sentences(outcome.reason))
+  expect(mergeTexts(driver, { base, ours, theirs: ours }).text).toBe(ours)
+  if (base !== undefined) {
+    expect(mergeTexts(driver, { base, ours, theirs: base }).text).toBe(ours)
+    expect(mergeTexts(driver, { base, ours: base, theirs }).text).toBe(theirs)
+  }
+  return outcome
+}
+
+/** What a reason says, whichever side it says it of. */
+function sentences(reason = ''): string[] {
+  return reason
+    .replaceAll(/Cannot merge by key: |ours|theirs/g, '')
+    .split('; ')
+    .toSorted()
+}
+
+function exchange({ key, base, ours, theirs }: KeyConflict): KeyConflict {
+  return { key, base, ours: theirs, theirs: ours }
+}
