@@ -221,6 +221,7 @@ describe('lists', () => {
       '',
     ],
     ['the same added in two places', '[1,2,3,4]', '[9,1,2,3,4]', '[1,2,3,4,9]', '0'],
+    ['one of equal items, wherever it was', '[1,1,2]', '[1,2]', '[9,1,1,2]', '0'],
     ['moved to two places', '[1,2,3,4,5]', '[3,1,2,4,5]', '[1,2,4,5,3]', '0'],
     [
       'one of equal items, beside a change',
