@@ -13,10 +13,15 @@ const DRIVERS: ReadonlyMap<string, () => Promise<MergeDriver>> = new Map([
   ['ours', async () => (await import('./text.ts')).ours],
   ['theirs', async () => (await import('./text.ts')).theirs],
   ['binary', async () => (await import('./binary.ts')).binary],
+  ['json', async () => (await import('./json.ts')).jsonDriver()],
+  ['jsonc', async () => (await import('./json.ts')).jsonDriver()],
 ])
 
 /** Names of drivers by the end of a file's name. */
-const DEFAULTS: ReadonlyMap<string, string> = new Map()
+const DEFAULTS: ReadonlyMap<string, string> = new Map([
+  ['json', 'json'],
+  ['jsonc', 'jsonc'],
+])
 
 /** A driver by the name that an attribute gives it; `undefined` when none is called so. */
 export async function loadDriver(name: string): Promise<MergeDriver | undefined> {
