@@ -9,7 +9,6 @@ import { Branch } from './branch.ts'
 import type { Resolution } from './conflict.ts'
 import type { Change } from './diff.ts'
 import { Draft } from './draft.ts'
-import { TransactionError } from './error.ts'
 import { History } from './history.ts'
 import type { CommitOutcome, ConflictOutcome } from './land.ts'
 import type { LoggedCommit, LogOptions } from './log.ts'
@@ -124,21 +123,8 @@ export class Repository {
     outcome: ConflictOutcome,
     resolutions: ReadonlyMap<string, Resolution>,
   ): Promise<CommitOutcome> {
-    const open = outcome.conflicts.filter(({ path }) => !resolutions.has(path))
-    if (open.length > 0) {
-      const paths = open.map(({ path }) => path).join('", "')
-      throw new TransactionError('conflicts', `Cannot resolve: nothing was said of "${paths}"`)
-    }
-    const transaction = await this.branch(branch).transaction()
-    const merged = await transaction.merge(outcome.theirs)
-    const left = merged.conflicts.filter(({ path }) => !resolutions.has(path))
-    if (left.length > 0) {
-      const ours = (await this.branch(branch).oid()) ?? outcome.ours
-      return { ...outcome, ours, conflicts: merged.conflicts, base: merged.base }
-    }
-    for (const { path } of merged.conflicts)
-      await transaction.resolve(path, resolutions.get(path) ?? 'ours')
-    return transaction.commit({ message: `Merge ${branch}`, firstParent: outcome.theirs })
+    const { resolveConflict } = await import('./resolve.ts')
+    return resolveConflict(this, { branch, outcome, resolutions })
   }
 
   /** Lets go of the place. */

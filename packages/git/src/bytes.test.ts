@@ -8,8 +8,10 @@ import {
   concat,
   decodeName,
   encodeName,
+  enlarge,
   equal,
   fromHex,
+  release,
   text,
   toHex,
   utf8,
@@ -125,5 +127,21 @@ describe('an object', () => {
       expect(typeOfNumber(TYPE_NUMBERS[type])).toBe(type)
     }
     for (const number of [0, 5, 6, 7, -1, 1.5]) expect(typeOfNumber(number)).toBeUndefined()
+  })
+})
+
+describe('memory', () => {
+  it('of a larger array holds what the smaller one did, and that is given back', () => {
+    const from = Uint32Array.of(1, 2, 3)
+    expect(enlarge(from, new Uint32Array(5))).toEqual(Uint32Array.of(1, 2, 3, 0, 0))
+    expect(from).toHaveLength(0)
+  })
+
+  it('that is released is gone for every view of it', () => {
+    const whole = new Uint8Array(100)
+    const view = whole.subarray(10, 20)
+    release(whole)
+    expect([whole.length, view.length]).toEqual([0, 0])
+    release(whole)
   })
 })

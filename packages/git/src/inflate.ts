@@ -40,6 +40,8 @@ export interface InflateRequest {
   readonly start: number
   readonly end: number
   readonly size: number
+  /** Gives the memory that the body is put into; memory of its own when left out. */
+  readonly makeRoom?: ((size: number) => Uint8Array<ArrayBuffer>) | undefined
 }
 
 /**
@@ -51,13 +53,13 @@ export interface InflateRequest {
  */
 export function inflateZlib(
   bytes: Uint8Array,
-  { start, end, size }: InflateRequest,
+  { start, end, size, makeRoom = (size) => new Uint8Array(size) }: InflateRequest,
 ): Inflated | undefined {
   const length = Math.min(end, bytes.length) - start
   if (length < 2) return undefined
   checkHeader(bytes[start] as number, bytes[start + 1] as number)
   if (size > length * MAX_RATIO) return undefined
-  const body = new Uint8Array(size)
+  const body = makeRoom(size)
   const at = new Inflater(bytes, [start + 2, start + length], body).run()
   if (at === undefined || at + 4 > start + length) return undefined
   checkAdler(bytes, at, body)

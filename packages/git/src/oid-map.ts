@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { enlarge, release } from './bytes.ts'
 import { OID_BYTES, readOid, type Oid } from './oid.ts'
 
 // Drawn when they are first needed: a Worker has no random numbers before its first request.
@@ -85,16 +86,13 @@ export class OidMap {
 
   #grow(): void {
     const capacity = this.#values.length * 2
-    const oids = new Uint8Array(capacity * OID_BYTES)
-    oids.set(this.#oids)
-    const values = new Uint8Array(capacity)
-    values.set(this.#values)
-    this.#oids = oids
-    this.#values = values
+    this.#oids = enlarge(this.#oids, new Uint8Array(capacity * OID_BYTES))
+    this.#values = enlarge(this.#values, new Uint8Array(capacity))
+    release(this.#slots)
     this.#slots = new Uint32Array(capacity * 2)
     const mask = this.#slots.length - 1
     for (let place = 0; place < this.#size - 1; place++) {
-      let slot = hash(oids, place * OID_BYTES) & mask
+      let slot = hash(this.#oids, place * OID_BYTES) & mask
       while (this.#slots[slot] !== 0) slot = (slot + 1) & mask
       this.#slots[slot] = place + 1
     }

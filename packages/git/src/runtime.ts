@@ -45,7 +45,8 @@ export interface Runtime {
   inflate(bytes: Uint8Array, start: number, end: number, size: number): Uint8Array<ArrayBuffer>
   /**
    * The same, where nobody knows how long the stream is: tells how many compressed bytes it used, its checksum included.
-   * `undefined` when `bytes` end before the stream does: the caller comes again with more.
+   * `undefined` when `bytes` end before the stream does: the caller comes again with more. The body is put into memory that
+   * `makeRoom` gives, or into memory of its own.
    *
    * @throws MalformedError when the stream is corrupt, its Adler-32 is wrong or it does not hold exactly `size` bytes
    */
@@ -53,5 +54,6 @@ export interface Runtime {
     bytes: Uint8Array,
     start: number,
     size: number,
+    makeRoom?: (size: number) => Uint8Array<ArrayBuffer>,
   ): { readonly body: Uint8Array<ArrayBuffer>; readonly used: number } | undefined
 }

@@ -42,4 +42,12 @@ describe('bodies of a pack', () => {
     cache.set(1, bodyOf(1, 10))
     expect(cache.get(1)).toBeUndefined()
   })
+
+  it('give their memory back', () => {
+    const cache = new BodyCache(1_000_000)
+    for (const [key, length] of [100, 200_000].entries()) cache.set(key, bodyOf(key, length))
+    const kept = [0, 1].map((key) => cache.get(key))
+    cache.release()
+    expect(kept.map((body) => body?.length)).toEqual([0, 0])
+  })
 })

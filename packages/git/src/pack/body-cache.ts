@@ -4,17 +4,19 @@
  * A pack of 100 MB has a hundred thousand bodies, and only some of them at a time are kept. One array for each would leave
  * all of them to the collector, which lets such garbage grow to half of what a Worker has. So small bodies are copied
  * into chunks that are used again and again, and a body goes when the chunk that it lies in is next in turn. A large one has
- * a chunk of its own, which goes to another when it has not been asked for longest.
+ * memory of its own, and goes when it has not been asked for longest.
  *
  * @module
  */
+import { release } from '../bytes.ts'
+
 /** Bytes of a chunk, where the limit has room for several. */
 const MAX_CHUNK = 256 * 1024
 /** The part of a chunk that a body may fill; a larger one is kept as it is. */
 const SMALL = 1 / 8
 
 interface Chunk {
-  readonly bytes: Uint8Array
+  readonly bytes: Uint8Array<ArrayBuffer>
   /** Keys of the bodies in it. */
   readonly keys: number[]
 }
@@ -62,6 +64,12 @@ export class BodyCache {
     this.#places.set(key, { start, end: start + body.length })
   }
 
+  /** Gives the memory back at once, which a collector might leave until it is too much; nothing can be kept any more. */
+  release(): void {
+    for (const { bytes } of this.#chunks) release(bytes)
+    this.#large.release()
+  }
+
   /** Goes on in a new chunk, or in the oldest one. */
   #turn(): void {
     this.#current = (this.#current + 1) % this.#maxChunks
@@ -72,16 +80,11 @@ export class BodyCache {
   }
 }
 
-interface LargeBody {
-  readonly room: Uint8Array
-  readonly length: number
-}
-
-/** Bodies that have memory of their own, which is taken over from those that go. */
+/** Bodies that have memory of their own, which is given back when they go. */
 class LargeBodies {
   readonly #limit: number
   /** In the order of their use, the last one at the end. */
-  readonly #bodies = new Map<number, LargeBody>()
+  readonly #bodies = new Map<number, Uint8Array<ArrayBuffer>>()
   #held = 0
 
   constructor(limit: number) {
@@ -93,28 +96,28 @@ class LargeBodies {
     if (body === undefined) return undefined
     this.#bodies.delete(key)
     this.#bodies.set(key, body)
-    return body.room.subarray(0, body.length)
+    return body
   }
 
   set(key: number, body: Uint8Array): void {
     const { length } = body
     if (this.#bodies.has(key) || length * 2 > this.#limit) return
-    const room = this.#roomFor(length)
-    room.set(body)
-    this.#bodies.set(key, { room, length })
-    this.#held += room.length
+    this.#shrink(this.#limit - length)
+    this.#bodies.set(key, body.slice())
+    this.#held += length
   }
 
-  /** Memory for a body, of one that goes if that is about as large. */
-  #roomFor(length: number): Uint8Array {
-    // A little more than is needed, so that the next version of a body fits into the place of this one.
-    const wanted = Math.min(this.#limit, Math.ceil((length * 9) / 8))
-    for (const [key, { room }] of this.#bodies) {
-      if (this.#held + wanted <= this.#limit) break
+  release(): void {
+    this.#shrink(0)
+  }
+
+  /** Lets go of those that were not asked for longest. */
+  #shrink(limit: number): void {
+    for (const [key, body] of this.#bodies) {
+      if (this.#held <= limit) return
       this.#bodies.delete(key)
-      this.#held -= room.length
-      if (room.length >= length && room.length <= 2 * wanted) return room
+      this.#held -= body.length
+      release(body)
     }
-    return new Uint8Array(wanted)
   }
 }

@@ -22,17 +22,15 @@ import { readLinks } from './links.ts'
 import { objectNameBytes } from './object-name.ts'
 import { checkSize, spend, type PackBudget } from './pack-limits.ts'
 import { findRow, type PackTable } from './pack-table.ts'
+import { reusedRoom, type MakeRoom } from './room.ts'
 
 /** Bytes of the shortest delta that Git takes for one: to pass a shorter one on would break its clones. */
 const SHORTEST = 4
 
-/** Largest body for which memory is kept. */
-const MAX_ROOM = 4 * 1024 * 1024
-
 interface Application {
   readonly base: Uint8Array
   readonly delta: Uint8Array
-  readonly makeRoom?: ((size: number) => Uint8Array<ArrayBuffer>) | undefined
+  readonly makeRoom?: MakeRoom | undefined
 }
 
 /** What both passes share. */
@@ -67,7 +65,7 @@ export class DeltaResolver {
   readonly #parts: ResolverParts
   readonly #outside = new Set<Oid>()
   /** Where the objects of the first pass are made, one after the other. */
-  #room = new Uint8Array(0)
+  readonly #makeRoom = reusedRoom()
 
   constructor(parts: ResolverParts) {
     this.#parts = parts
@@ -80,7 +78,11 @@ export class DeltaResolver {
     const row = base === NONE ? NONE : entries.row(base)
     const body = row === NONE ? undefined : bodies.get(base)
     if (body === undefined) return undefined
-    return this.#makeAtOnce(entry, { type: table.type(row), body, oid: table.oidBytes(row) }, delta)
+    return this.#makeAtOnce(
+      entry,
+      { type: table.type(row), body, oid: table.oidBytes(row).slice() },
+      delta,
+    )
   }
 
   /**
@@ -193,19 +195,10 @@ export class DeltaResolver {
     base: GitObject & { oid: Uint8Array },
     delta: Uint8Array,
   ): Promise<void> {
-    const makeRoom = (size: number) => this.#makeRoom(size)
-    const body = this.#apply(entry, { base: base.body, delta, makeRoom })
+    const body = this.#apply(entry, { base: base.body, delta, makeRoom: this.#makeRoom })
     const oid = await objectNameBytes(this.#parts.runtime, { type: base.type, body })
     await this.#add(entry, base, { oid, body, delta })
     this.#parts.bodies.set(entry, body)
-  }
-
-  /** Memory that is used again for the next object: one array for each would be garbage of all bodies together. */
-  #makeRoom(size: number): Uint8Array<ArrayBuffer> {
-    if (size > MAX_ROOM) return new Uint8Array(size)
-    if (size > this.#room.length)
-      this.#room = new Uint8Array(Math.min(MAX_ROOM, Math.max(size, 2 * this.#room.length)))
-    return this.#room.subarray(0, size)
   }
 
   /** Makes one object, and a row of it; gives its body. A promise only where something has to be waited for. */

@@ -9,6 +9,7 @@
  *
  * @module
  */
+import type { MakeRoom } from './room.ts'
 import { MalformedError } from '../error.ts'
 
 const MAX_INSERT = 127
@@ -58,7 +59,7 @@ export function applyDelta(
   base: Uint8Array,
   delta: Uint8Array,
   limit = Infinity,
-  makeRoom = (size: number): Uint8Array<ArrayBuffer> => new Uint8Array(size),
+  makeRoom: MakeRoom = (size) => new Uint8Array(size),
 ): Uint8Array<ArrayBuffer> {
   const sizes = readDeltaSizes(delta)
   if (sizes.base !== base.length) {

@@ -33,18 +33,14 @@ export function encodeIndexOf(
   const { count } = order
   const { commit, tree, tag } = linkRows(table, order)
   const trees = affordableTrees(tree, order)
-  const bases = Array.from({ length: count }, (_, row) => table.baseBytes(row) ?? NO_OIDS)
-  const linker = new Linker(order, [
-    ...bases,
-    ...[...commit, ...trees, ...tag].map(({ links }) => links.oids),
-  ])
+  const linker = new Linker(order, namedBy(table, [...commit, ...trees, ...tag]))
   const column = (value: (row: number) => number): Uint32Array<ArrayBuffer> =>
     new Uint32Array(count).map((_, ordinal) => value(order.row(ordinal)))
   const look = [
     column((row) => table.offset(row)),
     column((row) => table.length(row)),
     column((row) => table.size(row)),
-    column((row) => linker.link(bases[row] ?? NO_OIDS)),
+    column((row) => linker.link(table.baseBytes(row) ?? NO_OIDS)),
     Uint8Array.from(column((row) => TYPE_NUMBERS[table.type(row)])),
   ]
   const high = column((row) => table.offset(row) / 2 ** 32)
@@ -64,13 +60,22 @@ export function encodeIndexOf(
 
 const NO_OIDS = new Uint8Array(0)
 
+/** What an index names: the bases of deltas, one at a time since there may be many, and the links of its rows. */
+function* namedBy(table: PackTable, rows: readonly Row[]): Generator<Uint8Array> {
+  for (let row = 0; row < table.count; row++) {
+    const base = table.baseBytes(row)
+    if (base !== undefined) yield base
+  }
+  for (const { links } of rows) yield links.oids
+}
+
 /** Links to the objects of an index, and to those that it names and does not hold. */
 class Linker {
   readonly #order: OidOrder
   readonly outs: OidOrder
 
   /** @param named what the index names, 20 bytes an oid */
-  constructor(order: OidOrder, named: readonly Uint8Array[]) {
+  constructor(order: OidOrder, named: Iterable<Uint8Array>) {
     const outside: Uint8Array[] = []
     for (const oids of named)
       for (let at = 0; at < oids.length; at += OID_BYTES)

@@ -1,11 +1,14 @@
 /**
  * EntryTable: the entries of a pack that is read, before and while their deltas are resolved.
  *
- * Typed arrays, 40 bytes an entry, that grow with the entries that were seen and not with the number that a header
+ * Typed arrays, 44 bytes an entry, that grow with the entries that were seen and not with the number that a header
  * announces.
+ *
+ * The `as number` below is of an entry that was added.
  *
  * @module
  */
+import { enlarge, release } from '../bytes.ts'
 import type { Oid } from '../oid.ts'
 
 /** No entry. */
@@ -26,20 +29,25 @@ export interface ScannedEntry {
   readonly baseOid: Oid | undefined
 }
 
+// An entry is nine words. Lengths, sizes and checksums have no sign.
+const LENGTH = 0
+const HEAD = 1
+const SIZE = 2
+const CRC = 3
+/** Entry of the base; below `NONE`: number -2 - b in `#baseOids`. */
+const BASE = 4
+const DEPTH = 5
+const ROW = 6
+const CHILD = 7
+const SIBLING = 8
+const WORDS = 9
+
 /** Entries in the order of the pack. */
 export class EntryTable {
   #count = 0
+  #capacity = 64
   #offsets = new Float64Array(64)
-  #lengths = new Uint32Array(64)
-  #heads = new Uint8Array(64)
-  #sizes = new Uint32Array(64)
-  #crcs = new Uint32Array(64)
-  /** Entry of the base; below `NONE`: number -2 - b in `#baseOids`. */
-  #bases = new Int32Array(64)
-  #depths = new Uint16Array(64)
-  #rows = new Int32Array(64)
-  #children = new Int32Array(64)
-  #siblings = new Int32Array(64)
+  #words = new Int32Array(64 * WORDS)
   readonly #baseOids: Oid[] = []
   readonly #baseNumbers = new Map<Oid, number>()
   /** Entries that wait for an object that has no entry yet, by its name: the first of a list of siblings. */
@@ -55,21 +63,15 @@ export class EntryTable {
   }
 
   add(entry: ScannedEntry): number {
-    if (this.#count === this.#offsets.length) this.#grow()
+    if (this.#count === this.#capacity) this.#grow()
     const i = this.#count++
-    this.#offsets[i] = entry.offset
-    this.#lengths[i] = entry.length
-    this.#heads[i] = entry.head
-    this.#sizes[i] = entry.size
-    this.#crcs[i] = entry.crc
-    this.#rows[i] = NONE
-    this.#children[i] = NONE
-    this.#siblings[i] = NONE
-    this.#bases[i] = entry.baseOid === undefined ? entry.base : -2 - this.#numberOf(entry.baseOid)
-    if (entry.baseOid !== undefined) {
-      this.#siblings[i] = this.#waiting.get(entry.baseOid) ?? NONE
-      this.#waiting.set(entry.baseOid, i)
-    }
+    const { offset, length, head, size, crc, base, baseOid } = entry
+    this.#offsets[i] = offset
+    this.#words.set([length, head, size, crc, base, 0, NONE, NONE, NONE], i * WORDS)
+    if (baseOid === undefined) return i
+    this.#set(i, BASE, -2 - this.#numberOf(baseOid))
+    this.#set(i, SIBLING, this.#waiting.get(baseOid) ?? NONE)
+    this.#waiting.set(baseOid, i)
     return i
   }
 
@@ -92,75 +94,75 @@ export class EntryTable {
   }
 
   length(i: number): number {
-    return this.#lengths[i] ?? 0
+    return this.#word(i, LENGTH) >>> 0
   }
 
   head(i: number): number {
-    return this.#heads[i] ?? 0
+    return this.#word(i, HEAD)
   }
 
   size(i: number): number {
-    return this.#sizes[i] ?? 0
+    return this.#word(i, SIZE) >>> 0
   }
 
   crc(i: number): number {
-    return this.#crcs[i] ?? 0
+    return this.#word(i, CRC) >>> 0
   }
 
   /** How many deltas lie between the entry and a whole object; only for resolved entries. */
   depth(i: number): number {
-    return this.#depths[i] ?? 0
+    return this.#word(i, DEPTH)
   }
 
   isDelta(i: number): boolean {
-    return this.#bases[i] !== NONE
+    return this.#word(i, BASE) !== NONE
   }
 
   /** Entry of the base; `NONE` for whole objects and for bases outside of the pack. */
   base(i: number): number {
-    return Math.max(NONE, this.#bases[i] ?? NONE)
+    return Math.max(NONE, this.#word(i, BASE))
   }
 
   /** Name of the base if it lies outside of the pack, or nobody knows where. */
   outsideBase(i: number): Oid | undefined {
-    const base = this.#bases[i] ?? NONE
+    const base = this.#word(i, BASE)
     return base < NONE ? this.#baseOids[-2 - base] : undefined
   }
 
   /** Row of the pack table for a resolved entry; `NONE` before. */
   row(i: number): number {
-    return this.#rows[i] ?? NONE
+    return this.#word(i, ROW)
   }
 
   /** The entry is resolved: it has a row. */
   setRow(i: number, row: number): void {
-    this.#rows[i] = row
+    this.#set(i, ROW, row)
     const base = this.base(i)
-    this.#depths[i] = this.isDelta(i) ? (base === NONE ? 1 : this.depth(base) + 1) : 0
+    this.#set(i, DEPTH, this.isDelta(i) ? (base === NONE ? 1 : this.depth(base) + 1) : 0)
   }
 
   firstChild(i: number): number {
-    return this.#children[i] ?? NONE
+    return this.#word(i, CHILD)
   }
 
   nextChild(i: number): number {
-    return this.#siblings[i] ?? NONE
+    return this.#word(i, SIBLING)
   }
 
   /** The first of its children, who are not listed any more: whoever takes them sees to them. */
   takeChildren(i: number): number {
     const first = this.firstChild(i)
-    this.#children[i] = NONE
+    this.#set(i, CHILD, NONE)
     return first
   }
 
   /** Lists, for each entry, the OFS_DELTAs of it that are not resolved. Call once, when all entries are here. */
   linkChildren(): void {
     for (let i = this.#count - 1; i >= 0; i--) {
-      const base = this.#bases[i] ?? NONE
+      const base = this.#word(i, BASE)
       if (base < 0 || this.row(i) !== NONE) continue
-      this.#siblings[i] = this.#children[base] ?? NONE
-      this.#children[base] = i
+      this.#set(i, SIBLING, this.firstChild(base))
+      this.#set(base, CHILD, i)
     }
   }
 
@@ -170,11 +172,11 @@ export class EntryTable {
     if (first === NONE) return
     let last = first
     for (let child = first; child !== NONE; child = this.nextChild(child)) {
-      this.#bases[child] = i
+      this.#set(child, BASE, i)
       last = child
     }
-    this.#siblings[last] = this.firstChild(i)
-    this.#children[i] = first
+    this.#set(last, SIBLING, this.firstChild(i))
+    this.#set(i, CHILD, first)
   }
 
   /** The first of those that wait for `oid`, who wait no longer. */
@@ -197,22 +199,23 @@ export class EntryTable {
     return number
   }
 
-  #grow(): void {
-    const size = this.#offsets.length * 2
-    this.#offsets = enlarge(this.#offsets, new Float64Array(size))
-    this.#lengths = enlarge(this.#lengths, new Uint32Array(size))
-    this.#heads = enlarge(this.#heads, new Uint8Array(size))
-    this.#sizes = enlarge(this.#sizes, new Uint32Array(size))
-    this.#crcs = enlarge(this.#crcs, new Uint32Array(size))
-    this.#bases = enlarge(this.#bases, new Int32Array(size))
-    this.#depths = enlarge(this.#depths, new Uint16Array(size))
-    this.#rows = enlarge(this.#rows, new Int32Array(size))
-    this.#children = enlarge(this.#children, new Int32Array(size))
-    this.#siblings = enlarge(this.#siblings, new Int32Array(size))
+  /** Gives its memory back; no entry can be read any more. */
+  release(): void {
+    release(this.#offsets)
+    release(this.#words)
   }
-}
 
-function enlarge<Column extends { set(from: Column): void }>(from: Column, to: Column): Column {
-  to.set(from)
-  return to
+  #word(i: number, column: number): number {
+    return this.#words[i * WORDS + column] as number
+  }
+
+  #set(i: number, column: number, value: number): void {
+    this.#words[i * WORDS + column] = value
+  }
+
+  #grow(): void {
+    this.#capacity *= 2
+    this.#offsets = enlarge(this.#offsets, new Float64Array(this.#capacity))
+    this.#words = enlarge(this.#words, new Int32Array(this.#capacity * WORDS))
+  }
 }

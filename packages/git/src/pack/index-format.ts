@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { concat, text, utf8 } from '../bytes.ts'
+import { text, utf8 } from '../bytes.ts'
 import { MalformedError } from '../error.ts'
 
 /** `DKIX` as it reads in little-endian. */
@@ -76,19 +76,22 @@ export function encodeSections(
   count: number,
   sections: readonly Section[],
 ): Uint8Array<ArrayBuffer> {
-  const bodies = sections.map(({ parts }) => concat(parts.map(bytesOf)))
   const words = [INDEX_MAGIC, INDEX_VERSION, count, sections.length]
   let size = HEADER_BYTES + SECTION_BYTES * sections.length
-  for (const [i, { rows }] of sections.entries()) {
-    const length = bodies[i]?.length ?? 0
+  for (const { parts, rows } of sections) {
+    const length = parts.reduce((sum, { byteLength }) => sum + byteLength, 0)
     words.push(0, size, length, rows)
     size += align(length)
   }
   const index = new Uint8Array(size)
   index.set(bytesOf(Uint32Array.from(words)))
-  for (const [i, { tag }] of sections.entries()) {
+  for (const [i, { tag, parts }] of sections.entries()) {
     index.set(utf8(tag), HEADER_BYTES + SECTION_BYTES * i)
-    index.set(bodies[i] ?? [], words[4 * i + 5])
+    let at = words[4 * i + 5] ?? 0
+    for (const part of parts) {
+      index.set(bytesOf(part), at)
+      at += part.byteLength
+    }
   }
   return index
 }

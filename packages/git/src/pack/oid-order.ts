@@ -26,8 +26,10 @@ export class OidOrder {
     })
     this.count = this.#rows.length
     this.sorted = new Uint8Array(this.count * OID_BYTES)
-    for (const [ordinal, row] of this.#rows.entries())
-      this.sorted.set(oids.subarray(row * OID_BYTES, (row + 1) * OID_BYTES), ordinal * OID_BYTES)
+    // Byte by byte: a view of each of a hundred thousand oids would be more garbage than the oids are.
+    for (let to = 0; to < this.sorted.length; to++)
+      this.sorted[to] =
+        oids[this.row(Math.floor(to / OID_BYTES)) * OID_BYTES + (to % OID_BYTES)] ?? 0
     this.#fanOut = fanOutOf(this.sorted, this.count)
   }
 

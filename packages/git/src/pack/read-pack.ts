@@ -27,6 +27,7 @@ import { objectNameBytes } from './object-name.ts'
 import { PackInput } from './pack-input.ts'
 import { allLimits, checkSize, spend, type PackBudget, type PackLimits } from './pack-limits.ts'
 import { PackTable } from './pack-table.ts'
+import { reusedRoom } from './room.ts'
 
 /** An object of the pack, as it is met: bases before what is made of them. */
 export interface PackedObject extends GitObject {
@@ -81,18 +82,20 @@ export async function readPack(
   const { runtime, writer, signal } = options
   const limits = allLimits(options.limits)
   const input = new PackInput(source, runtime, { writer, limit: limits.bytes, signal })
+  const scan = new PackScan(input, options, limits)
   try {
-    const scan = new PackScan(input, options, limits)
     const trailer = await scan.run()
     const outside = await scan.resolver.run()
     return { table: scan.table, trailer, size: input.offset, outside }
   } finally {
+    scan.release()
     await input.close()
   }
 }
 
 interface OpenEntry {
   readonly header: EntryHeader
+  /** Valid until the next entry is opened. */
   readonly body: Uint8Array
   /** Compressed bytes of the body. */
   readonly used: number
@@ -110,6 +113,8 @@ class PackScan {
   /** Deltas that have to wait, by entry. */
   readonly #deltas: ByteCache<number, Uint8Array>
   readonly #limits: PackBudget
+  /** Where one body or delta after the other is inflated to. */
+  readonly #makeRoom = reusedRoom()
   readonly #input: PackInput
   readonly #options: ReadPackOptions
 
@@ -136,6 +141,12 @@ class PackScan {
     const count = await this.#readCount()
     for (let i = 0; i < count; i++) await this.#readEntry()
     return this.#input.finish()
+  }
+
+  /** Gives back what was kept between the passes. */
+  release(): void {
+    this.#bodies.release()
+    this.#entries.release()
   }
 
   async #readCount(): Promise<number> {
@@ -170,7 +181,7 @@ class PackScan {
     await input.take(length)
     if (header.type !== undefined) return this.#addWhole(entry, header.type, body)
     const made = this.resolver.makeNow(entry, body)
-    if (made === undefined) this.#deltas.set(entry, body, size + 100)
+    if (made === undefined) this.#deltas.set(entry, body.slice(), size + 100)
     else await made
   }
 
@@ -196,7 +207,12 @@ class PackScan {
   async #inflate(header: EntryHeader): Promise<{ body: Uint8Array; used: number }> {
     for (;;) {
       const { bytes } = this.#input
-      const inflated = this.#options.runtime.inflateOpen(bytes, header.length, header.size)
+      const inflated = this.#options.runtime.inflateOpen(
+        bytes,
+        header.length,
+        header.size,
+        this.#makeRoom,
+      )
       if (inflated !== undefined) return inflated
       // Twice as much each time: a large object that comes in small pieces is tried a few times and not thousands.
       const had = bytes.length

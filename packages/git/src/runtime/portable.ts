@@ -34,7 +34,7 @@ export const portableRuntime: Runtime = {
       throw new MalformedError('a zlib stream', `it is cut short: expected ${size} bytes`)
     return inflated.body
   },
-  inflateOpen(bytes, start, size) {
-    return inflateZlib(bytes, { start, end: bytes.length, size })
+  inflateOpen(bytes, start, size, makeRoom) {
+    return inflateZlib(bytes, { start, end: bytes.length, size, makeRoom })
   },
 }

@@ -12,7 +12,7 @@
  *
  * @module
  */
-import { concat } from '@datakit/git/bytes'
+import { concat, release } from '@datakit/git/bytes'
 import { UnavailableError } from '@datakit/git/error'
 import type { PackSummary, PackWriter, StagedPack } from '@datakit/git/place'
 import { deleteAll, type BucketPart, type BucketUpload } from './bucket.ts'
@@ -49,7 +49,7 @@ export function writeUnit(target: PackTarget): PackWriter {
 class UnitWriter implements PackWriter {
   readonly #target: PackTarget
   readonly #key: string
-  #buffer: Uint8Array = new Uint8Array(FIRST_BUFFER)
+  #buffer = new Uint8Array(FIRST_BUFFER)
   /** Bytes in the buffer that are taken. */
   #filled = 0
   #upload: BucketUpload | undefined
@@ -115,8 +115,7 @@ class UnitWriter implements PackWriter {
 
   async abort(): Promise<void> {
     if (this.#ended) return
-    this.#ended = true
-    this.#buffer = new Uint8Array()
+    this.#end()
     // An upload that stays open is dropped by R2 itself after seven days, a staging object by the sweep.
     await Promise.allSettled([
       this.#upload?.abort(),
@@ -185,8 +184,7 @@ class UnitWriter implements PackWriter {
       const bytes = concat([this.#buffer.subarray(0, this.#filled), ...end])
       await store.write(this.#key, bytes)
       store.remember(this.#key, bytes)
-      this.#ended = true
-      return
+      return this.#end()
     }
     for (const part of end) await this.#take(part, 'only sent')
     const size = this.#parts.length * PART + this.#filled
@@ -196,8 +194,13 @@ class UnitWriter implements PackWriter {
     } catch (cause) {
       throw await this.#failed(cause)
     }
-    this.#ended = true
+    this.#end()
     await deleteAll(store.bucket, this.#staged).catch(() => undefined)
+  }
+
+  #end(): void {
+    this.#ended = true
+    release(this.#buffer)
   }
 
   async #failed(cause: unknown): Promise<UnavailableError> {
