@@ -61,6 +61,9 @@ export class ServerError extends Error {
 /** Memory of packs that are read at the same time, in bytes: a process has more than a Worker. */
 const RECEIVING = 512 * 1024 * 1024
 
+/** Listeners of watch streams: each is a connection, of which a process has some 1,000. None has to come again. */
+const LISTENING = { listeners: 500, listenersOfOne: 500, listenerReads: Infinity }
+
 /** Milliseconds after which a connection on which nothing moves is cut. */
 const SILENCE = 15 * 60_000
 
@@ -71,6 +74,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const protects = protectedRefs(options.protect ?? [])
   const depot = gitDirectoryDepot(resolve(options.root), { create: true })
   const upkeep = new UpkeepSchedule(nodeRuntime, { log: (problem) => console.error(problem) })
+  const stopping = new AbortController()
   const addresses = new WeakMap<Request, string | undefined>()
   const app = createApp({
     depot,
@@ -79,7 +83,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     policyOf: (place) => withProtected(directoryPolicy(place), protects),
     whoPushes: (request) => pusher(request, addresses.get(request), process.env),
     cors: options.cors ?? [],
-    limits: { receivingBytes: RECEIVING },
+    limits: { receivingBytes: RECEIVING, ...LISTENING },
+    signal: stopping.signal,
     assets: (request) => webFile(request, options.web),
     afterChange: ({ name, place }) => {
       if (isKeptUp(place)) void upkeep.changed(name, place)
@@ -95,6 +100,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   return {
     url: `http://${hostInUrl(options.host)}:${port}`,
     stop: async (patience = 10_000) => {
+      stopping.abort()
       await close(server, sockets, patience)
       await upkeep.close()
       await depot.close()

@@ -77,18 +77,42 @@ export function endable<T>(
   }
 }
 
-/**
- * Rings when a place may have changed, or it is time to look. One slot: a hint that comes while nobody waits is
- * remembered, ten hints are one.
- */
+/** A bell of one slot: a ring while nobody waits is remembered, ten rings are one. */
+export class Slot {
+  #hasRung = false
+  #wake = (): void => {}
+
+  ring(): void {
+    this.#hasRung = true
+    this.#wake()
+  }
+
+  /** Forgets that it rang: to be called before the look that the ringing is for. */
+  clear(): void {
+    this.#hasRung = false
+  }
+
+  /** Waits until it has rung since it was cleared, at most `milliseconds` where they are given. */
+  async rung(milliseconds?: number): Promise<void> {
+    // It rings between awaits only, so nothing is lost between this check and the promise.
+    if (this.#hasRung) return
+    let timer: ReturnType<typeof setTimeout> | undefined
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve
+      if (milliseconds !== undefined) timer = setTimeout(resolve, milliseconds)
+    })
+    clearTimeout(timer)
+  }
+}
+
+/** Rings when a place may have changed, or it is time to look. */
 export class Bell {
   readonly #place: Place
   readonly #signal: AbortSignal | undefined
   readonly #poll: number | undefined
+  readonly #slot = new Slot()
   readonly #ends: (() => void)[] = []
-  #hasRung = false
   #isStopped = false
-  #wake = (): void => {}
 
   constructor(place: Place, { signal, poll }: WatchOptions) {
     this.#place = place
@@ -103,7 +127,7 @@ export class Bell {
 
   /** Begins to listen. */
   start(): void {
-    const ring = (): void => this.#ring()
+    const ring = (): void => this.#slot.ring()
     this.#ends.push(this.#place.subscribe(ring))
     this.#signal?.addEventListener('abort', ring)
     this.#ends.push(() => this.#signal?.removeEventListener('abort', ring))
@@ -113,28 +137,16 @@ export class Bell {
   stop(): void {
     this.#isStopped = true
     for (const end of this.#ends.splice(0)) end()
-    this.#ring()
+    this.#slot.ring()
   }
 
-  /** Forgets that it rang: to be called before the look that the ringing is for. */
+  /** Forgets that it rang, see {@link Slot.clear}. */
   clear(): void {
-    this.#hasRung = false
+    this.#slot.clear()
   }
 
-  /** Waits until it has rung since it was cleared, at most `milliseconds` and not beyond the next look. */
+  /** Waits until it has rung since it was cleared, at most `milliseconds`; until the next look when they are left out. */
   async rung(milliseconds = this.#poll): Promise<void> {
-    // It rings between awaits only, so nothing is lost between this check and the promise.
-    if (this.#hasRung || this.isStopped) return
-    let timer: ReturnType<typeof setTimeout> | undefined
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve
-      if (milliseconds !== undefined) timer = setTimeout(resolve, milliseconds)
-    })
-    clearTimeout(timer)
-  }
-
-  #ring(): void {
-    this.#hasRung = true
-    this.#wake()
+    if (!this.isStopped) await this.#slot.rung(milliseconds)
   }
 }

@@ -7,6 +7,7 @@
  * | `POST /NAME.git/git-upload-pack` | clone and fetch |
  * | `POST /NAME.git/git-receive-pack` | push |
  * | `POST /NAME.git/sync` | two-way sync of our own clients, `docs/sync-protocol.md` |
+ * | `GET /NAME.git/watch` | what changes, as it does, `docs/watch.md` |
  * | `POST /NAME.git/fsck`, `POST /NAME.git/repair` | checks and mends a repository, where the server can |
  * | `GET /repositories` | the repositories that the caller may read |
  * | anything else | the web app |
@@ -25,14 +26,17 @@ import { advertiseRefs, receivePackRoute, uploadPackRoute } from './git-routes.t
 import { DEFAULT_LIMITS, type Limits } from './limits.ts'
 import { OpenRepositories } from './open-repositories.ts'
 import { OPEN_POLICY, type PolicyOf } from './policy.ts'
-import { problemJson, problemOf, problemText, ProblemError, type Problem } from './problem.ts'
+import { expected, problemJson, problemText, ProblemError, type Problem } from './problem.ts'
 import { syncRoute } from './sync-route.ts'
+import { watchRoute } from './watch-route.ts'
+import { Watchers } from './watchers.ts'
 
 /** What an app is made of. */
 export interface AppOptions {
   readonly depot: Depot
   readonly runtime: Runtime
-  readonly access: Access
+  /** Who may use it; a function is asked for every request, and again before each event of a watch. */
+  readonly access: Access | (() => Access)
   /** Answers what is no route: the web app, or 404. */
   readonly assets: (request: Request) => Response | Promise<Response>
   readonly limits?: Partial<Limits>
@@ -48,6 +52,8 @@ export interface AppOptions {
   readonly care?: Care
   /** Makes the streams of answers; one that works in any runtime when left out. */
   readonly streamOf?: StreamOf
+  /** Aborted when the server stops: watch streams end, which would not end by themselves. */
+  readonly signal?: AbortSignal
   /** Told of every error that nobody expected. Writes to the console when left out. */
   readonly log?: (error: unknown) => void
 }
@@ -75,6 +81,10 @@ export interface RouteContext {
   readonly streamOf: StreamOf
   /** Who receives a pack asks here first. */
   readonly admission: Admission
+  /** Who listens. */
+  readonly watchers: Watchers
+  /** Checks again that the caller may use the server. @throws ProblemError when he may not any more */
+  readonly authorise: () => void
   /** To be called when the repository may have changed. */
   readonly changed: (place: Place) => void
   /** Keeps the runtime from dropping work in the middle of which the client goes away; others may wait for it. */
@@ -98,6 +108,7 @@ export function createApp(options: AppOptions): Hono {
   const repositories = new OpenRepositories(options.depot, options.runtime)
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
   const admission = new Admission(limits.receivingBytes, limits.receivingPatience)
+  const watchers = new Watchers(limits, options.signal)
   const cors = options.cors ?? []
   const policyOf = options.policyOf ?? (() => OPEN_POLICY)
   const whoPushes = options.whoPushes ?? (() => SOMEBODY)
@@ -113,7 +124,10 @@ export function createApp(options: AppOptions): Hono {
           work.catch(() => undefined),
         )
       const context = (): RouteContext => {
-        checkAccess(c.req.raw, options.access, cors)
+        const { access } = options
+        const authorise = (): void =>
+          checkAccess(c.req.raw, typeof access === 'function' ? access() : access, cors)
+        authorise()
         const name = nameOf(c) ?? ''
         const changed = (place: Place): void =>
           options.afterChange?.({ name, place, waitUntil: (work) => waitUntil(c, work) })
@@ -125,6 +139,8 @@ export function createApp(options: AppOptions): Hono {
           whoPushes,
           streamOf: options.streamOf ?? streamOf,
           admission,
+          watchers,
+          authorise,
           care: options.care,
           log,
         }
@@ -147,6 +163,7 @@ export function createApp(options: AppOptions): Hono {
   app.post(`${repository}/git-upload-pack`, guarded(uploadPackRoute, problemText))
   app.post(`${repository}/git-receive-pack`, guarded(receivePackRoute, problemText))
   app.post(`${ourRepository}/sync`, guarded(syncRoute, problemJson))
+  app.get(`${ourRepository}/watch`, guarded(watchRoute, problemJson))
   app.post(`${ourRepository}/fsck`, guarded(checkRoute, problemJson))
   app.post(`${ourRepository}/repair`, guarded(repairRoute, problemJson))
   app.get('/repositories', guarded(listRoute, problemJson))
@@ -192,6 +209,7 @@ const methods: Readonly<Record<string, string>> = {
   'git-upload-pack': 'POST',
   'git-receive-pack': 'POST',
   sync: 'POST',
+  watch: 'GET, HEAD',
   fsck: 'POST',
   repair: 'POST',
 }
@@ -247,17 +265,6 @@ async function addCors(c: Context, next: () => Promise<void>, cors: CorsOrigins)
   if (!isOfData(c.req.path)) return
   for (const [name, value] of Object.entries(corsHeaders(c.req.raw, cors)))
     c.res.headers.set(name, value)
-}
-
-/** Codes of what a server cannot do, for reasons that its operator can read in the answer. */
-const foreseen: ReadonlySet<string> = new Set(['busy', 'not-set-up', 'unsupported'])
-
-/** The answer to an error; those that nobody expected are logged first. */
-function expected(error: unknown, signal: AbortSignal, log: (error: unknown) => void): Problem {
-  const problem = problemOf(error)
-  // A client that went away is no fault of the server's, and hears nothing.
-  if (problem.status >= 500 && !foreseen.has(problem.code) && !signal.aborted) log(error)
-  return problem
 }
 
 const policy = [

@@ -127,14 +127,24 @@ export async function startedStreamOf(
   return makeStream(resumed(first, iterator))
 }
 
-async function* resumed(
+/** No generator: one that waits for its next piece does not hear that it is to end. */
+function resumed(
   first: IteratorResult<Uint8Array>,
   iterator: AsyncIterator<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
-  try {
-    for (let next = first; next.done !== true; next = await iterator.next()) yield next.value
-  } finally {
-    await iterator.return?.()
+): AsyncIterable<Uint8Array> {
+  let waiting: IteratorResult<Uint8Array> | undefined = first
+  return {
+    [Symbol.asyncIterator]: () => ({
+      async next() {
+        const next = waiting ?? (await iterator.next())
+        waiting = undefined
+        return next
+      },
+      async return() {
+        await iterator.return?.()
+        return { done: true, value: undefined }
+      },
+    }),
   }
 }
 

@@ -132,7 +132,8 @@ function lengthOf({ headers }: Request): number | undefined {
   return length === null || headers.has('content-encoding') ? undefined : Number(length)
 }
 
-function mustExist(objects: Objects, { request, name }: RouteContext): void {
+/** @throws ProblemError `not-found`, which says how it would be made */
+export function mustExist(objects: Objects, { request, name }: RouteContext): void {
   if (objects.state.exists) return
   const { origin } = new URL(request.url)
   throw new ProblemError(

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Upper bounds, in bytes unless the name says otherwise. */
+/** Upper bounds, in bytes unless the name or the comment says otherwise. */
 export interface Limits {
   /** Body of a push or a sync: the pack and what comes with it. */
   readonly packBytes: number
@@ -18,6 +18,15 @@ export interface Limits {
   readonly receivingBytes: number
   /** How long a pack waits for its turn before the client is told to come again, in milliseconds. */
   readonly receivingPatience: number
+  /** Listeners of watch streams at the same time, of all repositories and of one. */
+  readonly listeners: number
+  readonly listenersOfOne: number
+  /** Reads of a bucket that one stream may cost before its client is to come again: a Worker's request has 1,000. */
+  readonly listenerReads: number
+  /** Milliseconds between two looks at a place that hears nothing of what others change. */
+  readonly listenerPoll: number
+  /** Milliseconds without a word after which a stream is kept alive by a comment. */
+  readonly listenerSilence: number
 }
 
 const MiB = 1024 * 1024
@@ -30,4 +39,9 @@ export const DEFAULT_LIMITS: Limits = {
   requestBytes: 16 * MiB,
   receivingBytes: 64 * MiB,
   receivingPatience: 20_000,
+  listeners: 200,
+  listenersOfOne: 100,
+  listenerReads: 600,
+  listenerPoll: 1000,
+  listenerSilence: 15_000,
 }

@@ -75,6 +75,21 @@ export function problemOf(error: unknown): Problem {
   }
 }
 
+/** Codes of what a server cannot do, for reasons that its operator can read in the answer. */
+const foreseen: ReadonlySet<string> = new Set(['busy', 'not-set-up', 'unsupported'])
+
+/** The answer to an error; those that nobody expected are logged first. */
+export function expected(
+  error: unknown,
+  signal: AbortSignal,
+  log: (error: unknown) => void,
+): Problem {
+  const problem = problemOf(error)
+  // A client that went away is no fault of the server's, and hears nothing.
+  if (problem.status >= 500 && !foreseen.has(problem.code) && !signal.aborted) log(error)
+  return problem
+}
+
 /** The answer for programs: JSON `{ error: { code, message } }`. */
 export function problemJson(problem: Problem): Response {
   return Response.json(
