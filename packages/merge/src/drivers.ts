@@ -15,12 +15,15 @@ const DRIVERS: ReadonlyMap<string, () => Promise<MergeDriver>> = new Map([
   ['binary', async () => (await import('./binary.ts')).binary],
   ['json', async () => (await import('./json.ts')).jsonDriver()],
   ['jsonc', async () => (await import('./json.ts')).jsonDriver()],
+  ['yaml', async () => (await import('./yaml.ts')).yamlDriver()],
 ])
 
 /** Names of drivers by the end of a file's name. */
 const DEFAULTS: ReadonlyMap<string, string> = new Map([
   ['json', 'json'],
   ['jsonc', 'jsonc'],
+  ['yaml', 'yaml'],
+  ['yml', 'yaml'],
 ])
 
 /** A driver by the name that an attribute gives it; `undefined` when none is called so. */

@@ -41,7 +41,8 @@ export function mergeLawfully(driver: MergeDriver, texts: Texts): TextOutcome {
   const { base, ours, theirs } = texts
   const outcome = mergeTexts(driver, texts)
   const mirrored = mergeTexts(driver, { base, ours: theirs, theirs: ours })
-  expect(mirrored.text).toBe(outcome.text)
+  const shown = JSON.stringify({ ...texts, outcome, mirrored }, undefined, 1)
+  expect(mirrored.text, shown).toBe(outcome.text)
   expect(mirrored.keys).toEqual(outcome.keys.map(exchange))
   expect(sentences(mirrored.reason)).toEqual(sentences(outcome.reason))
   expect(mergeTexts(driver, { base, ours, theirs: ours }).text).toBe(ours)

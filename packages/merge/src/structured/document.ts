@@ -114,7 +114,7 @@ export interface Format {
   /** The comments in a piece of a document's text. */
   commentsIn(text: string): readonly string[]
   /** A proof of the format's own, besides the one that the result has the merged value; a reason when it fails. */
-  prove?(texts: Versions<string>, merged: string): string | undefined
+  prove?(versions: Versions<Document>, merged: Document): string | undefined
 }
 
 /** One thing in three versions; `base` is `undefined` where there is none. */

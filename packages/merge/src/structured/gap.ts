@@ -33,23 +33,27 @@ export function splitAfter(gap: string, style: CommentStyle): { post: string; re
   return { post, rest: gap.slice(post.length) }
 }
 
-/**
- * Takes the gap in front of the first item apart. `usual` is what stands in front of items that are not the first; it is
- * put in front of one that begins on the line of the opening.
- */
+/** How the first item of a container is found in its gap. */
+export interface FirstGap {
+  readonly style: CommentStyle
+  /** What stands in front of items that are not the first; it is put in front of one on the line of the opening. */
+  readonly usual: string
+  /** Whether the gap begins the file. */
+  readonly startsFile: boolean
+}
+
+/** Takes the gap in front of the first item apart. */
 export function splitFirst(
   gap: string,
-  style: CommentStyle,
-  usual: string,
+  { style, usual, startsFile }: FirstGap,
 ): { head: string; before: string; isTight: boolean } {
-  const line = style.restOfLine.exec(gap)?.[0] ?? ''
+  const blanks = leadingBlanks(gap)
+  const line = startsFile ? blanks : (style.restOfLine.exec(gap)?.[0] ?? '')
   const rest = gap.slice(line.length)
-  if (!STARTS_LINE.test(rest)) {
-    const head = LEADING_BLANKS.exec(gap)?.[0] ?? ''
-    return { head, before: usual + gap.slice(head.length), isTight: true }
-  }
-  const cut = endOfDetached(rest)
-  return { head: line + rest.slice(0, cut), before: rest.slice(cut), isTight: false }
+  const cut = startsFile ? endOfHeader(rest) : endOfDetached(rest)
+  if (cut > 0 || STARTS_LINE.test(rest))
+    return { head: line + rest.slice(0, cut), before: rest.slice(cut), isTight: false }
+  return { head: blanks, before: usual + gap.slice(blanks.length), isTight: true }
 }
 
 /** The blanks and line ends that `before` begins with. */
@@ -62,4 +66,11 @@ function endOfDetached(gap: string): number {
   const empty = [...gap.matchAll(EMPTY_LINE)].at(-1)
   if (empty === undefined || gap.slice(0, empty.index).trim() === '') return 0
   return empty.index + empty[0].length
+}
+
+/** The same at the beginning of a file, where comments that no empty line follows belong to the file, too. */
+function endOfHeader(comments: string): number {
+  const detached = endOfDetached(comments)
+  if (detached > 0) return detached
+  return Math.max(0, comments.search(/\r?\n[^\n]*$/))
 }

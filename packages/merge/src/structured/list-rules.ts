@@ -19,7 +19,8 @@ export type ListRule =
 export interface ListOptions {
   /**
    * Members that may tell the items of a list apart, in the order in which they are tried: the first that every item of all
-   * versions has, each value once in each version. `id`, `name` and `key` when left out; none: `[]`.
+   * versions has, each value once in each version; else for each item the first that it has. `id`, `name` and `key` when
+   * left out; none: `[]`.
    */
   readonly idKeys?: readonly string[] | undefined
   /**

@@ -122,7 +122,11 @@ function layoutOf(
   })
   const gap = source.slice(innerStart, items[0]?.start ?? innerStart)
   const usual = items.length > 1 ? leadingBlanks(behind[0]?.rest ?? '') : form.gap
-  const { head, before, isTight } = splitFirst(gap, form.comments, usual)
+  const { head, before, isTight } = splitFirst(gap, {
+    style: form.comments,
+    usual,
+    startsFile: innerStart === 0,
+  })
   return {
     open: source.slice(extent.start, innerStart),
     head,

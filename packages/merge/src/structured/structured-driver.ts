@@ -65,7 +65,7 @@ function mergeByKey(format: Format, options: ListOptions, input: MergeInput): Me
       'Cannot merge by key: put together, the text would mean something else than the merged values',
     )
   proveComments(documents, result)
-  const problem = format.prove?.(texts, merged.text)
+  const problem = format.prove?.(documents, result)
   if (problem !== undefined) throw new UnreadableError(`Cannot merge by key: ${problem}`)
   return { state: 'merged', bytes: new TextEncoder().encode(merged.text) }
 }
