@@ -268,6 +268,8 @@ async function apply(transaction: Transaction, edit: Edit): Promise<void> {
 function resultOf(branch: string, outcome: CommitOutcome, edits: readonly Edit[]): CommitResult {
   if (outcome.state === 'committed') return { state: 'committed', oid: outcome.oid }
   if (outcome.state === 'unchanged') return { state: 'unchanged' }
+  if (outcome.state === 'not-fast-forward')
+    throw new Error(`Cannot commit: "${branch}" has moved, and a merge was not allowed`)
   const { conflicts, ours, theirs, base } = outcome
   const unstored = new Map<Oid, Uint8Array>()
   for (const edit of edits) {

@@ -4,14 +4,14 @@
  * @module
  */
 import type { Oid } from '@datakit/git/oid'
+import type { LogEntry } from '@datakit/git/place'
 import { isBranchName } from '@datakit/git/ref-name'
-import { History } from './history.ts'
 import type { CommitOptions, CommitOutcome } from './land.ts'
+import { later } from './loading.ts'
 import type { MergeContent } from './merge.ts'
 import { Snapshot } from './snapshot.ts'
 import type { Store } from './store.ts'
 import { Transaction } from './transaction.ts'
-import { publish } from './update.ts'
 
 /** How a fast-forward ended. */
 export type FastForwardOutcome =
@@ -23,8 +23,9 @@ export type FastForwardOutcome =
 
 /** A branch, whether it has commits or not. Its first commit makes it. */
 export class Branch {
-  readonly #store: Store
-  readonly #mergeContent: MergeContent | undefined
+  /** What the parts of the repository share; for the other modules of this package. */
+  readonly store: Store
+  readonly mergeContent: MergeContent | undefined
   /** As in `main`. */
   readonly name: string
   /** As in `refs/heads/main`. */
@@ -33,31 +34,28 @@ export class Branch {
   /** @throws RangeError when Git does not take the name for a branch */
   constructor(store: Store, name: string, mergeContent?: MergeContent) {
     if (!isBranchName(name)) throw new RangeError(`Not a name for a branch: "${name}"`)
-    this.#store = store
-    this.#mergeContent = mergeContent
+    this.store = store
+    this.mergeContent = mergeContent
     this.name = name
     this.ref = `refs/heads/${name}`
   }
 
   /** Where the branch is; `undefined` when it has no commit. */
   async oid(): Promise<Oid | undefined> {
-    return (await this.#store.state()).ref(this.ref)
+    return (await this.store.state()).ref(this.ref)
   }
 
   /** The newest commit; `undefined` when there is none. */
   async head(): Promise<Snapshot | undefined> {
     const oid = await this.oid()
-    return oid && Snapshot.read(this.#store, oid)
+    return oid && Snapshot.read(this.store, oid)
   }
 
-  /** Begins changes to the head, or to another snapshot. */
-  async transaction(from?: Snapshot): Promise<Transaction> {
-    const start = from ?? (await this.head())
-    return new Transaction(this.#store, {
-      ref: this.ref,
-      from: start,
-      mergeContent: this.#mergeContent,
-    })
+  /** Begins changes to the head, or to any other commit. @throws MissingError when there is no such commit */
+  async transaction(start?: Snapshot | Oid): Promise<Transaction> {
+    const { store, ref, mergeContent } = this
+    const from = typeof start === 'string' ? await Snapshot.read(store, start) : start
+    return new Transaction(store, { ref, from: from ?? (await this.head()), mergeContent })
   }
 
   /** Runs `change` on a fresh transaction and commits it. When `change` throws, nothing has happened. */
@@ -76,43 +74,58 @@ export class Branch {
 
   /** Merges a commit into the branch: a fast-forward where that is possible, else a merge commit, or conflicts. */
   async merge(theirs: Oid, options: Partial<CommitOptions> = {}): Promise<CommitOutcome> {
-    const forward = await this.fastForward(theirs)
-    if (forward.state !== 'not-fast-forward')
-      return { state: 'committed', oid: theirs, how: 'fast-forward' }
-    const history = new History(this.#store)
-    if (await history.isAncestor(theirs, forward.head))
-      return { state: 'unchanged', oid: forward.head }
-    const transaction = await this.transaction()
-    const { conflicts, base } = await transaction.merge(theirs)
-    if (conflicts.length > 0)
-      return { state: 'conflict', conflicts, ours: forward.head, theirs, base }
-    return transaction.commit({ message: `Merge ${theirs} into ${this.name}`, ...options })
+    return (await later()).mergeBranch(this, theirs, options)
   }
 
   /** Moves the branch to a commit that has all that it has. */
   async fastForward(oid: Oid): Promise<FastForwardOutcome> {
-    for (;;) {
-      const head = await this.oid()
-      if (head === oid) return { state: 'unchanged', oid }
-      if (head !== undefined && !(await new History(this.#store).isAncestor(head, oid))) {
-        return { state: 'not-fast-forward', head }
-      }
-      // Reading it shows that it is a commit, and here.
-      await Snapshot.read(this.#store, oid)
-      if (await this.#move(head, oid, 'fast-forward')) return { state: 'done', oid }
-    }
+    return (await later()).fastForward(this, oid)
   }
 
-  /** Makes the branch, at a commit. False when it is there already. */
+  /** Makes the branch, at a commit. False when it is there already. @throws MissingError when there is no such commit */
   async create(at: Oid): Promise<boolean> {
-    await Snapshot.read(this.#store, at)
-    return this.#move(undefined, at, 'branch: created')
+    return (await later()).createBranch(this, at)
   }
 
-  /** Takes the branch away. False when there is none, or it moved at the same time. */
-  async delete(): Promise<boolean> {
-    const head = await this.oid()
-    return head !== undefined && this.#move(head, undefined, 'branch: deleted')
+  /** Makes another branch where this one is. @throws BranchError `exists`; `gone` when this one has no commit */
+  async fork(name: string): Promise<Branch> {
+    const fork = new Branch(this.store, name, this.mergeContent)
+    await (await later()).forkBranch(this, fork)
+    return fork
+  }
+
+  /** Takes the branch away. False when there is none, or it is not at `expected`, or moved at the same time. */
+  async delete(expected?: Oid): Promise<boolean> {
+    const head = expected ?? (await this.oid())
+    return head !== undefined && this.compareAndSet(head, undefined)
+  }
+
+  /**
+   * Gives the branch another name, in one update: HEAD follows, and {@link reflog} of the new name goes on with what this
+   * one's said.
+   *
+   * @throws BranchError `exists` when there is a branch of that name, unless it is to be replaced; `gone` when there is
+   *   none of this one
+   */
+  async rename(name: string, options: { readonly replace?: boolean } = {}): Promise<Branch> {
+    const renamed = new Branch(this.store, name, this.mergeContent)
+    await (await later()).renameBranch(this, renamed, options.replace)
+    return renamed
+  }
+
+  /** Moves the branch from one commit to another; `undefined` stands for no branch. False when it is not there. */
+  async compareAndSet(from: Oid | undefined, to: Oid | undefined): Promise<boolean> {
+    return (await later()).compareAndSet(this, from, to)
+  }
+
+  /** Moves the branch to a commit, whatever it has: what is dropped stays in the {@link reflog}. Gives where it was. */
+  async reset(to: Oid): Promise<Oid | undefined> {
+    return (await later()).resetBranch(this, to)
+  }
+
+  /** Every move of the branch, newest first; see `reflog.ts`. */
+  async *reflog(): AsyncGenerator<LogEntry, void, undefined> {
+    yield* (await later()).readReflog(this.store.place, this.ref)
   }
 
   /** The head and each newer one; see `watch.ts` for what may be skipped. */
@@ -120,15 +133,9 @@ export class Branch {
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): AsyncGenerator<Snapshot | undefined, void, undefined> {
     const { watchPlace } = await import('./watch.ts')
-    yield* watchPlace(this.#store.place, () => this.head(), {
+    yield* watchPlace(this.store.place, () => this.head(), {
       isEqual: (a, b) => a?.oid === b?.oid,
       signal: options.signal,
     })
-  }
-
-  async #move(from: Oid | undefined, to: Oid | undefined, why: string): Promise<boolean> {
-    const refs = [{ name: this.ref, from, to }]
-    const outcome = await publish(this.#store.place, { refs, log: { who: this.#store.who(), why } })
-    return outcome.state === 'done'
   }
 }

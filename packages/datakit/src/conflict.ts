@@ -29,6 +29,8 @@ export type ConflictKind =
   | 'mode'
   /** File, link and submodule under one name. */
   | 'type'
+  /** One side read it, the other changed it: only where a commit was to be `serializable`. */
+  | 'read'
 
 /** One path that was changed in two ways. Sides that have nothing there are `undefined`. */
 export interface Conflict {

@@ -7,10 +7,11 @@
 import type { Oid } from '@datakit/git/oid'
 import { compareEntries, isTreeMode, type TreeEntry } from '@datakit/git/tree'
 import type { Side } from './conflict.ts'
-import { History } from './history.ts'
+import { History, type LinkSource } from './history.ts'
 import { readTreeBody, type ObjectSource } from './object-source.ts'
 import { joinPath } from './path.ts'
 import type { Store } from './store.ts'
+import type { Work } from './transaction-work.ts'
 import { compareTrees } from './tree-difference.ts'
 
 /** A file that is not the same in both. A directory that became a file is some files removed and one added. */
@@ -27,9 +28,24 @@ export async function* diffCommits(
   before: Oid | undefined,
   after: Oid,
 ): AsyncGenerator<Change, void, undefined> {
-  const history = new History(store)
-  const from = before === undefined ? undefined : (await history.node(before)).tree
-  yield* diffDirectories(store, '', [from, (await history.node(after)).tree])
+  yield* diffDirectories(store, '', [
+    before === undefined ? undefined : await treeOf(store, before),
+    await treeOf(store, after),
+  ])
+}
+
+/** The same between a commit, or what a transaction began with, and the tree of the transaction. */
+export async function* diffSince(
+  { draft, start }: Work,
+  tree: Oid,
+  since: Oid | undefined,
+): AsyncGenerator<Change, void, undefined> {
+  const before = since === undefined ? start.from?.tree : await treeOf(draft, since)
+  yield* diffDirectories(draft, '', [before, tree])
+}
+
+async function treeOf(source: LinkSource, commit: Oid): Promise<Oid> {
+  return (await new History(source).node(commit)).tree
 }
 
 /** What stands at one place of Git's order, before and after. */

@@ -51,6 +51,20 @@ export class TransactionError extends DataKitError {
   }
 }
 
+/** A branch that cannot be used for what was asked; nothing was changed. */
+export class BranchError extends DataKitError {
+  override readonly name = 'BranchError'
+  /** `exists`: there is a branch of that name. `gone`: there is none. */
+  override readonly code: 'exists' | 'gone'
+  readonly branch: string
+
+  constructor(code: 'exists' | 'gone', branch: string, problem: string) {
+    super(`Cannot use the branch "${branch}": ${problem}`)
+    this.code = code
+    this.branch = branch
+  }
+}
+
 /** The server, or whatever answered in its place, did not speak the sync protocol or said no. */
 export class SyncError extends DataKitError {
   override readonly name = 'SyncError'

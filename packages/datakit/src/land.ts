@@ -10,6 +10,7 @@ import type { Oid } from '@datakit/git/oid'
 import type { Conflict } from './conflict.ts'
 import type { Draft } from './draft.ts'
 import { History } from './history.ts'
+import { later } from './loading.ts'
 import { mergeCommits } from './merge-commits.ts'
 import type { MergeContent } from './merge.ts'
 import type { Person, Store } from './store.ts'
@@ -25,6 +26,16 @@ export interface CommitOptions {
   readonly committer?: Person | undefined
   /** Makes no commit when no file differs. */
   readonly skipEmpty?: boolean | undefined
+  /** Makes no merge: when the branch has got commits that the transaction does not have, it is `not-fast-forward`. */
+  readonly fastForwardOnly?: boolean | undefined
+  /**
+   * Whether the outcome must be one that transactions could have had one after the other: what the transaction read,
+   * missing files and listings too, may not have changed on the branch meanwhile. Where it has, that is a conflict of kind
+   * `read`, whatever was written.
+   */
+  readonly serializable?: boolean | undefined
+  /** How often to try again when the branch moves while the commit is on its way; 63 when left out. */
+  readonly retries?: number | undefined
   /** Which of the parents comes first where it is not the branch's head: the server's, after a sync. */
   readonly firstParent?: Oid | undefined
 }
@@ -39,6 +50,8 @@ export type CommitOutcome =
     }
   /** Nothing differed, and an empty commit was not wanted. */
   | { readonly state: 'unchanged'; readonly oid: Oid }
+  /** The branch is at `head`, which would have to be merged, and that was not wanted. Nothing was changed. */
+  | { readonly state: 'not-fast-forward'; readonly head: Oid }
   | ConflictOutcome
 
 /** Nothing was changed, because of what the branch has got meanwhile. */
@@ -64,19 +77,22 @@ export interface Landing {
   readonly draft: Draft
   readonly options: CommitOptions
   readonly mergeContent: MergeContent | undefined
+  /** The paths that the transaction looked at. */
+  readonly reads: ReadonlySet<string>
 }
 
-/** How often a branch may move under us before we give up. */
-const MAX_ROUNDS = 64
+/** How often we try again, when nobody says, before we give up on a branch that moves under us. */
+const RETRIES = 63
 
 /** Moves the ref to the commit, by a merge if it must be. */
 export async function landCommit(store: Store, landing: Landing): Promise<CommitOutcome> {
   const { ref, own, draft, options } = landing
   const why = options.message.split('\n', 1)[0] ?? ''
+  const { retries = RETRIES } = options
   let { head } = landing
-  for (let round = 0; round < MAX_ROUNDS; round++) {
+  for (let round = 0; round <= retries; round++) {
     const merged = await mergeHead(landing, head)
-    if ('conflicts' in merged) return merged
+    if ('state' in merged) return merged
     const how = merged.oid === own ? 'fast-forward' : 'merge'
     if (merged.oid === head) return { state: 'committed', oid: own, how: 'fast-forward' }
     const stage = await draft.stage([merged.oid])
@@ -93,18 +109,25 @@ export async function landCommit(store: Store, landing: Landing): Promise<Commit
     store.remember(stage?.objects ?? [])
     return { state: 'committed', oid: merged.oid, how }
   }
-  throw new UnavailableError(`Cannot commit to "${ref}": it moved ${MAX_ROUNDS} times meanwhile`)
+  throw new UnavailableError(
+    `Cannot commit to "${ref}": it moved ${retries + 1} times meanwhile; try again later`,
+  )
 }
 
 /** The commit that the ref can be moved to from `head`. */
 async function mergeHead(
-  { ref, own, draft, options, mergeContent }: Landing,
+  { ref, own, draft, options, mergeContent, reads }: Landing,
   head: Oid | undefined,
-): Promise<{ readonly oid: Oid } | ConflictOutcome> {
+): Promise<{ readonly oid: Oid } | Exclude<CommitOutcome, { readonly oid: Oid }>> {
   if (head === undefined || head === own) return { oid: own }
   const history = new History(draft)
   if (await history.isAncestor(head, own)) return { oid: own }
-  const { tree, ...merged } = await mergeCommits({ draft, history, mergeContent }, own, head)
+  if (options.fastForwardOnly === true) return { state: 'not-fast-forward', head }
+  let result = await mergeCommits({ draft, history, mergeContent }, own, head)
+  if (options.serializable === true) {
+    result = await (await later()).addStaleReads({ draft, history, reads }, result)
+  }
+  const { tree, ...merged } = result
   if (merged.conflicts.length > 0) return { state: 'conflict', ...merged }
   const message = `Merge into ${ref.replace(/^refs\/heads\//, '')}\n\nDatakit-Transaction: ${own}\n`
   const { author, committer } = options

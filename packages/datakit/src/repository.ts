@@ -4,19 +4,19 @@
  * @module
  */
 import type { Oid } from '@datakit/git/oid'
-import type { Head, Place } from '@datakit/git/place'
+import type { Head, LogEntry, Place } from '@datakit/git/place'
 import { Branch } from './branch.ts'
 import type { Resolution } from './conflict.ts'
 import type { Change } from './diff.ts'
 import { Draft } from './draft.ts'
 import { History } from './history.ts'
 import type { CommitOutcome, ConflictOutcome } from './land.ts'
+import { later } from './loading.ts'
 import type { LoggedCommit, LogOptions } from './log.ts'
 import { mergeTrees, type MergeContent, type MergedTrees, type Trees } from './merge.ts'
 import { readBody } from './object-source.ts'
 import { Snapshot } from './snapshot.ts'
 import { Store, type StoreOptions } from './store.ts'
-import { publish } from './update.ts'
 
 /** What a repository is opened with. */
 export interface RepositoryOptions extends StoreOptions {
@@ -45,13 +45,23 @@ export class Repository {
     return new Branch(this.store, name, this.mergeContent)
   }
 
-  /** The branches that exist, ordered by the bytes of their names. */
-  async branches(): Promise<{ readonly name: string; readonly head: Oid }[]> {
+  /**
+   * The branches that exist, ordered by the bytes of their names; those that match a pattern as `git branch --list` takes
+   * it, where a star also stands for slashes.
+   */
+  async branches(pattern?: string): Promise<{ readonly name: string; readonly head: Oid }[]> {
     const state = await this.store.state()
     const branches: { name: string; head: Oid }[] = []
     for await (const { name, oid } of state.refs('refs/heads/'))
       branches.push({ name: name.slice(11), head: oid })
-    return branches
+    if (pattern === undefined) return branches
+    const matches = (await later()).wildmatch(pattern, { isPath: false })
+    return branches.filter(({ name }) => matches(name))
+  }
+
+  /** Every move of a ref by its full name, or of `HEAD`, newest first; see `reflog.ts`. */
+  async *reflog(ref: string): AsyncGenerator<LogEntry, void, undefined> {
+    yield* (await later()).readReflog(this.store.place, ref)
   }
 
   /** Where HEAD points: the branch that a clone checks out. */
@@ -61,14 +71,7 @@ export class Repository {
 
   /** Points HEAD at a branch, which need not exist yet. */
   async setHead(branch: string): Promise<void> {
-    const to: Head = { ref: this.branch(branch).ref }
-    for (;;) {
-      const from = await this.head()
-      if ('ref' in from && from.ref === to.ref) return
-      const log = { who: this.store.who(), why: `head: moving to ${branch}` }
-      const outcome = await publish(this.store.place, { refs: [], head: { from, to }, log })
-      if (outcome.state === 'done') return
-    }
+    await (await later()).moveHead(this.store, this.branch(branch))
   }
 
   /** The files of a commit. @throws MissingError */
@@ -83,15 +86,12 @@ export class Repository {
 
   /** Commits that `from` reaches, newest first. */
   async *log(from: Oid, options: LogOptions = {}): AsyncGenerator<LoggedCommit, void, undefined> {
-    // Loaded when it is first wanted: what only stores and syncs never shows a history.
-    const { walkLog } = await import('./log.ts')
-    yield* walkLog(this.store, from, options)
+    yield* (await later()).walkLog(this.store, from, options)
   }
 
   /** Files that differ between two commits; `undefined` for nothing, so that a first commit shows all that it adds. */
   async *diff(before: Oid | undefined, after: Oid): AsyncGenerator<Change, void, undefined> {
-    const { diffCommits } = await import('./diff.ts')
-    yield* diffCommits(this.store, before, after)
+    yield* (await later()).diffCommits(this.store, before, after)
   }
 
   /** The best common ancestors of two commits, the oldest first. */
@@ -123,8 +123,7 @@ export class Repository {
     outcome: ConflictOutcome,
     resolutions: ReadonlyMap<string, Resolution>,
   ): Promise<CommitOutcome> {
-    const { resolveConflict } = await import('./resolve.ts')
-    return resolveConflict(this, { branch, outcome, resolutions })
+    return (await later()).resolveConflict(this, branch, outcome, resolutions)
   }
 
   /** Lets go of the place. */

@@ -1,5 +1,5 @@
 /**
- * Resolving: a merge commit that ends a conflict as a person decided. Loaded when wanted.
+ * Ending a conflict of a branch that was told as data.
  *
  * @module
  */
@@ -8,32 +8,30 @@ import { TransactionError } from './error.ts'
 import type { CommitOutcome, ConflictOutcome } from './land.ts'
 import type { Repository } from './repository.ts'
 
-/** What was in conflict, and what is to become of it. */
-export interface Decision {
-  readonly branch: string
-  readonly outcome: ConflictOutcome
-  /** By path; those of all conflicts of `outcome`. */
-  readonly resolutions: ReadonlyMap<string, Resolution>
-}
-
 /** See {@link Repository.resolve}. */
 export async function resolveConflict(
   repository: Repository,
-  { branch, outcome, resolutions }: Decision,
+  name: string,
+  outcome: ConflictOutcome,
+  resolutions: ReadonlyMap<string, Resolution>,
 ): Promise<CommitOutcome> {
   const open = outcome.conflicts.filter(({ path }) => !resolutions.has(path))
   if (open.length > 0) {
     const paths = open.map(({ path }) => path).join('", "')
-    throw new TransactionError('conflicts', `Cannot resolve: nothing was said of "${paths}"`)
+    throw new TransactionError(
+      'conflicts',
+      `Cannot resolve: nothing was said of "${paths}"; say what to keep of them too`,
+    )
   }
-  const transaction = await repository.branch(branch).transaction()
+  const branch = repository.branch(name)
+  const transaction = await branch.transaction()
   const merged = await transaction.merge(outcome.theirs)
   const left = merged.conflicts.filter(({ path }) => !resolutions.has(path))
   if (left.length > 0) {
-    const ours = (await repository.branch(branch).oid()) ?? outcome.ours
+    const ours = (await branch.oid()) ?? outcome.ours
     return { ...outcome, ours, conflicts: merged.conflicts, base: merged.base }
   }
   for (const { path } of merged.conflicts)
     await transaction.resolve(path, resolutions.get(path) ?? 'ours')
-  return transaction.commit({ message: `Merge ${branch}`, firstParent: outcome.theirs })
+  return transaction.commit({ message: `Merge ${name}`, firstParent: outcome.theirs })
 }

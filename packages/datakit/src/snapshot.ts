@@ -6,11 +6,12 @@
 import type { Commit } from '@datakit/git/commit'
 import { text } from '@datakit/git/bytes'
 import type { Oid } from '@datakit/git/oid'
+import { later } from './loading.ts'
 import { readCommit } from './object-source.ts'
+import type { ReadFile } from './read-all.ts'
 import type { Store } from './store.ts'
 import {
   findPath,
-  isFile,
   listPath,
   readFile,
   statSide,
@@ -20,11 +21,6 @@ import {
   type WalkedFile,
   type WalkOptions,
 } from './tree-reader.ts'
-
-/** A file and what is in it. */
-export interface ReadFile extends WalkedFile {
-  readonly body: Uint8Array
-}
 
 /** A commit and the files in it, read when asked for. */
 export class Snapshot {
@@ -87,16 +83,6 @@ export class Snapshot {
    * is not that of their paths; submodules are left out.
    */
   async *readAll(options: WalkOptions = {}): AsyncGenerator<ReadFile, void, undefined> {
-    const files = new Map<Oid, WalkedFile[]>()
-    for await (const file of this.walk(options)) {
-      if (!isFile(file)) continue
-      const same = files.get(file.oid)
-      if (same === undefined) files.set(file.oid, [file])
-      else same.push(file)
-    }
-    for await (const { oid, body } of this.#store.objects.readMany(files.keys())) {
-      options.signal?.throwIfAborted()
-      for (const file of files.get(oid) ?? []) yield { ...file, body }
-    }
+    yield* (await later()).readAllFiles(this.#store, this.tree, options)
   }
 }

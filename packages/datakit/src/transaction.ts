@@ -6,56 +6,43 @@
  * two are merged by path; if that leaves conflicts, nothing is changed and the transaction stays open.
  *
  * This is snapshot isolation: two transactions that change different paths both succeed, even if one read what the other
- * wrote.
+ * wrote; unless the commit is to be `serializable`.
+ *
+ * What only some transactions do (moving, merging, comparing) is loaded when it is first wanted.
  *
  * @module
  */
 import { text, utf8 } from '@datakit/git/bytes'
-import type { Oid } from '@datakit/git/oid'
+import { EMPTY_TREE, type Oid } from '@datakit/git/oid'
 import { isTreeMode } from '@datakit/git/tree'
-import type { Conflict, Resolution, Side } from './conflict.ts'
+import type { Conflict, Resolution } from './conflict.ts'
+import type { Change } from './diff.ts'
 import { Draft } from './draft.ts'
 import { PathError, TransactionError } from './error.ts'
 import { History } from './history.ts'
 import { landCommit, type CommitOptions, type CommitOutcome } from './land.ts'
-import { mergeCommits } from './merge-commits.ts'
-import type { MergeContent } from './merge.ts'
-import type { Snapshot } from './snapshot.ts'
+import { later } from './loading.ts'
+import type { MoveOptions } from './move.ts'
+import { readCommit } from './object-source.ts'
 import type { Store } from './store.ts'
-import { isFile, kindOf, readSide, statSide, type Entry, type Stat } from './tree-reader.ts'
+import type { RevertOptions, TransactionMerge } from './transaction-merge.ts'
+import { fileMode, modeFrom, type TransactionStart, type Work } from './transaction-work.ts'
+import { kindOf, readSide, statSide, type Entry, type Stat } from './tree-reader.ts'
 import { WorkingTree } from './working-tree.ts'
-
-/** Where a transaction begins and ends. */
-export interface TransactionStart {
-  /** Full name of the ref that the commit moves. */
-  readonly ref: string
-  /** What it changes; `undefined` for a branch without commits. */
-  readonly from: Snapshot | undefined
-  readonly mergeContent: MergeContent | undefined
-}
-
-/** What a merge into a transaction left to be decided. */
-export interface TransactionMerge {
-  /** The best common ancestor of both. */
-  readonly base: Oid | undefined
-  readonly conflicts: readonly Conflict[]
-}
 
 /** An open set of changes. */
 export class Transaction {
   readonly #store: Store
-  readonly #start: TransactionStart
-  readonly #draft: Draft
-  readonly #merged: Oid[] = []
-  #tree: WorkingTree
-  #conflicts = new Map<string, Conflict>()
+  readonly #work: Work
+  /** Every path that was looked at, whatever was found there. */
+  readonly #reads = new Set<string>()
   #isOpen = true
 
   constructor(store: Store, start: TransactionStart) {
     this.#store = store
-    this.#start = start
-    this.#draft = new Draft(store)
-    this.#tree = new WorkingTree(this.#draft, start.from?.tree)
+    const draft = new Draft(store)
+    const tree = new WorkingTree(draft, start.from?.tree)
+    this.#work = { draft, start, tree, conflicts: new Map(), merged: [] }
   }
 
   /** Whether it can still be changed and committed. */
@@ -65,13 +52,36 @@ export class Transaction {
 
   /** What {@link merge} left undecided, by path; a commit is refused until it is empty. */
   get conflicts(): readonly Conflict[] {
-    return [...this.#conflicts.values()]
+    return [...this.#work.conflicts.values()]
+  }
+
+  /**
+   * The commits that this one will be made on: the one that it began with, then those that came in by {@link merge} and
+   * {@link addParent}. The head of the branch goes to the front if it is among what came in.
+   */
+  get parents(): readonly Oid[] {
+    const { start, merged } = this.#work
+    return [...(start.from ? [start.from.oid] : []), ...merged]
+  }
+
+  /** Whether it differs from what it began with: in its files, or because of commits that came in. */
+  async isDirty(): Promise<boolean> {
+    return this.#isChanged(await this.#saveTree())
+  }
+
+  /**
+   * Files that differ from a commit, or from what the transaction began with: `before` is there, `after` is here. Ordered
+   * as `git diff-tree -r` orders them.
+   */
+  async *diff(since?: Oid): AsyncGenerator<Change, void, undefined> {
+    const tree = await this.#saveTree()
+    yield* (await later()).diffSince(this.#work, tree, since)
   }
 
   /** The bytes of a file or the target of a link; `undefined` when nothing is there. @throws PathError */
   async read(path: string): Promise<Uint8Array | undefined> {
-    const found = await this.#open().find(path)
-    return found && readSide(this.#draft, found, path)
+    const found = await this.#look(path).find(path)
+    return found && readSide(this.#work.draft, found, path)
   }
 
   /** The same as text: UTF-8, with U+FFFD for what is not. */
@@ -82,14 +92,14 @@ export class Transaction {
 
   /** What is in a directory, ordered as Git orders it. Empty when nothing is there. @throws PathError `not-a-directory` */
   async list(path = ''): Promise<Entry[]> {
-    const entries = await this.#open().list(path)
+    const entries = await this.#look(path).list(path)
     return entries.map((entry) => ({ ...entry, kind: kindOf(entry.mode) }))
   }
 
   /** What is at a path; `undefined` when nothing is. */
   async stat(path: string): Promise<Stat | undefined> {
-    const found = await this.#open().find(path)
-    return found && statSide(this.#draft, found)
+    const found = await this.#look(path).find(path)
+    return found && statSide(this.#work.draft, found)
   }
 
   /**
@@ -110,38 +120,29 @@ export class Transaction {
     if (before && isTreeMode(before.mode))
       throw new PathError('is-a-directory', path, 'it is a directory; remove it first')
     const mode = options.mode === undefined ? modeFrom(before) : fileMode(options.mode)
-    const oid = await this.#draft.writeBlob(typeof body === 'string' ? utf8(body) : body)
+    const oid = await this.#work.draft.writeBlob(typeof body === 'string' ? utf8(body) : body)
     await tree.set(path, { mode, oid })
     this.#decide(path)
   }
 
   /** Removes what is at a path, a directory with all that is in it. False when nothing was there. */
   async remove(path: string): Promise<boolean> {
-    const removed = await this.#open().remove(path)
+    const removed = await this.#look(path).remove(path)
     this.#decide(path)
     return removed
   }
 
   /**
-   * Moves a file or a directory. A file that is at `to` is replaced.
+   * Moves a file or a directory. A file that is at `to` is replaced. A directory goes where a directory is only if it is
+   * to be merged into that: then each of its files moves for itself.
    *
-   * @throws PathError `not-found`; `is-a-directory` when a directory is at `to`; `bad-path` when `to` is inside of `from`,
-   *   as everything is inside of the root
+   * @throws PathError `not-found`; `is-a-directory` when a directory is at `to`; `exists` when a file is where a directory
+   *   should go, or the other way round in a merge; `bad-path` when `to` is inside of `from`, as everything is inside of
+   *   the root. Nothing has moved then.
    */
-  async move(from: string, to: string): Promise<void> {
-    const tree = this.#open()
-    const found = await tree.find(from)
-    if (found === undefined) throw new PathError('not-found', from, 'nothing is there')
-    if (from === to) return
-    if (from === '' || `${to}/`.startsWith(`${from}/`))
-      throw new PathError('bad-path', to, `it is inside of "${from}"`)
-    const there = await tree.find(to)
-    if (there && isTreeMode(there.mode))
-      throw new PathError('is-a-directory', to, 'it is a directory; remove it first')
-    if (there && isTreeMode(found.mode))
-      throw new PathError('exists', to, 'a file is where the directory should go')
-    await tree.set(to, found)
-    await tree.remove(from)
+  async move(from: string, to: string, options: MoveOptions = {}): Promise<void> {
+    this.#look(from)
+    await (await later()).movePath(this.#work, { from, to, ...options })
     this.#decide(from)
     this.#decide(to)
   }
@@ -152,49 +153,56 @@ export class Transaction {
    * @throws PathError `not-found`; `is-a-directory` when a directory or a submodule is there
    */
   async setMode(path: string, mode: number): Promise<void> {
-    const tree = this.#open()
-    const found = await tree.find(path)
-    if (found === undefined) throw new PathError('not-found', path, 'nothing is there')
-    if (!isFile(found))
-      throw new PathError('is-a-directory', path, `a ${kindOf(found.mode)} has no mode of its own`)
-    await tree.set(path, { mode: fileMode(mode), oid: found.oid })
+    this.#open()
+    await (await later()).setPathMode(this.#work, path, mode)
   }
 
   /**
    * Merges a commit into the transaction: what is clear is taken, for the rest see {@link conflicts}. At a path in
    * conflict one's own version stays until it is written, removed or {@link resolve}d; but where one side has a directory
-   * and the other a file, the directory stays, whosever it is.
+   * and the other a file, the directory stays, whosever it is. May be done again with another commit.
    *
    * @throws TransactionError `conflicts` when an earlier merge left some
    */
   async merge(theirs: Oid): Promise<TransactionMerge> {
-    this.#checkDecided('merge')
-    const tools = {
-      draft: this.#draft,
-      history: new History(this.#draft),
-      mergeContent: this.#start.mergeContent,
-    }
-    const ours = await this.#commitDraft({ message: 'Merge' }, await this.#saveTree())
-    const merged = await mergeCommits(tools, ours, theirs)
-    this.#tree = new WorkingTree(this.#draft, merged.tree)
-    for (const conflict of merged.conflicts) {
-      this.#conflicts.set(conflict.path, conflict)
-      if (conflict.kind !== 'file/directory') await this.#place(conflict.path, conflict.ours)
-    }
-    this.#merged.push(theirs)
-    return { base: merged.base, conflicts: merged.conflicts }
+    const tree = await this.#saveDecided('merge')
+    return (await later()).mergeInto(
+      this.#work,
+      await this.#commitDraft({ message: 'Merge' }, tree),
+      theirs,
+    )
   }
 
-  /** Settles one path in conflict. */
+  /**
+   * Takes back what a commit changed, by a merge over it: conflicts are those of files that were changed since. The commit
+   * is no parent; say in the message what was reverted, as `message` of the result does.
+   *
+   * @throws TransactionError `conflicts` when an earlier merge left some
+   * @throws RangeError when the commit is a merge and `mainline` does not say which parent to go back to
+   */
+  async revert(
+    commit: Oid,
+    options: RevertOptions = {},
+  ): Promise<TransactionMerge & { readonly message: string }> {
+    const tree = await this.#saveDecided('revert')
+    return (await later()).revertIn(this.#work, { tree, commit, ...options })
+  }
+
+  /**
+   * Names one more parent without taking anything of it: whoever merges later counts it as merged.
+   *
+   * @throws MissingError when there is no such commit
+   */
+  async addParent(oid: Oid): Promise<void> {
+    this.#open()
+    await readCommit(this.#work.draft, oid)
+    this.#work.merged.push(oid)
+  }
+
+  /** Settles one path in conflict. @throws PathError `not-found` when it is in none */
   async resolve(path: string, resolution: Resolution): Promise<void> {
-    const conflict = this.#conflicts.get(path)
-    if (conflict === undefined) throw new PathError('not-found', path, 'it is not in conflict')
-    if (typeof resolution === 'object') {
-      const mode = resolution.mode ?? modeFrom(conflict.ours ?? conflict.theirs ?? conflict.base)
-      const body = typeof resolution.bytes === 'string' ? utf8(resolution.bytes) : resolution.bytes
-      await this.#place(path, { mode: fileMode(mode), oid: await this.#draft.writeBlob(body) })
-    } else await this.#place(path, resolution === 'remove' ? undefined : conflict[resolution])
-    this.#conflicts.delete(path)
+    this.#open()
+    await (await later()).resolveIn(this.#work, path, resolution)
   }
 
   /**
@@ -204,30 +212,19 @@ export class Transaction {
    * @throws UnavailableError when the place was out of reach for too long; the transaction stays open
    */
   async commit(options: CommitOptions): Promise<CommitOutcome> {
-    this.#checkDecided('commit')
-    const { from, ref } = this.#start
+    const { start, draft } = this.#work
     // Where the branch is by now is found out while the trees are written.
-    const [state, tree] = await Promise.all([this.#store.state(), this.#saveTree()])
-    const head = await state.ref(ref)
-    if (
-      options.skipEmpty === true &&
-      from !== undefined &&
-      tree === from.tree &&
-      this.#merged.length === 0
-    ) {
+    const [tree, state] = await Promise.all([this.#saveDecided('commit'), this.#store.state()])
+    const { from, ref } = start
+    if (options.skipEmpty === true && from !== undefined && !this.#isChanged(tree)) {
       this.#isOpen = false
       return { state: 'unchanged', oid: from.oid }
     }
+    const head = await state.ref(ref)
     const own = await this.#commitDraft(options, tree, head)
-    const outcome = await landCommit(this.#store, {
-      ref,
-      head,
-      own,
-      draft: this.#draft,
-      options,
-      mergeContent: this.#start.mergeContent,
-    })
-    if (outcome.state !== 'conflict') this.#isOpen = false
+    const reads = this.#reads
+    const outcome = await landCommit(this.#store, { ...start, head, own, draft, options, reads })
+    if ('how' in outcome) this.#isOpen = false
     return outcome
   }
 
@@ -237,54 +234,58 @@ export class Transaction {
   }
 
   #open(): WorkingTree {
-    if (this.#isOpen) return this.#tree
-    throw new TransactionError('closed', 'Cannot use a transaction: it was committed or given up')
+    if (this.#isOpen) return this.#work.tree
+    throw new TransactionError(
+      'closed',
+      'Cannot use a transaction: it was committed or given up; begin another',
+    )
   }
 
-  #checkDecided(what: string): void {
-    this.#open()
-    if (this.#conflicts.size === 0) return
-    const paths = [...this.#conflicts.keys()].join('", "')
-    throw new TransactionError('conflicts', `Cannot ${what}: still in conflict are "${paths}"`)
+  #look(path: string): WorkingTree {
+    this.#reads.add(path)
+    return this.#open()
+  }
+
+  #isChanged(tree: Oid): boolean {
+    const { start, merged } = this.#work
+    return tree !== (start.from?.tree ?? EMPTY_TREE) || merged.length > 0
   }
 
   #decide(path: string): void {
-    for (const known of this.#conflicts.keys()) {
-      if (known === path || known.startsWith(`${path}/`)) this.#conflicts.delete(known)
+    for (const known of this.#work.conflicts.keys()) {
+      if (known === path || known.startsWith(`${path}/`)) this.#work.conflicts.delete(known)
     }
   }
 
-  async #place(path: string, side: Side | undefined): Promise<void> {
-    if (side === undefined) await this.#tree.remove(path)
-    else await this.#tree.set(path, side, { replace: true })
-  }
-
   async #saveTree(): Promise<Oid> {
-    return (await this.#tree.save()) ?? this.#draft.writeEmptyTree()
+    return (await this.#open().save()) ?? this.#work.draft.writeEmptyTree()
   }
 
-  /** The commit of what is here. The head of the branch comes first among its parents if it was merged into them. */
+  async #saveDecided(what: string): Promise<Oid> {
+    const tree = await this.#saveTree()
+    const paths = [...this.#work.conflicts.keys()].join('", "')
+    if (paths === '') return tree
+    throw new TransactionError(
+      'conflicts',
+      `Cannot ${what}: still in conflict are "${paths}"; resolve, write or remove them`,
+    )
+  }
+
+  /** The commit of what is here. The head of the branch comes first among its parents if it came in by a merge. */
   async #commitDraft(options: CommitOptions, tree: Oid, head?: Oid): Promise<Oid> {
-    const { from } = this.#start
+    const { draft, start, merged } = this.#work
+    const history = new History(draft)
+    const reaches = async (oids: readonly Oid[], ancestor: Oid): Promise<boolean> => {
+      for (const oid of oids) if (await history.isAncestor(ancestor, oid)) return true
+      return false
+    }
+    const began = start.from ? [start.from.oid] : []
+    const isMerged =
+      head !== undefined && !(await reaches(began, head)) && (await reaches(merged, head))
     const parents = new Set(options.firstParent && [options.firstParent])
-    const isMerged = head !== undefined && this.#merged.includes(head)
-    const history = new History(this.#draft)
     if (isMerged) parents.add(head)
-    for (const oid of [...(from ? [from.oid] : []), ...this.#merged])
+    for (const oid of this.parents)
       if (!isMerged || !(await history.isAncestor(oid, head))) parents.add(oid)
-    return this.#draft.writeNewCommit({ ...options, tree, parents: [...parents] })
+    return draft.writeNewCommit({ ...options, tree, parents: [...parents] })
   }
-}
-
-/** The mode of a file that takes the place of what was there. */
-function modeFrom(before: Side | undefined): number {
-  return before !== undefined && isFile(before) ? before.mode : 0o100644
-}
-
-/** A mode that Git writes for a file or a link. @throws RangeError for any other */
-function fileMode(mode: number): number {
-  if (mode === 0o100644 || mode === 0o100755 || mode === 0o120000) return mode
-  throw new RangeError(
-    `Not the mode of a file: ${mode.toString(8)}, expected 100644, 100755 or 120000`,
-  )
 }

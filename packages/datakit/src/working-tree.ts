@@ -39,6 +39,11 @@ export class WorkingTree {
     this.#root = new Directory(root)
   }
 
+  /** Goes on with another tree, and nothing edited. */
+  reset(root: Oid | undefined): void {
+    this.#root = new Directory(root)
+  }
+
   /** What is at a path, a directory with the oid that it would be stored under; `undefined` when nothing is. */
   async find(path: string): Promise<Side | undefined> {
     const node = await this.#find(splitPath(path))
@@ -81,7 +86,7 @@ export class WorkingTree {
     const name = steps.pop()
     if (name === undefined) {
       const had = (await this.#settle(this.#root)) !== undefined
-      this.#root = new Directory(undefined)
+      this.reset(undefined)
       return had
     }
     if ((await this.find(path)) === undefined) return false
@@ -120,7 +125,9 @@ export class WorkingTree {
     let way = ''
     for (const step of steps) {
       way = joinPath(way, step)
-      const child = await this.#child(directory, step)
+      const found = await this.#child(directory, step)
+      // Whoever changes something else in it at the same time may have made it ready meanwhile.
+      const child = directory.changes.get(step) ?? found
       if (child instanceof Directory) {
         directory = child
         continue

@@ -24,6 +24,7 @@ const kinds: Readonly<Record<ConflictKind, string>> = {
   'file/directory': 'It is a file on one side and a directory on the other',
   mode: 'One made it executable, the other did not',
   type: 'It is a file on one side and a link or a submodule on the other',
+  read: 'One read it, the other changed it',
 }
 
 /** Every decision that is open. */

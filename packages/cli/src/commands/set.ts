@@ -55,7 +55,7 @@ export const setCommand: Command = {
         },
         { message, skipEmpty: true },
       )
-      if (outcome.state === 'conflict') {
+      if (outcome.state === 'conflict' || outcome.state === 'not-fast-forward') {
         throw new CommandError(
           `"${path}" was changed by somebody else at the same time`,
           EXIT.conflict,

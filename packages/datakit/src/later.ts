@@ -1,0 +1,25 @@
+/**
+ * What is loaded when it is first wanted: everything that is not needed to open, to read, to commit and to sync. One module,
+ * so that bundlers make one file of it.
+ *
+ * @module
+ */
+export { wildmatch } from '@datakit/git/wildmatch'
+export {
+  compareAndSet,
+  createBranch,
+  fastForward,
+  forkBranch,
+  mergeBranch,
+  moveHead,
+  renameBranch,
+  resetBranch,
+} from './branch-moves.ts'
+export { diffCommits, diffSince } from './diff.ts'
+export { walkLog } from './log.ts'
+export { movePath, setPathMode } from './move.ts'
+export { readAllFiles } from './read-all.ts'
+export { readReflog } from './reflog.ts'
+export { resolveConflict } from './resolve.ts'
+export { addStaleReads } from './stale-reads.ts'
+export { mergeInto, resolveIn, revertIn } from './transaction-merge.ts'

@@ -1,0 +1,60 @@
+/**
+ * Reflog: every move of a ref that went through us, newest first, and those by others as far as they can be known.
+ *
+ * What a branch was called before it was renamed belongs to its log, as with `git reflog`. Where an entry does not begin
+ * where the one before it ended, somebody moved the ref without saying so: that move is put in between, as `external`.
+ *
+ * @module
+ */
+import type { LogEntry, Place } from '@datakit/git/place'
+import { RENAMED } from './branch-moves.ts'
+
+/** The moves of a ref by its full name, or of `HEAD`. */
+export async function* readReflog(
+  place: Place,
+  ref: string,
+): AsyncGenerator<LogEntry, void, undefined> {
+  let newer: LogEntry | undefined
+  for await (const entry of followRenames(place, ref)) {
+    const gap = newer && gapBetween(newer, entry)
+    if (gap) yield gap
+    yield entry
+    newer = entry
+  }
+}
+
+/** The log of a ref, and where it was made by a rename, that of the name that it had until then. */
+async function* followRenames(
+  place: Place,
+  ref: string,
+): AsyncGenerator<LogEntry, void, undefined> {
+  let name: string | undefined = ref
+  let renaming: LogEntry | undefined
+  while (name !== undefined) {
+    const entries: AsyncIterable<LogEntry> = place.log(name)
+    let isReached = renaming === undefined
+    name = undefined
+    for await (const entry of entries) {
+      if (!isReached) {
+        // The same update took the old name away.
+        isReached = entry.why === renaming?.why && entry.from === renaming.to
+        continue
+      }
+      yield entry
+      const [, from, to] = RENAMED.exec(entry.why) ?? []
+      if (from === undefined || to !== entry.ref || entry.to === undefined || entry.external)
+        continue
+      name = from
+      renaming = entry
+      break
+    }
+  }
+}
+
+function gapBetween(newer: LogEntry, older: LogEntry): LogEntry | undefined {
+  const { ref, from, at } = newer
+  // A rename goes on from where the old name was, and takes the place of what the new one had.
+  if (from === older.to || newer.ref !== older.ref || ref === 'HEAD') return undefined
+  const why = 'moved without a line in the reflog'
+  return { ref, from: older.to, to: from, who: '', at, why, external: true }
+}
