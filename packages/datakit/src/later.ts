@@ -16,7 +16,9 @@ export {
   resetBranch,
 } from './branch-moves.ts'
 export { diffCommits, diffSince } from './diff.ts'
-export { walkLog } from './log.ts'
+export { openTree } from './files.ts'
+export { walkGraph } from './graph.ts'
+export { lastModified, walkLog } from './log.ts'
 export { movePath, setPathMode } from './move.ts'
 export { readAllFiles } from './read-all.ts'
 export { readReflog } from './reflog.ts'

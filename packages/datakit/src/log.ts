@@ -10,6 +10,7 @@
  * @module
  */
 import type { Commit } from '@datakit/git/commit'
+import { formatPerson } from '@datakit/git/identity'
 import type { Oid } from '@datakit/git/oid'
 import { PriorityQueue } from './priority-queue.ts'
 import { History, type CommitNode, type LinkSource } from './history.ts'
@@ -24,6 +25,15 @@ export interface LogOptions {
   readonly path?: string | undefined
   /** Follows only first parents: the way of the branch itself. */
   readonly firstParent?: boolean | undefined
+  /** Only commits whose author, as `Name <address>`, has this in it or matches it. */
+  readonly author?: string | RegExp | undefined
+  /**
+   * Only commits made at this time or later, in seconds since 1970 by the clocks of those who committed. By date, nothing is
+   * looked for behind an older one, as in Git; topologically, all are looked at.
+   */
+  readonly since?: number | undefined
+  /** Only commits made at this time or before. */
+  readonly until?: number | undefined
   /** `date` when left out. `topological` has to see all of a history that was fetched and not worked over yet. */
   readonly order?: 'date' | 'topological' | undefined
   readonly signal?: AbortSignal | undefined
@@ -35,35 +45,68 @@ export interface LoggedCommit {
   readonly commit: Commit
 }
 
-/** The log from `from` on, itself included. */
+/** The log from one commit on, or from several: what any of them reaches, themselves included. */
 export async function* walkLog(
   source: ObjectSource & LinkSource,
-  from: Oid,
+  from: Oid | readonly Oid[],
   options: LogOptions = {},
 ): AsyncGenerator<LoggedCommit, void, undefined> {
+  const { limit = Infinity, author } = options
+  let shown = 0
+  if (limit <= 0) return
+  for await (const { oid } of walkNodes(source, from, options)) {
+    const commit = await readCommit(source, oid)
+    if (author !== undefined && !isBy(commit, author)) continue
+    yield { oid, commit }
+    if (++shown >= limit) return
+  }
+}
+
+/** The last commits that changed a path. */
+export async function lastModified(
+  source: ObjectSource & LinkSource,
+  from: Oid,
+  options: LogOptions,
+): Promise<LoggedCommit[]> {
+  const commits: LoggedCommit[] = []
+  for await (const commit of walkLog(source, from, options)) commits.push(commit)
+  return commits
+}
+
+/** The commits of a log without what they say. `limit` and `author` are left to the caller. */
+export async function* walkNodes(
+  source: ObjectSource & LinkSource,
+  from: Oid | readonly Oid[],
+  options: LogOptions,
+): AsyncGenerator<CommitNode, void, undefined> {
   const history = new History(source)
-  const { limit = Infinity, path = '', firstParent = false } = options
+  const { path = '', firstParent = false, since = -Infinity, until = Infinity } = options
   const changes = path === '' ? undefined : new PathHistory(source, path)
-  // The way of first parents is a line, which has one order.
-  const isTopological = options.order === 'topological' && !firstParent
-  const walk = isTopological ? new TopologicalWalk(history) : new DateWalk()
-  walk.follow([await history.node(from)])
-  for (let shown = 0; shown < limit;) {
+  // The way of first parents from one commit is a line, which has one order.
+  const isLine = firstParent && typeof from === 'string'
+  const isTopological = options.order === 'topological' && !isLine
+  const walk = isTopological ? new TopologicalWalk(history, firstParent) : new DateWalk()
+  const tips = await Promise.all([from].flat().map((oid) => history.node(oid)))
+  await walk.start(tips)
+  for (let node = await walk.next(); node !== undefined; node = await walk.next()) {
     options.signal?.throwIfAborted()
-    const node = await walk.next()
-    if (node === undefined) return
+    if (node.time < since && !isTopological) continue
     const followed = firstParent ? node.parents.slice(0, 1) : node.parents
     const parents = await Promise.all(followed.map((parent) => history.node(parent)))
     const change = (await changes?.compare(node, parents)) ?? { isShown: true, parents }
     walk.follow(change.parents)
-    if (!change.isShown) continue
-    shown++
-    yield { oid: node.oid, commit: await readCommit(source, node.oid) }
+    if (change.isShown && node.time >= since && node.time <= until) yield node
   }
+}
+
+function isBy({ author }: Commit, wanted: string | RegExp): boolean {
+  const person = formatPerson(author)
+  return typeof wanted === 'string' ? person.includes(wanted) : person.search(wanted) >= 0
 }
 
 /** Gives commits one after the other; those that are to come must have been named by {@link Walk.follow}. */
 interface Walk {
+  start(tips: readonly CommitNode[]): Promise<void>
   next(): Promise<CommitNode | undefined>
   follow(nodes: readonly CommitNode[]): void
 }
@@ -71,6 +114,10 @@ interface Walk {
 class DateWalk implements Walk {
   readonly #seen = new Set<Oid>()
   readonly #queue = new PriorityQueue<CommitNode>(newestFirst)
+
+  async start(tips: readonly CommitNode[]): Promise<void> {
+    this.follow(tips)
+  }
 
   async next(): Promise<CommitNode | undefined> {
     return this.#queue.pop()
@@ -88,6 +135,7 @@ class DateWalk implements Walk {
 /** Counts for each commit the children that are still to come. It looks ahead by generations, no further than needed. */
 class TopologicalWalk implements Walk {
   readonly #history: History
+  readonly #firstParent: boolean
   readonly #wanted = new Set<Oid>()
   readonly #children = new Map<Oid, number>()
   readonly #ahead = new PriorityQueue<CommitNode>((a, b) =>
@@ -95,27 +143,43 @@ class TopologicalWalk implements Walk {
   )
   readonly #ready = new PriorityQueue<CommitNode>(newestFirst)
 
-  constructor(history: History) {
+  constructor(history: History, firstParent: boolean) {
     this.#history = history
+    this.#firstParent = firstParent
+  }
+
+  /** Some of the tips may be ancestors of others: they come when all their children have. */
+  async start(tips: readonly CommitNode[]): Promise<void> {
+    this.follow(tips)
+    for (const node of tips) this.#meet(node, 0)
+    await this.#lookAhead(Math.min(...tips.map(({ generation }) => generation)))
+    const isFirst = ({ oid }: CommitNode): boolean => this.#children.get(oid) === 0
+    for (const node of new Map(tips.map((tip) => [tip.oid, tip])).values())
+      if (isFirst(node)) this.#ready.push(node)
   }
 
   async next(): Promise<CommitNode | undefined> {
     for (;;) {
       const node = this.#ready.pop()
       if (node === undefined) return undefined
-      for (const oid of node.parents) await this.#release(await this.#history.node(oid))
+      for (const oid of this.#parentsOf(node)) await this.#release(await this.#history.node(oid))
       if (this.#wanted.has(node.oid)) return node
     }
   }
 
   follow(nodes: readonly CommitNode[]): void {
-    for (const node of nodes) {
-      this.#wanted.add(node.oid)
-      if (this.#children.size > 0) continue
-      this.#children.set(node.oid, 0)
-      this.#ahead.push(node)
-      this.#ready.push(node)
-    }
+    for (const node of nodes) this.#wanted.add(node.oid)
+  }
+
+  #parentsOf({ parents }: CommitNode): ReadonlySet<Oid> {
+    return new Set(this.#firstParent ? parents.slice(0, 1) : parents)
+  }
+
+  /** Counts children of a commit. One that was not met before is looked at. */
+  #meet(node: CommitNode, children: number): void {
+    const known = this.#children.get(node.oid)
+    this.#children.set(node.oid, (known ?? 0) + children)
+    if (known === undefined) this.#ahead.push(node)
   }
 
   /** One child of `node` was given. */
@@ -131,11 +195,7 @@ class TopologicalWalk implements Walk {
     for (let top = this.#ahead.peek(); top !== undefined; top = this.#ahead.peek()) {
       if (top.generation <= generation && top.generation !== Infinity) return
       this.#ahead.pop()
-      for (const oid of new Set(top.parents)) {
-        const known = this.#children.get(oid)
-        this.#children.set(oid, (known ?? 0) + 1)
-        if (known === undefined) this.#ahead.push(await this.#history.node(oid))
-      }
+      for (const oid of this.#parentsOf(top)) this.#meet(await this.#history.node(oid), 1)
     }
   }
 }

@@ -9,6 +9,8 @@ import { Branch } from './branch.ts'
 import type { Resolution } from './conflict.ts'
 import type { Change } from './diff.ts'
 import { Draft } from './draft.ts'
+import type { Files } from './files.ts'
+import type { GraphNode, GraphOptions } from './graph.ts'
 import { History } from './history.ts'
 import type { CommitOutcome, ConflictOutcome } from './land.ts'
 import { later } from './loading.ts'
@@ -79,14 +81,27 @@ export class Repository {
     return Snapshot.read(this.store, oid)
   }
 
+  /** The files of a tree, by the oid that an entry of a directory names. @throws MissingError */
+  async tree(oid: Oid): Promise<Files> {
+    return (await later()).openTree(this.store, oid)
+  }
+
   /** The bytes of a file by the oid that an entry or a side of a conflict names. @throws MissingError */
   readBlob(oid: Oid): Promise<Uint8Array> {
     return readBody(this.store, oid, 'blob')
   }
 
-  /** Commits that `from` reaches, newest first. */
-  async *log(from: Oid, options: LogOptions = {}): AsyncGenerator<LoggedCommit, void, undefined> {
+  /** Commits that `from` reaches, or any of several, newest first. @throws MissingError when there is no such commit */
+  async *log(
+    from: Oid | readonly Oid[],
+    options: LogOptions = {},
+  ): AsyncGenerator<LoggedCommit, void, undefined> {
     yield* (await later()).walkLog(this.store, from, options)
+  }
+
+  /** Commits with their parents, no parent before its children: of all branches when nothing else is said. */
+  async *graph(options: GraphOptions = {}): AsyncGenerator<GraphNode, void, undefined> {
+    yield* (await later()).walkGraph(this.store, options)
   }
 
   /** Files that differ between two commits; `undefined` for nothing, so that a first commit shows all that it adds. */

@@ -6,7 +6,9 @@
 import type { Commit } from '@datakit/git/commit'
 import { text } from '@datakit/git/bytes'
 import type { Oid } from '@datakit/git/oid'
+import type { Files } from './files.ts'
 import { later } from './loading.ts'
+import type { LoggedCommit } from './log.ts'
 import { readCommit } from './object-source.ts'
 import type { ReadFile } from './read-all.ts'
 import type { Store } from './store.ts'
@@ -22,8 +24,8 @@ import {
   type WalkOptions,
 } from './tree-reader.ts'
 
-/** A commit and the files in it, read when asked for. */
-export class Snapshot {
+/** A commit and the files in it, read when asked for. More ways to read them are in `files.ts`. */
+export class Snapshot implements Files {
   readonly #store: Store
   readonly #commit: Commit
   readonly oid: Oid
@@ -84,5 +86,9 @@ export class Snapshot {
    */
   async *readAll(options: WalkOptions = {}): AsyncGenerator<ReadFile, void, undefined> {
     yield* (await later()).readAllFiles(this.#store, this.tree, options)
+  }
+  /** The last `count` commits that changed a path, newest first, as `git log -n COUNT -- PATH` tells them. */
+  async lastModified(path: string, count = 1): Promise<LoggedCommit[]> {
+    return (await later()).lastModified(this.#store, this.oid, { path, limit: count })
   }
 }

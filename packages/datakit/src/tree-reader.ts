@@ -31,10 +31,15 @@ export interface WalkedFile extends Side {
   readonly path: string
 }
 
-/** Where a walk begins. */
+/** Where a walk begins, and where it goes. */
 export interface WalkOptions {
   /** The directory to walk; the root when left out. */
   readonly path?: string | undefined
+  /**
+   * Whether a path is of interest: a file is given, a directory is looked into. Paths are whole, from the root on;
+   * `globFilter` of `path-filter.ts` makes one of a pattern.
+   */
+  readonly filter?: ((path: string, isDirectory: boolean) => boolean) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -121,21 +126,21 @@ export async function* walkTree(
 ): AsyncGenerator<WalkedFile, void, undefined> {
   const path = options.path ?? ''
   const found = await findPath(source, root, path)
-  if (found === undefined) return
-  if (isTreeMode(found.mode))
-    yield* walkDirectory(source, found.oid, { path, signal: options.signal })
-  else yield { path, mode: found.mode, oid: found.oid }
+  if (found) yield* walkSide(source, { path, ...found }, options)
 }
 
-async function* walkDirectory(
+async function* walkSide(
   source: ObjectSource,
-  tree: Oid,
-  at: { readonly path: string; readonly signal: AbortSignal | undefined },
+  file: WalkedFile,
+  options: WalkOptions,
 ): AsyncGenerator<WalkedFile, void, undefined> {
-  at.signal?.throwIfAborted()
-  for (const entry of decodeTree(await readTreeBody(source, tree))) {
-    const path = joinPath(at.path, entry.name)
-    if (isTreeMode(entry.mode)) yield* walkDirectory(source, entry.oid, { path, signal: at.signal })
-    else yield { path, mode: entry.mode, oid: entry.oid }
+  const isDirectory = isTreeMode(file.mode)
+  if (file.path !== '' && options.filter?.(file.path, isDirectory) === false) return
+  if (!isDirectory) {
+    yield file
+    return
   }
+  options.signal?.throwIfAborted()
+  for (const { name, mode, oid } of decodeTree(await readTreeBody(source, file.oid)))
+    yield* walkSide(source, { path: joinPath(file.path, name), mode, oid }, options)
 }

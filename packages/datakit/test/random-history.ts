@@ -83,6 +83,8 @@ export interface ScriptCommit {
   readonly parents: readonly number[]
   /** Seconds since 1970; one more than the commit before when left out. */
   readonly time?: number
+  /** As in `Ada <ada@example.org>`, who it is when left out. */
+  readonly author?: string
 }
 
 /** Writes commits for `git fast-import`; their marks count from 1. */
@@ -105,13 +107,15 @@ export class HistoryScript {
 
   text(): string {
     const lines: string[] = []
-    for (const [i, { files, parents, time }] of this.commits.entries()) {
-      const who = `Ada <ada@example.org> ${time ?? 1_700_000_000 + i} +0000`
+    for (const [i, { files, parents, time, author }] of this.commits.entries()) {
+      const when = `${time ?? 1_700_000_000 + i} +0000`
+      const who = `Ada <ada@example.org> ${when}`
       const message = `commit ${i + 1}\n`
       lines.push(
         'reset refs/heads/script',
         `commit refs/heads/script`,
         `mark :${i + 1}`,
+        ...(author === undefined ? [] : [`author ${author} ${when}`]),
         `committer ${who}`,
       )
       lines.push(`data ${message.length}`, message)
