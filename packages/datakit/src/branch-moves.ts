@@ -47,11 +47,6 @@ export async function fastForward(branch: Branch, oid: Oid): Promise<FastForward
   }
 }
 
-/** See {@link Branch.create}. */
-export async function createBranch(branch: Branch, at: Oid): Promise<boolean> {
-  return compareAndSet(branch, undefined, at)
-}
-
 /** See {@link Branch.fork}. */
 export async function forkBranch(branch: Branch, fork: Branch): Promise<void> {
   const head = await branch.oid()

@@ -84,7 +84,7 @@ export class Branch {
 
   /** Makes the branch, at a commit. False when it is there already. @throws MissingError when there is no such commit */
   async create(at: Oid): Promise<boolean> {
-    return (await later()).createBranch(this, at)
+    return this.compareAndSet(undefined, at)
   }
 
   /** Makes another branch where this one is. @throws BranchError `exists`; `gone` when this one has no commit */

@@ -7,7 +7,6 @@
 export { wildmatch } from '@datakit/git/wildmatch'
 export {
   compareAndSet,
-  createBranch,
   fastForward,
   forkBranch,
   mergeBranch,
@@ -22,6 +21,6 @@ export { lastModified, walkLog } from './log.ts'
 export { movePath, setPathMode } from './move.ts'
 export { readAllFiles } from './read-all.ts'
 export { readReflog } from './reflog.ts'
-export { resolveConflict } from './resolve.ts'
+export { previewMerge, resolveConflict } from './resolve.ts'
 export { addStaleReads } from './stale-reads.ts'
-export { mergeInto, resolveIn, revertIn } from './transaction-merge.ts'
+export { mergeInto, orderParents, resolveIn, revertIn } from './transaction-merge.ts'

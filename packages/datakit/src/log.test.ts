@@ -118,6 +118,13 @@ describe('a log', () => {
     }
   }, 60_000)
 
+  it('looks for nothing behind what is too old, as git does', async () => {
+    for (let i = 0; i < 30; i++) {
+      const since = START + Math.floor(random() * COMMITS) * 1000
+      await expectLog([choose(random, oids)], { since }, [`--max-age=${since}`])
+    }
+  })
+
   it.each(PATHS)('of "%s" ends after as many as are wanted, as git log -n does', async (path) => {
     for (const repository of repositories) {
       for (let i = 0; i < 4; i++) {

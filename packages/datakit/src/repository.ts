@@ -8,14 +8,13 @@ import type { Head, LogEntry, Place } from '@datakit/git/place'
 import { Branch } from './branch.ts'
 import type { Resolution } from './conflict.ts'
 import type { Change } from './diff.ts'
-import { Draft } from './draft.ts'
 import type { Files } from './files.ts'
 import type { GraphNode, GraphOptions } from './graph.ts'
 import { History } from './history.ts'
 import type { CommitOutcome, ConflictOutcome } from './land.ts'
 import { later } from './loading.ts'
 import type { LoggedCommit, LogOptions } from './log.ts'
-import { mergeTrees, type MergeContent, type MergedTrees, type Trees } from './merge.ts'
+import type { MergeContent, MergedTrees, Trees } from './merge.ts'
 import { readBody } from './object-source.ts'
 import { Snapshot } from './snapshot.ts'
 import { Store, type StoreOptions } from './store.ts'
@@ -120,8 +119,8 @@ export class Repository {
   }
 
   /** What a merge of three trees would give. Nothing is stored: the tree is there only by name. */
-  mergeTrees(trees: Trees): Promise<MergedTrees> {
-    return mergeTrees(new Draft(this.store), trees, { mergeContent: this.mergeContent })
+  async mergeTrees(trees: Trees): Promise<MergedTrees> {
+    return (await later()).previewMerge(this, trees)
   }
 
   /**

@@ -1,11 +1,13 @@
 /**
- * Ending a conflict of a branch that was told as data.
+ * Ending a conflict of a branch that was told as data, and looking for those of a merge that is not made.
  *
  * @module
  */
 import type { Resolution } from './conflict.ts'
+import { Draft } from './draft.ts'
 import { TransactionError } from './error.ts'
 import type { CommitOutcome, ConflictOutcome } from './land.ts'
+import { mergeTrees, type MergedTrees, type Trees } from './merge.ts'
 import type { Repository } from './repository.ts'
 
 /** See {@link Repository.resolve}. */
@@ -34,4 +36,12 @@ export async function resolveConflict(
   for (const { path } of merged.conflicts)
     await transaction.resolve(path, resolutions.get(path) ?? 'ours')
   return transaction.commit({ message: `Merge ${name}`, firstParent: outcome.theirs })
+}
+
+/** See {@link Repository.mergeTrees}. */
+export function previewMerge(
+  { store, mergeContent }: Repository,
+  trees: Trees,
+): Promise<MergedTrees> {
+  return mergeTrees(new Draft(store), trees, { mergeContent })
 }

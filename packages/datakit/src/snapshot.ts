@@ -61,7 +61,7 @@ export class Snapshot implements Files {
   /** The same as text: UTF-8, with U+FFFD for what is not. */
   async readText(path: string): Promise<string | undefined> {
     const body = await this.read(path)
-    return body === undefined ? undefined : text(body)
+    return body && text(body)
   }
 
   /** What is in a directory, ordered as Git orders it; the empty path is the root. Empty when nothing is there. */
@@ -72,7 +72,7 @@ export class Snapshot implements Files {
   /** What is at a path, with its size if it is a file; `undefined` when nothing is. */
   async stat(path: string): Promise<Stat | undefined> {
     const found = await findPath(this.#store, this.tree, path)
-    return found === undefined ? undefined : statSide(this.#store.objects, found)
+    return found && statSide(this.#store.objects, found)
   }
 
   /** Every file below `path`, ordered by path; directories are passed through and not named. */

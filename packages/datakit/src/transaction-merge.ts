@@ -79,6 +79,26 @@ export async function resolveIn(work: Work, path: string, resolution: Resolution
   work.conflicts.delete(path)
 }
 
+/**
+ * The parents of the commit that the work will be: the head of the branch comes first if it came in by a merge, and then
+ * what it has is left out. `first` comes before all of them.
+ */
+export async function orderParents(
+  { draft, start, merged }: Work,
+  { head, first }: { readonly head: Oid | undefined; readonly first: Oid | undefined },
+): Promise<readonly Oid[]> {
+  const history = new History(draft)
+  const isIn = async (commits: readonly Oid[]): Promise<boolean> =>
+    head !== undefined && (await history.mergeBases([head], commits)).includes(head)
+  const began = start.from ? [start.from.oid] : []
+  const parents = new Set(first && [first])
+  const front = !(await isIn(began)) && (await isIn(merged)) ? head : undefined
+  if (front) parents.add(front)
+  for (const oid of [...began, ...merged])
+    if (!front || !(await history.isAncestor(oid, front))) parents.add(oid)
+  return [...parents]
+}
+
 /** Goes on with what was merged: at a path in conflict, with one's own version. */
 async function take(
   work: Work,

@@ -19,7 +19,6 @@ import type { Conflict, Resolution } from './conflict.ts'
 import type { Change } from './diff.ts'
 import { Draft } from './draft.ts'
 import { PathError, TransactionError } from './error.ts'
-import { History } from './history.ts'
 import { landCommit, type CommitOptions, type CommitOutcome } from './land.ts'
 import { later } from './loading.ts'
 import type { MoveOptions } from './move.ts'
@@ -87,7 +86,7 @@ export class Transaction {
   /** The same as text: UTF-8, with U+FFFD for what is not. */
   async readText(path: string): Promise<string | undefined> {
     const body = await this.read(path)
-    return body === undefined ? undefined : text(body)
+    return body && text(body)
   }
 
   /** What is in a directory, ordered as Git orders it. Empty when nothing is there. @throws PathError `not-a-directory` */
@@ -271,21 +270,12 @@ export class Transaction {
     )
   }
 
-  /** The commit of what is here. The head of the branch comes first among its parents if it came in by a merge. */
+  /** The commit of what is here; `head` is where the branch is. */
   async #commitDraft(options: CommitOptions, tree: Oid, head?: Oid): Promise<Oid> {
-    const { draft, start, merged } = this.#work
-    const history = new History(draft)
-    const reaches = async (oids: readonly Oid[], ancestor: Oid): Promise<boolean> => {
-      for (const oid of oids) if (await history.isAncestor(ancestor, oid)) return true
-      return false
-    }
-    const began = start.from ? [start.from.oid] : []
-    const isMerged =
-      head !== undefined && !(await reaches(began, head)) && (await reaches(merged, head))
-    const parents = new Set(options.firstParent && [options.firstParent])
-    if (isMerged) parents.add(head)
-    for (const oid of this.parents)
-      if (!isMerged || !(await history.isAncestor(oid, head))) parents.add(oid)
-    return draft.writeNewCommit({ ...options, tree, parents: [...parents] })
+    const { draft, merged } = this.#work
+    let { parents } = this
+    if (merged.length > 0)
+      parents = await (await later()).orderParents(this.#work, { head, first: options.firstParent })
+    return draft.writeNewCommit({ ...options, tree, parents })
   }
 }
