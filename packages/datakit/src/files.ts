@@ -100,7 +100,7 @@ export async function readParsed<T>(
  */
 export function readJson(files: Pick<Files, 'read'>, path: string): Promise<unknown> {
   return readParsed(files, path, (body): unknown =>
-    JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)),
+    JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(body)),
   )
 }
 
