@@ -158,6 +158,24 @@ it('keeps what is set while the server is away, says so, and sends it later', as
   await again.stop()
 })
 
+it('is told by the server of what changes there, and does not ask', async () => {
+  const { server, clone } = await serverAndClone()
+  const args = [main, 'watch', 'flag', '-C', clone, '--every', '3600']
+  const watch = spawn(process.execPath, args, { env: environment })
+  const printed = createInterface({ input: watch.stdout })[Symbol.asyncIterator]()
+  const said = createInterface({ input: watch.stderr })[Symbol.asyncIterator]()
+  expect((await said.next()).value).toBe('datakit watch: there is no "flag" now')
+  const other = join(folder.path, 'told')
+  await datakit('clone', `${server.url}/config.git`, other)
+  for (const value of ['on', 'off']) {
+    await datakit('set', 'flag', value, '-C', other)
+    expect((await printed.next()).value).toBe(value)
+  }
+  watch.kill('SIGINT')
+  expect((await once(watch, 'exit'))[0]).toBe(0)
+  await server.stop()
+})
+
 it('goes on watching when the server dies, says so once, and ends with Ctrl-C', async () => {
   const { server, clone } = await serverAndClone()
   const args = [main, 'watch', 'flag', '-C', clone, '--every', '1']

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { serve } from '@hono/node-server'
 import { randomId } from '@datakit/git/bytes'
+import { watchServer } from '@datakit/datakit/watch-server'
 import { parseOid, type Oid } from '@datakit/git/oid'
 import { readEventStream, type StreamItem } from '@datakit/git/protocol/event-stream'
 import { decodeWatchMessage, type RefMove, type WatchMessage } from '@datakit/git/protocol/watch'
@@ -25,7 +26,9 @@ import { git } from '../support/stock-git.ts'
 const token = 'open-sesame'
 const folder = temporaryFolder('watch')
 const source = join(folder.path, 'source')
+const folderOf = (kind: string): string => join(folder.path, `data-${kind}`)
 const streams: RawStream[] = []
+const CORS = ['https://editor.example']
 
 beforeAll(async () => {
   await git(folder.path, 'init', '--quiet', '--initial-branch=main', source)
@@ -88,7 +91,7 @@ describe.each(SERVER_KINDS)('the watch stream of the %s server', (kind) => {
   let server: TestServer
   let count = 0
   beforeAll(async () => {
-    server = await startTestServer(kind, { token, cors: ['https://editor.example'] })
+    server = await startTestServer(kind, { token, cors: CORS, data: folderOf(kind) })
   })
   afterAll(() => server.stop())
 
@@ -180,6 +183,30 @@ describe.each(SERVER_KINDS)('the watch stream of the %s server', (kind) => {
       if (Date.now() - before > 30_000) throw new Error('No room')
     }
     console.log(`watch: room in the ${kind} server after ${Date.now() - before} ms`)
+  })
+
+  it('is followed by the client, which loses nothing when the server is another one', async () => {
+    const first = await push('client')
+    const states: string[] = []
+    const events = watchServer({
+      url: `${server.url}/client.git`,
+      token,
+      refs: ['refs/heads/main'],
+      onState: ({ state }) => states.push(state),
+    })
+    const next = async () => [...((await events.next()).value?.refs ?? [])]
+    expect(await next()).toMatchObject([{ to: first }])
+    const second = await push('client')
+    expect(await next()).toMatchObject([{ from: first, to: second }])
+    const port = Number(new URL(server.url).port)
+    const pending = next()
+    await server.stop()
+    server = await startTestServer(kind, { token, cors: CORS, data: folderOf(kind), port })
+    const third = await push('client')
+    // An isolate that has never seen the id tells everything.
+    expect((await pending).map(({ to }) => to)).toEqual([third])
+    expect(states).toContain('waiting')
+    await events.return?.()
   })
 
   it('answers other methods, pages of other origins and strangers as other routes do', async () => {

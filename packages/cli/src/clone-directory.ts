@@ -134,8 +134,7 @@ export function syncWith(
   signal: AbortSignal,
   options: Pick<SyncOptions, 'pull' | 'restore'> = {},
 ): Promise<SyncOutcome> {
-  const token = process.env['DATAKIT_TOKEN'] ?? ''
-  return sync(repository, { url, signal, ...options, ...(token === '' ? {} : { token }) })
+  return sync(repository, { url, signal, ...options, token: environmentToken() })
 }
 
 async function urlOf(folder: string): Promise<string | undefined> {
@@ -174,4 +173,10 @@ function gitConfig(key: string): string | undefined {
     // Git is not installed, or knows nothing of it.
     return undefined
   }
+}
+
+/** The token of the environment, `undefined` where it has none. One in a URL comes first. */
+export function environmentToken(): string | undefined {
+  const token = process.env['DATAKIT_TOKEN'] ?? ''
+  return token === '' ? undefined : token
 }

@@ -3,9 +3,12 @@
  *
  * @module
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { openClone, syncClone, type CloneDirectory } from '../clone-directory.ts'
+import { SyncError } from '@datakit/datakit/error'
+import { Slot } from '@datakit/datakit/watch'
+import { watchPath } from '@datakit/datakit/watch-path'
+import { watchServer, type WatchState } from '@datakit/datakit/watch-server'
+import { environmentToken, openClone, syncClone, type CloneDirectory } from '../clone-directory.ts'
 import { CommandError, EXIT, type Command, type Terminal } from '../command.ts'
 
 const help = `Usage: datakit watch PATH [-C DIR] [--every SECONDS] [--offline] [--json]
@@ -14,7 +17,7 @@ Prints the file PATH of the clone at DIR (.), and again whenever it changes, her
 Values may be skipped when they follow each other quickly; the newest always comes.
 
   -C DIR           the clone
-  --every SECONDS  how often to ask the server (10)
+  --every SECONDS  how often to ask a server that does not tell by itself, or cannot be reached (10)
   --offline        watch the clone alone
   --json           print a line of JSON for each value: { "path", "commit", "text" }; no text when there is none
   --help           this text
@@ -53,7 +56,7 @@ export const watchCommand: Command = {
   },
 }
 
-/** Pulls again and again. A server that cannot be reached is said once, until it can be. */
+/** Pulls whenever the server tells of a change, and now and then where it does not. A problem is said once, until it is over. */
 async function poll(clone: CloneDirectory, terminal: Terminal, seconds: number): Promise<void> {
   let said = ''
   const warned = new Set<string>()
@@ -61,7 +64,10 @@ async function poll(clone: CloneDirectory, terminal: Terminal, seconds: number):
     if (!warned.has(line)) terminal.warn(line)
     warned.add(line)
   }
+  const hints = new Hints()
+  const hearing = hints.hear(clone, terminal.signal)
   while (!terminal.signal.aborted) {
+    hints.slot.clear()
     const problem = await syncClone(clone, { ...terminal, warn: once }, { pull: true }).then(
       () => '',
       (error: unknown) => (error instanceof Error ? error.message : String(error)),
@@ -69,7 +75,36 @@ async function poll(clone: CloneDirectory, terminal: Terminal, seconds: number):
     if (problem !== '' && problem !== said && !terminal.signal.aborted)
       terminal.warn(`datakit watch: ${problem}`)
     said = problem
-    await sleep(seconds * 1000, undefined, { signal: terminal.signal }).catch(() => undefined)
+    const isTold = hints.isOpen && problem === ''
+    await hints.slot.rung(isTold ? undefined : seconds * 1000)
+  }
+  await hearing
+}
+
+/** What the server tells by its watch stream, where it has one. */
+class Hints {
+  /** Rings when there may be something to pull. */
+  readonly slot = new Slot()
+  /** Whether the stream is open: whoever listens need not ask. */
+  isOpen = false
+
+  /** Listens until the signal. What keeps it from that, the next pull hears too. */
+  async hear({ url }: CloneDirectory, signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', () => this.slot.ring())
+    if (url === undefined) return
+    const onState = ({ state }: WatchState): void => {
+      this.isOpen = state === 'connected'
+      this.slot.ring()
+    }
+    const refs = ['refs/heads/*', 'refs/tags/*']
+    try {
+      for await (const _ of watchServer({ url, token: environmentToken(), refs, signal, onState }))
+        this.slot.ring()
+    } catch (error) {
+      if (!(error instanceof SyncError)) throw error
+      this.isOpen = false
+      this.slot.ring()
+    }
   }
 }
 
@@ -83,14 +118,9 @@ async function print(
   path: string,
   { terminal, json }: Printing,
 ): Promise<void> {
-  let last: string | undefined
-  for await (const head of clone.repository
-    .branch(clone.branch)
-    .watch({ signal: terminal.signal })) {
-    const oid = (await head?.stat(path))?.oid ?? ''
-    if (oid === last) continue
-    last = oid
-    const body = oid === '' ? undefined : await head?.read(path)
+  const { repository, branch } = clone
+  for await (const { head, entry } of watchPath(repository, { branch, path }, terminal)) {
+    const body = entry === undefined ? undefined : await head?.read(path)
     const text = body === undefined ? undefined : new TextDecoder().decode(body)
     if (json) terminal.say(JSON.stringify({ path, commit: head?.oid, text }))
     else if (body === undefined) terminal.warn(`datakit watch: there is no "${path}" now`)
