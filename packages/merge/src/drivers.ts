@@ -16,6 +16,7 @@ const DRIVERS: ReadonlyMap<string, () => Promise<MergeDriver>> = new Map([
   ['json', async () => (await import('./json.ts')).jsonDriver()],
   ['jsonc', async () => (await import('./json.ts')).jsonDriver()],
   ['yaml', async () => (await import('./yaml.ts')).yamlDriver()],
+  ['toml', async () => (await import('./toml.ts')).tomlDriver()],
 ])
 
 /** Names of drivers by the end of a file's name. */
@@ -24,6 +25,7 @@ const DEFAULTS: ReadonlyMap<string, string> = new Map([
   ['jsonc', 'jsonc'],
   ['yaml', 'yaml'],
   ['yml', 'yaml'],
+  ['toml', 'toml'],
 ])
 
 /** A driver by the name that an attribute gives it; `undefined` when none is called so. */

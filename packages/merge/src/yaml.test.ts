@@ -163,6 +163,7 @@ it.each([
 describe('ways to write', () => {
   it.each([
     ['quotes and a value', 'a: x\nb: 1\n', 'a: "x"\nb: 1\n', 'a: x\nb: 2\n', 'a: "x"\nb: 2\n'],
+    ['quotes by one side, and another value', 'a: x\n', 'a: "x"\n', 'a: y\n', 'a: y\n'],
     ['a quoted key', 'a: x\nb: 1\n', '"a": y\nb: 1\n', 'a: x\nb: 2\n', '"a": y\nb: 2\n'],
     [
       'a list that is not indented',

@@ -30,6 +30,9 @@ export function mergePlain(base: Plain, ours: Plain, theirs: Plain): Plain {
   const [o, a, b] = [base, ours, theirs].map(canonical)
   if (a === b || b === o) return ours
   if (a === o) return theirs
+  // What one side removed whole counts as emptied: in TOML what is in it may be written in other places.
+  const [rest, gone] = ours === undefined ? [theirs, true] : [ours, theirs === undefined]
+  if (gone && isMembers(base) && isMembers(rest)) return emptied(mergeMembers(base, {}, rest))
   if (isMembers(ours) && isMembers(theirs) && (base === undefined || isMembers(base)))
     return mergeMembers(base ?? {}, ours, theirs)
   if (Array.isArray(ours) && Array.isArray(theirs) && (base === undefined || Array.isArray(base)))
@@ -37,7 +40,7 @@ export function mergePlain(base: Plain, ours: Plain, theirs: Plain): Plain {
   return CONFLICT
 }
 
-function mergeMembers(base: Members, ours: Members, theirs: Members): Plain {
+function mergeMembers(base: Members, ours: Members, theirs: Members): Members | typeof CONFLICT {
   const merged: [string, Plain][] = []
   for (const key of new Set([...Object.keys(base), ...Object.keys(ours), ...Object.keys(theirs)])) {
     const value = mergePlain(own(base, key), own(ours, key), own(theirs, key))
@@ -45,6 +48,10 @@ function mergeMembers(base: Members, ours: Members, theirs: Members): Plain {
     if (value !== undefined) merged.push([key, value])
   }
   return Object.fromEntries(merged)
+}
+
+function emptied(members: Members | typeof CONFLICT): Plain {
+  return members !== CONFLICT && Object.keys(members).length === 0 ? undefined : members
 }
 
 /** A list that was merged: its items stand for themselves in any order, since the order has no single right answer. */
@@ -65,7 +72,7 @@ function mergeLists(
     const [o, a, b] = lists
     if (!o || !a || !b) continue
     const merged = mergeMembers(o, a, b)
-    return merged === CONFLICT ? CONFLICT : new MergedList(Object.values(merged as Members))
+    return merged === CONFLICT ? CONFLICT : new MergedList(Object.values(merged))
   }
   return mergeCounts(base, ours, theirs)
 }
@@ -87,6 +94,17 @@ function mergeCounts(
     for (let i = 0; i < times; i++) items.push(item)
   }
   return new MergedList(items)
+}
+
+/** The value without members that are empty maps, which in TOML may be there though nobody wrote them. */
+export function withoutEmpty(value: Plain): Plain {
+  if (value instanceof MergedList) return new MergedList(value.items.map(withoutEmpty))
+  if (Array.isArray(value)) return value.map(withoutEmpty)
+  if (!isMembers(value)) return value
+  const members = Object.entries(value).map(([key, member]) => [key, withoutEmpty(member)] as const)
+  return Object.fromEntries(
+    members.filter(([, member]) => !isMembers(member) || Object.keys(member).length > 0),
+  )
 }
 
 /** Whether a value is what the reference gives. */

@@ -48,6 +48,8 @@ export interface ContainerNode extends ContainerValue {
   /** The way of writing: containers of one style can be put together from each other's parts. {@link STREAM} is the file itself. */
   readonly style: string
 
+  /** Whether all that follows in the text is in it, up to the next one: such items come last. */
+  readonly isSection: boolean
   /** Takes the text apart. */
   layout(): Layout
 }
@@ -117,6 +119,9 @@ export interface Format {
   prove?(versions: Versions<Document>, merged: Document): string | undefined
 }
 
+/** Brackets that a reader of another's making is given. */
+const MAX_BRACKETS = 1000
+
 /** One thing in three versions; `base` is `undefined` where there is none. */
 export interface Versions<T> {
   readonly base: T | undefined
@@ -129,6 +134,22 @@ export const STREAM = 'stream'
 
 /** Levels that a document may have: all that reads and merges is recursive, and stacks are small in Workers. */
 export const MAX_DEPTH = 200
+
+/**
+ * Refuses text with brackets so deep in each other that reading it would be slow, before anything is read. Roughly counted:
+ * brackets in strings and comments count, too.
+ *
+ * @throws {UnreadableError} when there are more than {@link MAX_BRACKETS}
+ */
+export function checkBrackets(text: string): void {
+  let depth = 0
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === 0x5b || code === 0x7b) depth++
+    else if ((code === 0x5d || code === 0x7d) && depth > 0) depth--
+    if (depth > MAX_BRACKETS) throw new UnreadableError(`too many levels (${lineAt(text, at)})`)
+  }
+}
 
 /** The text of a container with this layout. */
 export function formatLayout(layout: Layout): string {

@@ -71,8 +71,8 @@ export class DocumentMerge {
     const layout = { ...this.#mergeFrame(path, layouts), parts }
     const meta = mergeText(mapVersions(versions, ({ meta }) => meta)) ?? versions.ours.meta
     const text = formatLayout(layout)
-    const { kind, style } = versions.ours
-    return { kind, style, meta, items: parts, text, layout: () => layout }
+    const { kind, style, isSection } = versions.ours
+    return { kind, style, isSection, meta, items: parts, text, layout: () => layout }
   }
 
   /** The items in the order in which they are merged; `undefined` if it is in doubt. */
@@ -82,7 +82,7 @@ export class DocumentMerge {
     layouts: Versions<Layout>,
   ): readonly Row[] | undefined {
     const parts = mapVersions(layouts, (layout) => layout.parts)
-    if (versions.ours.kind === 'map') return rowsByKey(parts, ({ key }) => key, true)
+    if (versions.ours.kind === 'map') return rowsOfMap(parts)
     if (versions.ours.style === STREAM) {
       const identity = findDocumentIdentity(versions)
       if (identity && !isSingle(versions)) return rowsByKey(parts, orNothing(identity), false)
@@ -180,6 +180,16 @@ export class DocumentMerge {
   #report(key: Path, base?: string, ours?: string, theirs?: string): void {
     this.conflicts.push({ key, base, ours, theirs })
   }
+}
+
+/** Items by key; sections come last, since what follows them would be in them. */
+function rowsOfMap(parts: Versions<readonly Part[]>): Row[] {
+  const rows = rowsByKey(parts, ({ key }) => key, true) ?? []
+  const isSection = ({ ours, theirs }: Row): boolean => {
+    const node = (ours ?? theirs)?.node
+    return node !== undefined && node.kind !== 'scalar' && node.isSection
+  }
+  return [...rows.filter((row) => !isSection(row)), ...rows.filter(isSection)]
 }
 
 /** The versions as containers that can be merged item by item; `undefined` if they are not. */

@@ -56,6 +56,8 @@ export interface Form {
   readonly separator: string
   /** What stands in front of an item that is not the first, where none shows it. */
   readonly gap: string
+  /** Whether all that follows in the text is in it, up to the next one. */
+  readonly isSection?: boolean
 }
 
 /** Where the pieces of a container are: between `start` and `innerStart` is its opening, behind `innerEnd` its closing. */
@@ -100,10 +102,35 @@ export class SourceContainer implements ContainerNode {
     return this.#form.style
   }
 
+  get isSection(): boolean {
+    return this.#form.isSection ?? false
+  }
+
   layout(): Layout {
     this.#layout ??= layoutOf(this.#source, this.#extent, this.#form, this.items)
     return this.#layout
   }
+}
+
+/** Where a comma is between two places, comments with `#` left out; -1 when there is none. */
+export function findSeparator(source: string, from: number, until: number): number {
+  for (let at = from; at < until; at++) {
+    if (source[at] === ',') return at
+    if (source[at] === '#') at = endOfLine(source, at)
+  }
+  return -1
+}
+
+/** Where a comment ends that is on the line of what ends at `from`; `from` when there is none. */
+export function restOfLineEnd(source: string, from: number, style: CommentStyle): number {
+  const rest = style.restOfLine.exec(source.slice(from, endOfLine(source, from)))?.[0] ?? ''
+  return rest.trim() === '' ? from : from + rest.length
+}
+
+function endOfLine(source: string, from: number): number {
+  const end = source.indexOf('\n', from)
+  if (end < 0) return source.length
+  return source[end - 1] === '\r' ? end - 1 : end
 }
 
 function layoutOf(

@@ -10,7 +10,14 @@
  * @module
  */
 import { Composer, Parser, type CST } from 'yaml'
-import { lineAt, STREAM, UnreadableError, type Document, type Format } from './document.ts'
+import {
+  checkBrackets,
+  lineAt,
+  STREAM,
+  UnreadableError,
+  type Document,
+  type Format,
+} from './document.ts'
 import { HASHES } from './gap.ts'
 import { SourceContainer, type Form } from './source.ts'
 import { proveAliases } from './yaml-aliases.ts'
@@ -22,8 +29,6 @@ export const yamlFormat: Format = { name: 'YAML', read: readYaml, commentsIn, pr
 // Within a block scalar it finds what is none: then a text is compared that the value has anyway.
 const MAYBE_COMMENT = /(?<=^|\s)#[^\r\n]*/g
 const FILE: Form = { style: STREAM, comments: HASHES, separator: '', gap: '\n' }
-/** Levels of brackets, counted roughly, beyond which the library is not asked: its time would grow with their square. */
-const MAX_BRACKETS = 1000
 
 function readYaml(text: string): Document {
   checkDepth(text)
@@ -77,13 +82,7 @@ function collectComments(token: CST.Token, comments: string[]): void {
 
 /** @throws {UnreadableError} when brackets, or indicators of a block on one line, are in each other more than is readable */
 function checkDepth(text: string): void {
-  let depth = 0
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    if (code === 0x5b || code === 0x7b) depth++
-    else if ((code === 0x5d || code === 0x7d) && depth > 0) depth--
-    if (depth > MAX_BRACKETS) throw new UnreadableError(`too many levels (${lineAt(text, at)})`)
-  }
+  checkBrackets(text)
   const deep = /(?:[-?:][ \t]+){1000}/.exec(text)
   if (deep) throw new UnreadableError(`too many levels (${lineAt(text, deep.index)})`)
 }

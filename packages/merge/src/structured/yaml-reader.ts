@@ -20,6 +20,8 @@ import { lineAt, MAX_DEPTH, UnreadableError } from './document.ts'
 import { HASHES } from './gap.ts'
 import { checkReferences } from './yaml-aliases.ts'
 import {
+  findSeparator,
+  restOfLineEnd,
   SourceContainer,
   SourceScalar,
   type Form,
@@ -129,8 +131,7 @@ export class YamlReader {
     const innerStart = endOf(place.props.at(-1)) ?? start
     const last = items.at(-1)?.node.end ?? innerStart
     // A comment on the line of the last item is in the container.
-    const rest = HASHES.restOfLine.exec(this.#text.slice(last, this.#endOfLine(last)))?.[0] ?? ''
-    const end = last + (rest.trim() === '' ? 0 : rest.length)
+    const end = restOfLineEnd(this.#text, last, HASHES)
     const extent = { start, innerStart, innerEnd: end, end }
     return new SourceContainer(this.#text, extent, this.#blockForm(items), value)
   }
@@ -140,11 +141,6 @@ export class YamlReader {
     const column = at - (this.#text.lastIndexOf('\n', at - 1) + 1)
     const gap = this.#lineEnd + ' '.repeat(column)
     return { style: 'block', comments: HASHES, separator: '', gap }
-  }
-
-  #endOfLine(from: number): number {
-    const end = this.#text.indexOf('\n', from)
-    return end < 0 ? this.#text.length : end
   }
 
   #readMembers(node: YAMLMap.Parsed, isFlow: boolean): SourceItem[] {
@@ -203,11 +199,7 @@ export class YamlReader {
 
   /** The item with the place of the comma behind it, if there is one up to `until`. */
   #withComma(item: SourceItem, until: number): SourceItem {
-    for (let at = item.node.end; at < until; at++) {
-      if (this.#text[at] === ',') return { ...item, separatorAt: at }
-      if (this.#text[at] === '#') at = this.#endOfLine(at)
-    }
-    return item
+    return { ...item, separatorAt: findSeparator(this.#text, item.node.end, until) }
   }
 
   #fail(problem: string, at: number): never {
