@@ -37,15 +37,16 @@ export async function decide(
   const { request, plan, moment } = subject
   const moves = request.refs.filter(({ from, to }) => from !== to)
   const refs = await decideRefs(files.directory, journal, { moves, plan, refs: moment.refs })
+  const shallow = await decideShallow(journal, subject)
   const replace = [
-    ...(await decideShallow(journal, subject)),
+    ...shallow.replace,
     ...(await decideOwnState(files, journal, subject)),
     ...refs.replace,
   ]
   const publish = [...refs.publish]
   if (request.head) publish.push({ lock: plan.locks.indexOf('HEAD'), path: 'HEAD' })
   const reflogs = await decideReflogs(files.directory, subject)
-  return { replace, unlink: refs.unlink, publish, reflogs }
+  return { replace, unlink: [...shallow.unlink, ...refs.unlink], publish, reflogs }
 }
 
 interface Moves {
@@ -139,13 +140,15 @@ export async function foldRefs(
 async function decideShallow(
   journal: Journal,
   { request, moment }: Subject,
-): Promise<Decision['replace']> {
-  if (request.shallow === undefined) return []
+): Promise<Pick<Decision, 'replace' | 'unlink'>> {
+  if (request.shallow === undefined) return { replace: [], unlink: [] }
   const shallow = new Set(moment.shallow)
   for (const oid of request.shallow.remove) shallow.delete(oid)
   for (const oid of request.shallow.add) shallow.add(oid)
+  // Git takes a repository for shallow that has the file, with nothing in it too.
+  if (shallow.size === 0) return { replace: [], unlink: ['shallow'] }
   await journal.write('shallow', [...shallow].map((oid) => `${oid}\n`).join(''))
-  return [{ file: 'shallow', path: 'shallow' }]
+  return { replace: [{ file: 'shallow', path: 'shallow' }], unlink: [] }
 }
 
 async function decideOwnState(

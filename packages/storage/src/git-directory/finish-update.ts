@@ -85,6 +85,6 @@ async function moveRefs(directory: string, journal: Journal, decision: Decision)
 /** Returns when the files of refs that were made or removed are so on the disk. */
 export async function syncRefs(directory: string, names: readonly string[]): Promise<void> {
   // The directories of a ref may be as new as the ref; Git removes them when they are empty.
-  const parents = new Set(names.flatMap((name) => (name === 'HEAD' ? [''] : parentNames(name))))
+  const parents = new Set(names.flatMap((name) => (name.includes('/') ? parentNames(name) : [''])))
   for (const name of parents) await ifThere(syncDirectory(pathOf(directory, name)))
 }

@@ -33,7 +33,7 @@ export interface Plan {
 export interface Decision {
   /** Files of the journal that replace files of the Git directory, in this order. */
   readonly replace: readonly { readonly file: string; readonly path: string }[]
-  /** Loose refs to remove behind that. */
+  /** Files to remove behind that: loose refs, and `shallow` when nothing is cut off any more. */
   readonly unlink: readonly string[]
   /** Locks (by their number in the plan) that become the file that they lock, last of all. */
   readonly publish: readonly { readonly lock: number; readonly path: string }[]
