@@ -82,6 +82,32 @@ export class ShallowLines {
   }
 }
 
+/** Commits that a client has to take for shallow from now on, and those that are so no longer. */
+export interface ShallowChange {
+  readonly shallow: readonly Oid[]
+  readonly unshallow: readonly Oid[]
+}
+
+/** The lines of a request that say the same as the wish. `relative` is said elsewhere. */
+export function deepenLines({ shallow, deepen }: ShallowWish): string[] {
+  const lines = shallow.map((oid) => `shallow ${oid}`)
+  if (deepen?.kind === 'depth') lines.push(`deepen ${deepen.depth}`)
+  if (deepen?.kind !== 'history') return lines
+  if (deepen.since !== undefined) lines.push(`deepen-since ${deepen.since}`)
+  return [...lines, ...deepen.not.map((name) => `deepen-not ${name}`)]
+}
+
+/** What {@link shallowInfo} tells. @throws MalformedError for any other line */
+export function parseShallowInfo(lines: Iterable<string>): ShallowChange {
+  const [shallow, unshallow]: [Oid[], Oid[]] = [[], []]
+  for (const line of lines) {
+    if (line.startsWith('shallow ')) shallow.push(parseOid(line.slice(8)))
+    else if (line.startsWith('unshallow ')) unshallow.push(parseOid(line.slice(10)))
+    else throw new MalformedError('an answer to fetch', `found "${line.slice(0, 80)}"`)
+  }
+  return { shallow, unshallow }
+}
+
 function parseDepth(value: string): number {
   const depth = parseNumber(`deepen ${value}`, value)
   if (depth > 0) return Math.min(depth, INFINITE_DEPTH)
@@ -94,10 +120,7 @@ function parseNumber(line: string, value: string): number {
 }
 
 /** The lines that tell a client of its cuts. */
-export function shallowInfo(cuts: {
-  readonly shallow: readonly Oid[]
-  readonly unshallow: readonly Oid[]
-}): string[] {
+export function shallowInfo(cuts: ShallowChange): string[] {
   return [
     ...cuts.shallow.map((oid) => `shallow ${oid}`),
     ...cuts.unshallow.map((oid) => `unshallow ${oid}`),

@@ -13,9 +13,23 @@ import { concat } from '../bytes.ts'
 import { MalformedError } from '../error.ts'
 import { parseOid, type Oid } from '../oid.ts'
 import { parseCapabilities, type Capabilities } from './capability.ts'
-import { ShallowLines, type ShallowWish } from './deepen.ts'
-import { onlyFilter } from './fetch.ts'
-import { encodeLine, encodeLines, expectPacket, FLUSH, lineText, readPacket } from './pkt-line.ts'
+import {
+  deepenLines,
+  parseShallowInfo,
+  ShallowLines,
+  type ShallowChange,
+  type ShallowWish,
+} from './deepen.ts'
+import { onlyFilter, type PartialWish } from './fetch.ts'
+import {
+  encodeLine,
+  encodeLines,
+  expectPacket,
+  FLUSH,
+  lineText,
+  readLines,
+  readPacket,
+} from './pkt-line.ts'
 
 /** A request of version 0 or 1. */
 export interface FetchV0Request extends ShallowWish {
@@ -43,18 +57,25 @@ export type Acknowledgment =
 const MOST_LINES = 250_000
 
 /** The bytes of a request with one round of haves. */
-export function encodeFetchV0(request: {
-  readonly wants: readonly Oid[]
-  readonly capabilities: readonly string[]
-  readonly haves: readonly Oid[]
-  readonly done: boolean
-}): Uint8Array<ArrayBuffer> {
+export function encodeFetchV0(
+  request: {
+    readonly wants: readonly Oid[]
+    readonly capabilities: readonly string[]
+    readonly haves: readonly Oid[]
+    readonly done: boolean
+  } & PartialWish,
+): Uint8Array<ArrayBuffer> {
+  const { cut, filter } = request
   const wants = request.wants.map(
     (oid, i) => `want ${oid}${i === 0 ? ` ${request.capabilities.join(' ')}` : ''}`,
   )
   const haves = request.haves.map((oid) => `have ${oid}`)
   const end = request.done ? encodeLine('done\n') : FLUSH
-  return concat([encodeLines(wants), FLUSH, encodeLines(haves), end])
+  const partial = [
+    ...(cut === undefined ? [] : deepenLines(cut)),
+    ...(filter === undefined ? [] : [`filter ${filter}`]),
+  ]
+  return concat([encodeLines(wants), encodeLines(partial), FLUSH, encodeLines(haves), end])
 }
 
 /**
@@ -138,6 +159,13 @@ export async function readAcknowledgment(reader: ByteReader): Promise<Acknowledg
     throw new MalformedError('an acknowledgment', `found "${line.slice(0, 80)}"`)
   }
   return { kind: 'ack', oid: parseOid(oid), how }
+}
+
+/** Where history is cut off from now on, as the answer to a request with a depth begins. @throws MalformedError */
+export async function readCuts(reader: ByteReader): Promise<ShallowChange> {
+  const lines: string[] = []
+  for await (const line of readLines(reader, 'an answer to fetch')) lines.push(line)
+  return parseShallowInfo(lines)
 }
 
 function malformed(problem: string): MalformedError {

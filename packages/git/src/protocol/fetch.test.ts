@@ -99,7 +99,11 @@ describe('fetch', () => {
   it('is answered by Git with a pack at once', async () => {
     const wire = ask(encodeFetch(plain))
     const reader = readerOf(wire, 1)
-    expect(await readFetchAnswer(reader)).toEqual({ acknowledgments: undefined, pack: true })
+    expect(await readFetchAnswer(reader)).toEqual({
+      acknowledgments: undefined,
+      cuts: { shallow: [], unshallow: [] },
+      pack: true,
+    })
     const pack = await collect(readBands(reader, () => {}))
     expect(latin1(pack.subarray(0, 4))).toBe('PACK')
     expect(
@@ -121,12 +125,14 @@ describe('fetch', () => {
     const reader = readerOf(known, 1)
     expect(await readFetchAnswer(reader)).toEqual({
       acknowledgments: { common: [first], ready: true },
+      cuts: { shallow: [], unshallow: [] },
       pack: true,
     })
     expect(latin1(known).startsWith(acknowledge([first], true))).toBe(true)
     const unknown = ask(encodeFetch({ ...plain, haves: [stranger], done: false }))
     expect(await readFetchAnswer(readerOf(unknown))).toEqual({
       acknowledgments: { common: [], ready: false },
+      cuts: { shallow: [], unshallow: [] },
       pack: false,
     })
     expect(latin1(unknown)).toBe(acknowledge([], false))

@@ -15,7 +15,13 @@ import { concat } from '../bytes.ts'
 import { MalformedError } from '../error.ts'
 import { parseOid, type Oid } from '../oid.ts'
 import { encodeCommand } from './command.ts'
-import { ShallowLines, type ShallowWish } from './deepen.ts'
+import {
+  deepenLines,
+  parseShallowInfo,
+  ShallowLines,
+  type ShallowChange,
+  type ShallowWish,
+} from './deepen.ts'
 import { DELIMITER, encodeLine, expectPacket, FLUSH, lineText, readLines } from './pkt-line.ts'
 
 /** What a client wants, what it has, and what it can read. */
@@ -62,10 +68,22 @@ const flags: ReadonlyMap<string, keyof FetchWish> = new Map([
   ['wait-for-done', 'waitForDone'],
 ])
 
+/** What a client asks for that does not want all. */
+export interface PartialWish {
+  /** Where its history is cut, and how far it shall go; whole when left out. */
+  readonly cut?: ShallowWish | undefined
+  /** What is left out, in the words of `git clone --filter`; nothing when left out. */
+  readonly filter?: string | undefined
+}
+
 /** The bytes of the request. */
-export function encodeFetch(request: FetchWish): Uint8Array<ArrayBuffer> {
+export function encodeFetch(request: FetchWish & PartialWish): Uint8Array<ArrayBuffer> {
+  const { cut, filter } = request
   const args: string[] = []
   for (const [word, name] of flags) if (word !== 'done' && request[name] === true) args.push(word)
+  if (cut !== undefined) args.push(...deepenLines(cut))
+  if (isRelative(cut)) args.push('deepen-relative')
+  if (filter !== undefined) args.push(`filter ${filter}`)
   for (const oid of request.wants) args.push(`want ${oid}`)
   for (const oid of request.haves) args.push(`have ${oid}`)
   if (request.done) args.push('done')
@@ -104,6 +122,11 @@ export function decodeFetch(args: readonly string[]): FetchRequest {
     ofsDelta: set.has('ofs-delta'),
     waitForDone: set.has('wait-for-done'),
   }
+}
+
+/** Whether a depth is counted from where history is cut off so far. */
+export function isRelative(cut: ShallowWish | undefined): boolean {
+  return cut?.deepen?.kind === 'depth' && cut.deepen.relative
 }
 
 function isWord(arg: string): boolean {
@@ -156,28 +179,37 @@ function onBand(line: string, { sidebandAll }: { readonly sidebandAll: boolean }
   return sidebandAll ? `\x01${line}` : line
 }
 
+/** An answer up to its pack. */
+export interface FetchAnswer {
+  readonly acknowledgments: Acknowledgments | undefined
+  /** Where history is cut off from now on. */
+  readonly cuts: ShallowChange
+  /** Whether the pack follows. */
+  readonly pack: boolean
+}
+
 /**
  * The sections of an answer up to the pack. With `pack`, the reader stands at the pack's side-band frames.
  *
  * @throws MalformedError when it is none or cut short
  * @throws RefusedError `remote` when the server answers with `ERR`
  */
-export async function readFetchAnswer(
-  reader: ByteReader,
-): Promise<{ readonly acknowledgments: Acknowledgments | undefined; readonly pack: boolean }> {
+export async function readFetchAnswer(reader: ByteReader): Promise<FetchAnswer> {
   let acknowledgments: Acknowledgments | undefined
+  let cuts: ShallowChange = { shallow: [], unshallow: [] }
   for (;;) {
     const packet = await expectPacket(reader, 'an answer to fetch')
     if (packet.kind !== 'line')
       throw new MalformedError('an answer to fetch', 'a section has no name')
     const section = lineText(packet.payload)
-    if (section === 'packfile') return { acknowledgments, pack: true }
+    if (section === 'packfile') return { acknowledgments, cuts, pack: true }
     const { lines, end } = await readSection(reader)
     if (section === 'acknowledgments') acknowledgments = parseAcknowledgments(lines)
-    else if (section !== 'shallow-info' && section !== 'wanted-refs') {
+    else if (section === 'shallow-info') cuts = parseShallowInfo(lines)
+    else if (section !== 'wanted-refs') {
       throw new MalformedError('an answer to fetch', `"${section.slice(0, 80)}" is no section`)
     }
-    if (end === 'flush') return { acknowledgments, pack: false }
+    if (end === 'flush') return { acknowledgments, cuts, pack: false }
   }
 }
 

@@ -51,16 +51,21 @@ const MOST_UPDATES = 100_000
 const MOST_BYTES = 32 * 1024 * 1024
 const MOST_OPTIONS = 1000
 
-/** The bytes of a push up to its pack, which follows unless every update is a deletion. */
+/**
+ * The bytes of a push up to its pack, which follows unless every update is a deletion. `shallow`: commits of whose parents
+ * the client knows nothing.
+ */
 export function encodePush(
   updates: readonly RefUpdate[],
   capabilities: readonly string[],
+  shallow: Iterable<Oid> = [],
 ): Uint8Array<ArrayBuffer> {
+  const cuts = [...shallow].map((oid) => encodeLine(`shallow ${oid}`))
   const lines = updates.map(({ name, from, to }, i) => {
     const tail = i === 0 ? `\0 ${capabilities.join(' ')}` : ''
     return encodeLine(`${from ?? ZERO_OID} ${to ?? ZERO_OID} ${name}${tail}`)
   })
-  return concat([...lines, FLUSH])
+  return concat([...cuts, ...lines, FLUSH])
 }
 
 /**

@@ -12,8 +12,15 @@ import { RefusedError, UnavailableError, UnsupportedError } from '../error.ts'
 export interface HttpOptions {
   /** `fetch` of the runtime when left out. */
   readonly fetch?: ((url: string, request: RequestInit) => Promise<Response>) | undefined
-  /** Sent as the password of Basic authentication, which is what Git servers expect of tokens. */
+  /** Sent as the password of Basic authentication, which is what Git servers expect of tokens. Never part of a message. */
   readonly token?: string | undefined
+  /** How the token is sent; `basic` when left out. */
+  readonly scheme?: 'basic' | 'bearer' | undefined
+  /**
+   * URL of a server that passes requests on, for pages, which other servers do not let in: the remote's URL without its
+   * scheme is put behind it, or with it where the proxy's ends with `?`. It sees everything, the token too.
+   */
+  readonly proxy?: string | undefined
   /** The name that goes with the token; `git` when left out. Most servers do not look at it. */
   readonly user?: string | undefined
   readonly signal?: AbortSignal | undefined
@@ -53,7 +60,7 @@ export async function request(
   if (signal !== undefined) init.signal = signal
   // A view of shared memory cannot be sent; ours never are.
   if (body !== undefined) init.body = body.bytes as Uint8Array<ArrayBuffer>
-  const response = await send(fetch, url, init)
+  const response = await send(fetch, url, { ...init, proxy: options.proxy })
   await checkStatus(response, url)
   const type = response.headers.get('content-type')
   if (type === accept) return response
@@ -66,14 +73,19 @@ export async function request(
 async function send(
   fetch: NonNullable<HttpOptions['fetch']>,
   url: string,
-  init: RequestInit,
+  { proxy, ...init }: RequestInit & { readonly proxy: string | undefined },
 ): Promise<Response> {
   try {
-    return await fetch(url, init)
+    return await fetch(proxy === undefined ? url : proxied(url, proxy), init)
   } catch (cause) {
     init.signal?.throwIfAborted()
     throw new UnavailableError(`Cannot reach ${url}`, { cause })
   }
+}
+
+function proxied(url: string, proxy: string): string {
+  if (proxy.endsWith('?')) return proxy + url
+  return `${proxy.replace(/\/+$/, '')}/${url.replace(/^https?:\/\//, '')}`
 }
 
 async function checkStatus(response: Response, url: string): Promise<void> {
@@ -108,8 +120,9 @@ async function reason(response: Response): Promise<string> {
   return text === '' ? '' : `: ${text}`
 }
 
-function authorization({ token, user = 'git' }: HttpOptions): Record<string, string> {
+function authorization({ token, user = 'git', scheme }: HttpOptions): Record<string, string> {
   if (token === undefined) return {}
+  if (scheme === 'bearer') return { authorization: `Bearer ${token}` }
   return { authorization: `Basic ${btoa(String.fromCharCode(...utf8(`${user}:${token}`)))}` }
 }
 

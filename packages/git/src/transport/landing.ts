@@ -94,6 +94,7 @@ export class Landing {
   async prove(): Promise<void> {
     await this.#proveTips()
     await this.#proveBoundaries()
+    await this.#addBehind()
     for (const base of this.#pack?.outside ?? []) this.#children.add(base, KINDS.any)
     const outside = this.#children.outside(this.#pack?.table)
     this.#outside = without(outside, this.#request.promised?.add ?? [])
@@ -236,6 +237,15 @@ export class Landing {
         for (const parent of parents) this.#children.add(parent, KINDS.commit)
       else if (this.#request.policy?.takesShallow === true) this.#shallow.push(oid)
       else throw new RefusedError('shallow', 'shallow update not allowed')
+    }
+  }
+
+  /** The parents of commits that are no longer shallow have to be there. */
+  async #addBehind(): Promise<void> {
+    for (const oid of this.#request.shallow?.remove ?? []) {
+      const links = (await this.#objects.has(oid)) ? await this.#objects.links(oid) : undefined
+      if (links?.kind !== 'commit') continue
+      for (const parent of links.parents) this.#children.add(parent, KINDS.commit)
     }
   }
 

@@ -310,6 +310,8 @@ async function unlessAbsent<Result>(reading: Promise<Result>): Promise<Result | 
 interface KeptReach {
   readonly version: Version
   readonly roots: ReadonlySet<Oid>
+  /** Whether history was cut off somewhere. */
+  readonly isCut: boolean
   readonly reach: Reach
 }
 
@@ -323,7 +325,8 @@ export async function reachOf(objects: Objects, readable: Readable): Promise<Rea
   const roots = await readRoots(state, readable)
   const reach = await extend(objects, before, roots)
   const ofPlace = kept.get(place) ?? new Map<string, KeptReach>()
-  ofPlace.set(readable.key, { version: state.version, roots, reach })
+  const isCut = state.shallow.size > 0
+  ofPlace.set(readable.key, { version: state.version, roots, isCut, reach })
   kept.set(place, ofPlace)
   return reach
 }
@@ -338,7 +341,7 @@ async function extend(
   reach.addRoots(roots)
   const isUseful = before !== undefined && before.reach.size <= MAX_KEPT
   // A deeper history would not be seen behind commits that were opened while it was cut off.
-  if (!isUseful || objects.state.shallow.size > 0) return reach
+  if (!isUseful || before.isCut || objects.state.shallow.size > 0) return reach
   const gone = [...before.roots].filter((root) => !roots.has(root))
   if (!(await reach.leadsTo(objects, gone))) return reach
   before.reach.addRoots(roots)

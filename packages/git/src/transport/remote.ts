@@ -21,12 +21,14 @@ import {
   type WireRef,
 } from '../protocol/advertisement.ts'
 import { AGENT, capabilityWords, type Capabilities } from '../protocol/capability.ts'
-import { encodeFetch, readFetchAnswer } from '../protocol/fetch.ts'
-import { encodeFetchV0, readAcknowledgment } from '../protocol/fetch-v0.ts'
+import type { ShallowChange } from '../protocol/deepen.ts'
+import { encodeFetch, isRelative, readFetchAnswer, type PartialWish } from '../protocol/fetch.ts'
+import { encodeFetchV0, readAcknowledgment, readCuts } from '../protocol/fetch-v0.ts'
 import { encodeLsRefs, readRefList } from '../protocol/ls-refs.ts'
 import { encodePush, readReport, type PushReport } from '../protocol/push.ts'
 import { readBands } from '../protocol/sideband.ts'
 import { readResponse, request, type HttpOptions } from './http.ts'
+import { splitUrl } from './remote-url.ts'
 
 /** What happens on the way: a line that the server says, or bytes of the answer so far. */
 export type RemoteProgress =
@@ -39,7 +41,7 @@ export interface RemoteOptions extends HttpOptions {
 }
 
 /** What is wanted of a remote. */
-export interface FetchPackRequest {
+export interface FetchPackRequest extends PartialWish {
   /** One object at least, as the remote's refs name them. */
   readonly wants: readonly Oid[]
   /** Commits that are here with all that they reach. The remote passes over those that it does not know. */
@@ -50,6 +52,16 @@ export interface FetchPackRequest {
   readonly includeTag?: boolean | undefined
 }
 
+/** What a remote sends. */
+export interface FetchedPack {
+  /** Where history is cut off from now on, if that was asked for or is so at the remote itself. */
+  readonly cuts: ShallowChange
+  /** The pack as it comes. Its end lets go of the connection. */
+  readonly pack: AsyncGenerator<Uint8Array, void, undefined>
+  /** Lets go of the connection, for whoever does not read the pack. */
+  close(): Promise<void>
+}
+
 /** What is wished of a remote. */
 export interface PushRequest {
   readonly updates: readonly RefUpdate[]
@@ -57,6 +69,8 @@ export interface PushRequest {
   readonly pack?: AsyncIterable<Uint8Array> | undefined
   /** Whether all updates are made or none. @throws UnsupportedError where the remote cannot */
   readonly atomic?: boolean | undefined
+  /** Commits that are here without their parents. */
+  readonly shallow?: Iterable<Oid> | undefined
 }
 
 /** One repository on a server. What the server can do is asked once for fetches; its refs are asked each time. */
@@ -64,11 +78,17 @@ export class Remote {
   readonly #options: RemoteOptions
   #url: string
   #fetches: Advertisement | undefined
+  #pushes: Advertisement | undefined
 
-  /** `url` as for `git clone`, with `http:` or `https:`. */
+  /**
+   * `url` as for `git clone`, with `http:` or `https:`. A user and a password in it count where the options name none.
+   *
+   * @throws TypeError when it is none of HTTP
+   */
   constructor(url: string, options: RemoteOptions = {}) {
-    this.#url = url.replace(/\/+$/, '')
-    this.#options = options
+    const { url: bare, ...told } = splitUrl(url)
+    this.#url = bare.replace(/\/+$/, '')
+    this.#options = options.token === undefined ? { ...options, ...told } : options
   }
 
   /**
@@ -93,6 +113,12 @@ export class Remote {
     return refs.filter(({ name }) => isAsked(name))
   }
 
+  /** The refs as a push finds them, which may be others than a fetch does: asked for anew, and once more after a push. */
+  async listPushRefs(): Promise<readonly WireRef[]> {
+    this.#pushes = await this.#discover('git-receive-pack')
+    return this.#pushes.refs
+  }
+
   /**
    * The pack with what the wants reach and the haves do not, as it comes.
    *
@@ -100,21 +126,31 @@ export class Remote {
    * @throws MalformedError when the stream ends before the pack does
    */
   async *fetchPack(wish: FetchPackRequest): AsyncGenerator<Uint8Array, void, undefined> {
+    yield* (await this.fetch(wish)).pack
+  }
+
+  /**
+   * The same, and where the history that comes is cut off.
+   *
+   * @throws as {@link fetchPack}; UnsupportedError where the server cannot cut or leave out what is asked
+   */
+  async fetch(wish: FetchPackRequest): Promise<FetchedPack> {
     this.#fetches ??= await this.#discover('git-upload-pack')
     const { version, capabilities } = this.#fetches
-    yield* version === 2 ? this.#fetchV2(wish) : this.#fetchV0(wish, capabilities)
+    const offered = version === 2 ? capabilityWords(capabilities, 'fetch') : capabilities
+    const isCut = wish.cut?.deepen !== undefined || (wish.cut?.shallow.length ?? 0) > 0
+    if (wish.filter !== undefined && !offered.has('filter')) throw this.#lacks('leave out objects')
+    if (isCut && !offered.has('shallow')) throw this.#lacks('cut a history')
+    return version === 2 ? this.#fetchV2(wish) : this.#fetchV0(wish, this.#fetches)
   }
 
   /** Asks for updates of refs. What became of each is in the report; that one was refused is not an error. */
-  async push({ updates, pack, atomic = false }: PushRequest): Promise<PushReport> {
-    const { capabilities } = await this.#discover('git-receive-pack')
-    if (atomic && !capabilities.has('atomic')) {
-      throw new UnsupportedError(
-        `Cannot push to ${this.#url}: the server cannot make all updates or none`,
-      )
-    }
+  async push({ updates, pack, atomic = false, shallow }: PushRequest): Promise<PushReport> {
+    const { capabilities } = this.#pushes ?? (await this.#discover('git-receive-pack'))
+    this.#pushes = undefined
+    if (atomic && !capabilities.has('atomic')) throw this.#lacks('make all updates or none')
     const wanted = ['report-status', 'side-band-64k', 'ofs-delta', ...(atomic ? ['atomic'] : [])]
-    const parts: Uint8Array[] = [encodePush(updates, usable(wanted, capabilities))]
+    const parts: Uint8Array[] = [encodePush(updates, usable(wanted, capabilities), shallow)]
     if (pack !== undefined) for await (const piece of pack) parts.push(piece)
     const reader = await this.#post('git-receive-pack', concat(parts))
     if (!capabilities.has('report-status')) {
@@ -128,10 +164,16 @@ export class Remote {
     return report
   }
 
-  async *#fetchV2(wish: FetchPackRequest): AsyncGenerator<Uint8Array, void, undefined> {
+  #lacks(what: string): UnsupportedError {
+    return new UnsupportedError(`Cannot talk to ${this.#url}: the server cannot ${what}`)
+  }
+
+  async #fetchV2(wish: FetchPackRequest): Promise<FetchedPack> {
     const body = encodeFetch({
       wants: wish.wants,
       haves: wish.haves,
+      cut: wish.cut,
+      filter: wish.filter,
       done: true,
       thinPack: wish.thin === true,
       quiet: this.#options.onProgress === undefined,
@@ -140,34 +182,33 @@ export class Remote {
       waitForDone: false,
     })
     const reader = await this.#post('git-upload-pack', body)
-    try {
-      const { pack } = await readFetchAnswer(reader)
+    return fetched(reader, async () => {
+      const { pack, cuts } = await readFetchAnswer(reader)
       if (!pack) throw new MalformedError('an answer to fetch', 'there is no pack in it')
-      yield* readBands(reader, this.#say)
-    } finally {
-      await reader.cancel()
-    }
+      return { cuts, pack: readBands(reader, this.#say) }
+    })
   }
 
-  async *#fetchV0(
-    wish: FetchPackRequest,
-    capabilities: Capabilities,
-  ): AsyncGenerator<Uint8Array, void, undefined> {
+  async #fetchV0(wish: FetchPackRequest, server: Advertisement): Promise<FetchedPack> {
     const wanted = ['side-band-64k', 'ofs-delta']
     if (wish.thin === true) wanted.push('thin-pack')
     if (wish.includeTag === true) wanted.push('include-tag')
     if (this.#options.onProgress === undefined) wanted.push('no-progress')
-    const used = usable(wanted, capabilities)
-    const { wants, haves } = wish
-    const body = encodeFetchV0({ wants, haves, capabilities: used, done: true })
+    if (wish.filter !== undefined) wanted.push('filter')
+    if (isRelative(wish.cut)) wanted.push('deepen-relative')
+    const used = usable(wanted, server.capabilities)
+    const { wants, haves, cut, filter } = wish
+    const body = encodeFetchV0({ wants, haves, cut, filter, capabilities: used, done: true })
     const reader = await this.#post('git-upload-pack', body)
-    try {
+    return fetched(reader, async () => {
+      const isAsked = cut?.deepen !== undefined
+      // Where the remote itself is cut off, it said so when it listed its refs.
+      const cuts = isAsked ? await readCuts(reader) : { shallow: server.shallow, unshallow: [] }
       // Without multi_ack there is one line: the first have that is common, or none.
       await readAcknowledgment(reader)
-      yield* used.includes('side-band-64k') ? readBands(reader, this.#say) : reader.rest()
-    } finally {
-      await reader.cancel()
-    }
+      const isBanded = used.includes('side-band-64k')
+      return { cuts, pack: isBanded ? readBands(reader, this.#say) : reader.rest() }
+    })
   }
 
   async #discover(service: Service): Promise<Advertisement> {
@@ -214,6 +255,31 @@ export class Remote {
 
   readonly #say = (message: string): void => {
     this.#options.onProgress?.({ kind: 'message', message })
+  }
+}
+
+/** What stands in front of the pack, and the pack, whose end lets go of the connection. */
+async function fetched(
+  reader: ByteReader,
+  read: () => Promise<{ cuts: ShallowChange; pack: AsyncIterable<Uint8Array> }>,
+): Promise<FetchedPack> {
+  try {
+    const { cuts, pack } = await read()
+    return { cuts, pack: untilEnd(reader, pack), close: () => reader.cancel() }
+  } catch (error) {
+    await reader.cancel()
+    throw error
+  }
+}
+
+async function* untilEnd(
+  reader: ByteReader,
+  pack: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* pack
+  } finally {
+    await reader.cancel()
   }
 }
 

@@ -1,0 +1,53 @@
+/**
+ * Remotes by name: where other copies of a repository are, written down.
+ *
+ * Where the list is kept depends on the place: a Git directory has it in its `config`, where stock Git finds it
+ * (`@datakit/storage/git-directory/remotes`), others keep it with the repository (`@datakit/datakit/remotes`).
+ *
+ * @module
+ */
+import { isRefName } from './ref-name.ts'
+import { splitUrl } from './transport/remote-url.ts'
+
+/** Another copy of the repository. */
+export interface NamedRemote {
+  /** As in `refs/remotes/NAME/*`. */
+  readonly name: string
+  readonly url: string
+  /** Which of its refs are fetched, and under which names, as Git writes refspecs. */
+  readonly fetch: readonly string[]
+}
+
+/** The remotes of one repository. */
+export interface RemoteList {
+  /** In the order of their names. */
+  list(): Promise<NamedRemote[]>
+  /** @throws RefusedError `exists` when there is one of this name */
+  add(remote: NamedRemote): Promise<void>
+  /** False when there was none. What was fetched from it stays. */
+  remove(name: string): Promise<boolean>
+}
+
+/** What a remote is made of. */
+export interface RemoteSettings {
+  readonly name: string
+  readonly url: string
+  /** All branches, to `refs/remotes/NAME/*`, when left out. */
+  readonly fetch?: readonly string[] | undefined
+  /** Whether a user and a password in the URL are kept, for everyone to read who reads the list. They are not when left out. */
+  readonly keepsSecrets?: boolean | undefined
+}
+
+/**
+ * A remote as it is written down.
+ *
+ * @throws RangeError when Git does not take the name for one
+ * @throws TypeError when the URL is none of HTTP
+ */
+export function remoteOf({ name, url, fetch, keepsSecrets }: RemoteSettings): NamedRemote {
+  if (name.includes('/') || name.startsWith('-') || !isRefName(`refs/remotes/${name}/x`))
+    throw new RangeError(`Not a name for a remote: "${name}"`)
+  const bare = splitUrl(url).url
+  const specs = fetch ?? [`+refs/heads/*:refs/remotes/${name}/*`]
+  return { name, url: keepsSecrets === true ? url : bare, fetch: specs }
+}
