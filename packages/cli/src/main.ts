@@ -45,6 +45,26 @@ const commands: readonly {
     load: async () => (await import('./commands/watch.ts')).watchCommand,
   },
   {
+    name: 'remote',
+    summary: 'name other Git servers',
+    load: async () => (await import('./commands/remote.ts')).remoteCommand,
+  },
+  {
+    name: 'fetch',
+    summary: 'take what a Git server has',
+    load: async () => (await import('./commands/fetch.ts')).fetchCommand,
+  },
+  {
+    name: 'pull',
+    summary: 'take it into a branch',
+    load: async () => (await import('./commands/pull.ts')).pullCommand,
+  },
+  {
+    name: 'push',
+    summary: 'bring branches and tags to a Git server',
+    load: async () => (await import('./commands/push.ts')).pushCommand,
+  },
+  {
     name: 'bundle',
     summary: 'write a repository to a file, and take it from one',
     load: async () => (await import('./commands/bundle.ts')).bundleCommand,

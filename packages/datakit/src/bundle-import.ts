@@ -27,6 +27,7 @@ import {
 import type { ReceivePolicy } from '@datakit/git/transport/ref-rules'
 import type { ReceiveLimits } from '@datakit/git/transport/stage'
 import { DataKitError } from './error.ts'
+import { OWN_LIMITS } from './limits.ts'
 import { isOwnName, matchNames } from './ref-pattern.ts'
 import type { Repository } from './repository.ts'
 
@@ -98,13 +99,6 @@ export class PrerequisitesError extends DataKitError {
   }
 }
 
-/** Bundles come from a file of one's own: what Git itself can index is taken. */
-const LIMITS: ReceiveLimits = {
-  bytes: 2 ** 32 - 1,
-  objects: 20_000_000,
-  object: 512_000_000,
-  inflated: 256e9,
-}
 const BRANCHES = 'refs/heads/'
 const TAGS = 'refs/tags/'
 const REMOTES = 'refs/remotes/'
@@ -233,7 +227,7 @@ function requestFor(
     pack,
     log: { who: store.who(), why: 'bundle: import' },
     policy: judge && { judge },
-    limits: { ...LIMITS, ...limits },
+    limits: { ...OWN_LIMITS, ...limits },
     onProgress,
     signal,
   }

@@ -1,0 +1,62 @@
+/**
+ * The remotes of a clone: sections of its `config`, which stock Git reads too, and the tokens for them, which are nowhere
+ * but in the environment.
+ *
+ * @module
+ */
+import { findRemote, type NamedRemote, type RemoteList } from '@datakit/datakit/remotes'
+import type { Repository } from '@datakit/datakit/repository'
+import { GitError, RefusedError } from '@datakit/git/error'
+import type { RemoteOptions } from '@datakit/git/transport/remote'
+import { gitDirectoryRemotes } from '@datakit/storage/git-directory/remotes'
+import { openBare } from './clone-directory.ts'
+import { CommandError, EXIT, type Terminal } from './command.ts'
+
+/** A repository and one of its remotes. */
+export interface OpenRemote {
+  readonly repository: Repository
+  readonly remotes: RemoteList
+  readonly remote: NamedRemote
+  /** How it is reached. */
+  readonly access: RemoteOptions
+}
+
+/** What help says of tokens. */
+export const TOKENS = `The token is the password in the remote's URL, or else DATAKIT_TOKEN_NAME for the remote NAME (upper case, "_" for other characters), or
+else DATAKIT_TOKEN for origin alone.`
+
+/** Runs `use` on a remote of the repository at `folder`, and closes that. Failures of the remote get exit codes of their own. */
+export async function withRemote<Result>(
+  { folder, name, terminal }: { folder: string; name: string; terminal: Terminal },
+  use: (open: OpenRemote) => Promise<Result>,
+): Promise<Result> {
+  const repository = await openBare(folder)
+  try {
+    const remotes = gitDirectoryRemotes(folder)
+    const remote = await findRemote(remotes, name).catch((cause: unknown) => {
+      const way = `"datakit remote list" lists them, "datakit remote add ${name} URL" makes one`
+      throw new CommandError(`There is no remote "${name}": ${way}`, EXIT.notFound, { cause })
+    })
+    const { signal } = terminal
+    return await use({ repository, remotes, remote, access: { token: tokenFor(name), signal } })
+  } catch (error) {
+    throw error instanceof GitError ? withExit(error) : error
+  } finally {
+    await repository.close()
+  }
+}
+
+/** A token is for one server: that of origin is not shown to others. */
+function tokenFor(name: string): string | undefined {
+  const own = process.env[`DATAKIT_TOKEN_${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`]
+  const token = own ?? (name === 'origin' ? process.env['DATAKIT_TOKEN'] : undefined)
+  return token === '' ? undefined : token
+}
+
+function withExit(cause: GitError): Error {
+  const { message, code } = cause
+  if (code === 'no-repository' || code === 'missing')
+    return new CommandError(message, EXIT.notFound, { cause, code })
+  if (cause instanceof RefusedError) return new CommandError(message, EXIT.refused, { cause, code })
+  return cause
+}
