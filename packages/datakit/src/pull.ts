@@ -94,6 +94,8 @@ async function moveBranch(
   const from = options.from ?? options.branch
   const message = `Merge branch '${from}' of ${remote.name}`
   const outcome = await branch.merge(theirs, { message, ...options.commit })
+  if (outcome.state === 'not-fast-forward')
+    return { state: 'not-fast-forward', ours: outcome.head, theirs }
   if (outcome.state !== 'committed') return outcome
   return {
     state: outcome.how === 'merge' || outcome.oid !== theirs ? 'merged' : 'fast-forward',
