@@ -19,13 +19,14 @@ import { parseArgs } from 'node:util'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
-const help = `Usage: npm run worker -- [--port N] [--data DIR] [--token TOKEN]
+const help = `Usage: npm run worker -- [--port N] [--data DIR] [--token TOKEN] [--coordinated]
 
 Runs the Worker in workerd on 127.0.0.1, with a local R2 bucket that is kept in DIR.
 
   --port N       port to listen on (8788)
   --data DIR     folder of the bucket (data-worker, beside package.json)
   --token TOKEN  want this token for all data (or DATAKIT_TOKEN); without one only this machine's own pages are served
+  --coordinated  let a Durable Object gather the pushes to a repository that come together
   --help         this text`
 
 /** What a Worker is started with. */
@@ -39,6 +40,10 @@ export interface WorkerOptions {
   readonly variables?: Readonly<Record<string, string>>
   /** Port for a debugger; none listens when left out. */
   readonly inspectorPort?: number | undefined
+  /** Whether a Durable Object gathers the updates of a repository. */
+  readonly coordinated?: boolean | undefined
+  /** The module to run instead of the Worker's own, for tests that wrap it. */
+  readonly entry?: string | undefined
 }
 
 /** A Worker that runs. */
@@ -63,7 +68,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       ...(options.inspectorPort === undefined ? {} : { inspectorPort: options.inspectorPort }),
       log: new Log(LogLevel.ERROR),
       modules: true,
-      script: await bundleWorker(),
+      script: await bundleWorker(options.entry),
       ...settings(),
       bindings: {
         // This variable alone opens a Worker without a token, and only to this machine.
@@ -72,6 +77,9 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
         ...options.variables,
       },
       r2Buckets: { BUCKET: 'datakit' },
+      ...(options.coordinated === true
+        ? { durableObjects: { COORDINATOR: { className: 'Coordinator', useSQLite: true } } }
+        : {}),
       resourcePersistencePath: data,
       assets: {
         directory: join(root, 'web', 'dist'),
@@ -89,9 +97,11 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 }
 
 /** The Worker as one module, as it is deployed. */
-export async function bundleWorker(): Promise<string> {
+export async function bundleWorker(
+  entry = join(root, 'worker', 'src', 'main.ts'),
+): Promise<string> {
   const result = await build({
-    entryPoints: [join(root, 'worker', 'src', 'main.ts')],
+    entryPoints: [entry],
     bundle: true,
     format: 'esm',
     target: 'es2024',
@@ -154,6 +164,7 @@ async function main(): Promise<void> {
       port: { type: 'string', default: '8788' },
       data: { type: 'string', default: join(root, 'data-worker') },
       token: { type: 'string', default: process.env['DATAKIT_TOKEN'] ?? '' },
+      coordinated: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   })
@@ -165,6 +176,7 @@ async function main(): Promise<void> {
     port,
     data: values.data,
     token: values.token === '' ? undefined : values.token,
+    coordinated: values.coordinated,
   })
   console.log(
     `DataKit's Worker runs in workerd on ${worker.url} (bucket in ${resolve(values.data)})\n\n  git clone ${worker.url}/NAME.git`,

@@ -11,7 +11,8 @@ import { parseArgs } from 'node:util'
 import type { CorpusOptions } from '../support/corpus.ts'
 import { benchBrowser, type BrowserResult } from './bench-browser.ts'
 import { benchServer, type ServerCase, type ServerResult } from './bench-server.ts'
-import { browserTables, serverTables } from './report.ts'
+import { benchThrottled, type ThrottledResult } from './bench-throttled.ts'
+import { browserTables, serverTables, throttledTable } from './report.ts'
 
 const help = `Usage: npm run bench -- [--quick] [--only browser|server] [--out FOLDER]
 
@@ -37,7 +38,7 @@ async function main(): Promise<void> {
   if (values.only !== 'browser')
     write(
       'benchmarks-server.md',
-      `# Benchmarks of the server\n\n${header('bench:server')}${serverTables(await server())}`,
+      `# Benchmarks of the server\n\n${header('bench:server')}${serverTables(await server())}${throttledTable(await throttled())}`,
     )
 }
 
@@ -57,6 +58,11 @@ async function server(): Promise<ServerResult[]> {
     results.push(await benchServer(each))
   }
   return results
+}
+
+async function throttled(): Promise<ThrottledResult> {
+  console.error('server: a bucket that answers 429')
+  return benchThrottled()
 }
 
 function write(name: string, report: string): void {

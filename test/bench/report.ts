@@ -5,6 +5,7 @@
  */
 import { BROWSER_WORK, type BrowserResult } from './bench-browser.ts'
 import { SERVER_WORK, type ServerResult, type ServerWork } from './bench-server.ts'
+import type { ThrottledResult } from './bench-throttled.ts'
 
 /** The tables of the browser: ours beside isomorphic-git with lightning-fs, and how each grows. */
 export function browserTables(results: readonly BrowserResult[]): string {
@@ -65,6 +66,26 @@ The Worker runs in workerd over a local R2; \`git http-backend\` over a disk, be
 buffers behind typed arrays held together, garbage included, seen every 50 ms. The clones are without a checkout.
 
 ${tables.join('\n')}`
+}
+
+/** The table of a bucket that takes one write a second to a key. */
+export function throttledTable({ coordinated, alone, peer }: ThrottledResult): string {
+  const sides = [coordinated, alone, peer]
+  const serial = sides.map((side) => ms(side.serial))
+  const together = sides.map(({ together, turnedAway }) =>
+    turnedAway === 0 ? ms(together) : `${ms(together)}, ${turnedAway} turned away`,
+  )
+  return `
+## A bucket that answers 429 to a second write to a key within a second
+
+Pushes of one commit each. Every push waits until the root that names it is stored, so pushes that follow on each other take a second each, whoever makes the update; those that come together
+share a root where the Durable Object gathers them.
+
+| work of stock git | with the Durable Object | without | git http-backend |
+| --- | ---: | ---: | ---: |
+| 20 pushes, one after the other | ${serial.join(' | ')} |
+| 20 pushes, at the same time | ${together.join(' | ')} |
+`
 }
 
 function growth(results: readonly BrowserResult[]): string {

@@ -43,6 +43,10 @@ export interface TestServerOptions {
   readonly protect?: readonly string[]
   /** Where the isolate of the Worker can be inspected. */
   readonly inspectorPort?: number | undefined
+  /** Whether a Durable Object gathers the Worker's updates of a repository. */
+  readonly coordinated?: boolean | undefined
+  /** Whether the Worker's bucket takes one write a second to a key, as R2 does. */
+  readonly throttled?: boolean | undefined
 }
 
 /** A port of the loopback that nobody listens on. */
@@ -79,6 +83,19 @@ export async function startTestServer(
           data,
           token: options.token,
           inspectorPort: options.inspectorPort,
+          coordinated: options.coordinated,
+          ...(options.throttled
+            ? {
+                entry: join(
+                  import.meta.dirname,
+                  '..',
+                  '..',
+                  'worker',
+                  'test',
+                  'throttled-worker.ts',
+                ),
+              }
+            : {}),
           variables: variablesOf(options),
         })
   return {

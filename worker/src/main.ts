@@ -16,23 +16,10 @@ import { collectGarbage, RETENTION } from '@datakit/storage/r2/collect'
 import { copyOfPack, repairR2 } from '@datakit/storage/r2/repair'
 import { sweepStrays } from '@datakit/storage/r2/strays'
 import { keepUp, UpkeepSchedule } from '@datakit/storage/upkeep'
+import type { Environment } from './environment.ts'
 import { streamOf } from './streams.ts'
 
-/** What `wrangler.toml` and the operator bind. */
-export interface Environment {
-  readonly BUCKET: R2Bucket
-  readonly ASSETS: Fetcher
-  /** The token that all data wants. A secret. */
-  readonly DATAKIT_TOKEN?: string
-  /** Days that objects are kept after the last ref left them; 14 when left out. */
-  readonly DATAKIT_RETENTION_DAYS?: string
-  /** `loopback` opens a Worker without a token to this machine. Set by `npm run worker` and by nothing else. */
-  readonly DATAKIT_OPEN?: string
-  /** Other origins whose pages may read the data: `https://editor.example`, separated by commas; `*` for every one. */
-  readonly DATAKIT_CORS?: string
-  /** Refs that only move forward and are not deleted: `main, release/*, refs/tags`. */
-  readonly DATAKIT_PROTECT?: string
-}
+export { Coordinator } from './coordinator.ts'
 
 const setUp =
   'This Worker has no token yet, so it serves no data. Set one with "npx wrangler secret put DATAKIT_TOKEN", then use it as the password of any Git client'
@@ -74,13 +61,22 @@ function openApp(environment: Environment): ReturnType<typeof createApp> {
   return createApp({
     policyOf: () => withProtected(OPEN_POLICY, protects),
     cors: parseOrigins(environment.DATAKIT_CORS ?? ''),
-    depot: r2Depot(environment.BUCKET),
+    depot: openDepot(environment),
     runtime: nodeRuntime,
     streamOf,
     access: accessOf(environment),
     assets: (request) => environment.ASSETS.fetch(request),
     care: careOf(environment.BUCKET),
     afterChange: ({ name, place, waitUntil }) => waitUntil(upkeep.changed(name, place)),
+  })
+}
+
+function openDepot({ BUCKET, COORDINATOR }: Environment): ReturnType<typeof r2Depot> {
+  if (COORDINATOR === undefined) return r2Depot(BUCKET)
+  return r2Depot(BUCKET, {
+    coordinator: (name) => ({
+      update: (update) => COORDINATOR.getByName(name).update(update),
+    }),
   })
 }
 

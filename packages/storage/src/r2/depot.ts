@@ -9,7 +9,6 @@
  *
  * @module
  */
-import { ByteCache } from '@datakit/git/byte-cache'
 import { UnavailableError } from '@datakit/git/error'
 import type {
   Depot,
@@ -20,51 +19,30 @@ import type {
   UpdateRequest,
 } from '@datakit/git/place'
 import { compareNames } from '@datakit/git/ref-name'
-import { checkRequest, digestUpdate } from '../update.ts'
 import { listAll, type Bucket } from './bucket.ts'
-import { decide } from './change.ts'
+import { askCoordinator, type Coordinator } from './coordinator.ts'
 import { nameOfRoot, ROOT_PREFIX } from './keys.ts'
 import { readSegment } from './overflow.ts'
-import { Repository } from './repository.ts'
+import { Repositories, type RepositoriesOptions, type Shared } from './repositories.ts'
+import type { Repository } from './repository.ts'
 import type { Root } from './root.ts'
-import { Store } from './store.ts'
 import { sweep } from './sweep.ts'
-import { Units } from './units.ts'
+import { addedBy, updateRoot } from './update-root.ts'
 
 export type { Bucket } from './bucket.ts'
 
 /** What a depot in R2 can be told. */
-export interface R2Options {
-  /** Milliseconds since 1970, for receipts, the log and graces; `Date.now` when left out. */
-  readonly clock?: (() => number) | undefined
-  /** How long an update waits for its turn before it answers `busy`, in milliseconds; 3,000 when left out. */
-  readonly patience?: number | undefined
-  /** How far apart the bucket takes two writes to one key, in milliseconds; 1,000 when left out, as R2 has it. */
-  readonly writeInterval?: number | undefined
-  /** How many bytes of immutable objects are kept in memory; 16 MB when left out. */
-  readonly cacheBytes?: number | undefined
+export interface R2Options extends RepositoriesOptions {
+  /** Makes the updates of a repository, for all isolates together; each makes its own when left out. */
+  readonly coordinator?: ((name: string) => Coordinator) | undefined
 }
-
-/** How many roots are kept in memory, to be validated by the next read. */
-const REPOSITORIES = 64
 
 /** Repositories in a bucket. Keep one depot for an isolate: what it remembers may be used by any request. */
 export function r2Depot(bucket: Bucket, options: R2Options = {}): Depot {
-  const store = new Store(bucket, new ByteCache(options.cacheBytes ?? 16_000_000))
-  const settings = {
-    clock: options.clock ?? Date.now,
-    patience: options.patience ?? 3000,
-    writeInterval: options.writeInterval ?? 1000,
-  }
-  const shared = new Map<string, Shared>()
+  const repositories = new Repositories(bucket, options)
   return {
     async open(name) {
-      const repository = shared.get(name)?.repository ?? new Repository(store, name, settings)
-      const entry = shared.get(name) ?? { repository, units: new Units(repository) }
-      shared.delete(name)
-      shared.set(name, entry)
-      for (const oldest of shared.keys()) if (shared.size > REPOSITORIES) shared.delete(oldest)
-      return openPlace(entry)
+      return openPlace(repositories.open(name), options.coordinator?.(name))
     },
     async *list() {
       const names: string[] = []
@@ -75,18 +53,13 @@ export function r2Depot(bucket: Bucket, options: R2Options = {}): Depot {
       for (const name of names.sort(compareNames)) yield { name, refused: undefined }
     },
     async close() {
-      shared.clear()
+      repositories.clear()
     },
   }
 }
 
-/** What all places of one name share. */
-interface Shared {
-  readonly repository: Repository
-  readonly units: Units
-}
-
-function openPlace({ repository, units }: Shared): Place {
+function openPlace(shared: Shared, coordinator: Coordinator | undefined): Place {
+  const { repository, units } = shared
   const own = new Set<() => void>()
   let closed = false
   const open = <T>(value: T): T => {
@@ -101,7 +74,7 @@ function openPlace({ repository, units }: Shared): Place {
       signal?.throwIfAborted()
       return state
     },
-    update: async (request) => update(open({ repository, units }), request),
+    update: async (request) => update(open(shared), coordinator, request),
     writePack: async () => open(units).write(),
     readPack: async (id, start, end) => open(units).readPack(id, start, end),
     streamPack: (id, start, end) => open(units).streamPack(id, start, end),
@@ -129,26 +102,18 @@ function openPlace({ repository, units }: Shared): Place {
 
 async function update(
   { repository, units }: Shared,
+  coordinator: Coordinator | undefined,
   request: UpdateRequest,
 ): Promise<UpdateOutcome> {
-  checkRequest(request)
-  const wish = {
-    request,
-    digest: digestUpdate(request),
-    at: repository.settings.clock(),
-    candidate: units.candidate,
-    findStaged: (id: PackId) => units.findStaged(id),
-  }
-  // Of its own first try nobody knows the outcome but this update, which looks for it when it tries again.
-  let isFirst = request.isFirst === true
-  const outcome = await repository.swap((root) => {
-    const decision = decide(repository.store, root, { ...wish, isFirst })
-    isFirst = false
-    return decision
-  })
-  if (outcome.state === 'done' || outcome.state === 'unknown') {
-    units.named((request.addPacks ?? []).map(({ id }) => id))
-  }
+  const { name } = repository
+  const { candidate } = units
+  const alone = (asked: UpdateRequest): Promise<UpdateOutcome> =>
+    updateRoot({ repository, units, swap: (decide) => repository.swap(decide) }, asked, candidate)
+  if (coordinator === undefined) return alone(request)
+  const outcome = await askCoordinator(coordinator, { name, candidate, request })
+  if (outcome === undefined) return alone({ ...request, isFirst: false })
+  if (outcome.state === 'done' || outcome.state === 'unknown') units.named(addedBy(request))
+  if (outcome.state === 'done') repository.tell()
   return outcome
 }
 

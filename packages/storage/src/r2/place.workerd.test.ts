@@ -4,6 +4,7 @@ import { placeContract, type PlaceUnderTest } from '../../test/contract.ts'
 import { faultyBucket } from '../../test/faulty-bucket.ts'
 import { randomId } from '../update.ts'
 import { deleteAll, listAll, type Bucket } from './bucket.ts'
+import { r2Coordinator, type CoordinatedUpdate } from './coordinator.ts'
 import { r2Depot, type R2Options } from './depot.ts'
 
 const bucket: Bucket = (env as unknown as { BUCKET: R2Bucket }).BUCKET
@@ -32,3 +33,15 @@ const delay = 1
 placeContract('R2 that answers 429', () =>
   makePlace(faultyBucket(bucket, { writeInterval, delay }), { writeInterval, patience: 200 }),
 )
+
+placeContract('R2 that answers 429, with a coordinator', () => {
+  const throttled = faultyBucket(bucket, { writeInterval, delay })
+  const options = { writeInterval, patience: 200 }
+  const gathers = r2Coordinator(throttled, options)
+  // Values travel to a Durable Object and back as copies.
+  const coordinator = {
+    update: async (update: CoordinatedUpdate) =>
+      structuredClone(await gathers.update(structuredClone(update))),
+  }
+  return makePlace(throttled, { ...options, coordinator: () => coordinator })
+})

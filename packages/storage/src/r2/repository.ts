@@ -62,6 +62,7 @@ const LOST_ANSWERS = 3
 export class Repository {
   readonly store: Store
   readonly settings: Settings
+  readonly name: string
   /** Key of the root. */
   readonly key: string
   readonly listeners = new Set<() => void>()
@@ -71,6 +72,7 @@ export class Repository {
   constructor(store: Store, name: string, settings: Settings) {
     this.store = store
     this.settings = settings
+    this.name = name
     this.key = rootKey(name)
   }
 
@@ -168,6 +170,11 @@ export class Repository {
     }
   }
 
+  /** Lets the listeners know that something changed. */
+  tell(): void {
+    for (const listener of this.listeners) queueMicrotask(listener)
+  }
+
   /** The jitter keeps those who wait from coming together again. */
   #busy(): UpdateOutcome {
     return {
@@ -183,7 +190,7 @@ export class Repository {
     if (last?.root.repository === root.repository && last.root.epoch > root.epoch) return found
     const changed = last !== undefined && last.state.version !== found.state.version
     this.#found = found
-    if (changed) for (const listener of this.listeners) queueMicrotask(listener)
+    if (changed) this.tell()
     return found
   }
 }
