@@ -2,7 +2,8 @@ import type { Oid } from '@datakit/git/oid'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { open } from '../test/bundles.ts'
 import { read, write } from '../test/clients.ts'
-import { GitServer, type GitRemote } from '../test/git-server.ts'
+import { GitServer, oldFetch, type GitRemote } from '../test/git-server.ts'
+import { CutHistoryError } from './cut-history.ts'
 import { pullRemote, type PullOptions, type PullResult } from './pull.ts'
 import { pushRemote } from './push.ts'
 import type { Repository } from './repository.ts'
@@ -112,5 +113,50 @@ describe('a pull', () => {
       state: 'merged',
     })
     expect(await read(repository, 'a')).toBe('1')
+  })
+
+  it.each([{}, { fetch: oldFetch }])(
+    'fetches more of a history that is cut off too near to merge: %o',
+    async (options) => {
+      // Seen to fail when what is cut off was taken for a root: then there was nothing in common, or all was in conflict.
+      const git = server.repository()
+      git.commit('a', '1\n')
+      for (let i = 0; i < 4; i++) git.commit('b', `${i}\n`)
+      git.run('checkout', '-q', '-b', 'side', 'main~3')
+      git.commit('c', 'side\n')
+      const repository = await open()
+      const depth = { kind: 'depth', depth: 1, relative: false } as const
+      await pullRemote(repository, git.remote, {
+        branch: 'main',
+        how: 'merge',
+        deepen: depth,
+        ...options,
+      })
+      const { shallow } = repository.store
+      expect(shallow.size).toBe(2)
+      const wish = { from: 'side', ...options }
+      await expect(pull(repository, git, { ...wish, deepens: false })).rejects.toMatchObject({
+        code: 'history-cut',
+        shallow: [git.oid('main'), git.oid('side')],
+      })
+      const [main, theirs] = [repository.branch('main'), git.oid('side')]
+      await expect(main.merge(theirs)).rejects.toThrow(CutHistoryError)
+      expect(await main.oid()).toBe(git.oid('main'))
+      expect(await pull(repository, git, wish)).toMatchObject({ state: 'merged' })
+      expect(await read(repository, 'b')).toBe('3\n')
+      expect(await read(repository, 'c')).toBe('side\n')
+    },
+  )
+
+  it('needs no more of a history that is cut off behind what both have', async () => {
+    const git = server.repository()
+    for (const content of ['1', '2', '3']) git.commit('a', content)
+    const repository = await open()
+    const deepen = { kind: 'depth', depth: 1, relative: false } as const
+    await pullRemote(repository, git.remote, { branch: 'main', how: 'merge', deepen })
+    await write(repository, 'b', 'ours')
+    git.commit('c', 'theirs')
+    expect(await pull(repository, git, { deepens: false })).toMatchObject({ state: 'merged' })
+    expect(repository.store.shallow.size).toBe(1)
   })
 })

@@ -4,7 +4,9 @@
  * @module
  */
 import type { Oid } from '@datakit/git/oid'
+import { INFINITE_DEPTH } from '@datakit/git/protocol/deepen'
 import type { NamedRemote } from '@datakit/git/remote-list'
+import { CutHistoryError, refuseCut } from './cut-history.ts'
 import { fetchRemote, type FetchOptions, type FetchOutcome } from './fetch.ts'
 import type { CommitOptions, ConflictOutcome } from './land.ts'
 import type { Repository } from './repository.ts'
@@ -21,6 +23,11 @@ export interface PullOptions extends FetchOptions {
    * `set`: there, whatever the branch has.
    */
   readonly how: 'merge' | 'fast-forward' | 'set'
+  /**
+   * Whether more of a history that is cut off here is fetched when the branches cannot be compared without; it is when left
+   * out.
+   */
+  readonly deepens?: boolean | undefined
   /** Whether histories may be merged that have nothing in common. They may not when left out. */
   readonly acceptUnrelated?: boolean | undefined
   /** What a merge commit says; where it comes from when left out. */
@@ -51,7 +58,8 @@ const HEADS = 'refs/heads/'
 /**
  * Pulls once.
  *
- * @throws as `fetchRemote`; RangeError when the branch cannot have that name
+ * @throws as `fetchRemote`; RangeError when the branch cannot have that name; CutHistoryError when the branches cannot be
+ *   compared with what is here, and more is not to be fetched
  */
 export async function pullRemote(
   repository: Repository,
@@ -69,14 +77,40 @@ export async function pullRemote(
   const branch =
     options.how === 'set'
       ? await setBranch(repository, options, theirs)
-      : await moveBranch(repository, remote, { ...options, theirs })
+      : await deepening(repository, remote, { ...options, theirs })
   return { fetch, branch }
+}
+
+interface MoveOptions extends PullOptions {
+  readonly theirs: Oid
+}
+
+/** How many commits more are fetched, each time that they were too few; everything in the end. */
+const DEEPER = [50, 1000, INFINITE_DEPTH]
+
+/** Moves the branch, with more of the history where that is cut off too near. */
+async function deepening(
+  repository: Repository,
+  remote: NamedRemote,
+  options: MoveOptions,
+): Promise<PullResult> {
+  const steps = options.deepens === false ? [] : DEEPER
+  for (const depth of steps) {
+    try {
+      return await moveBranch(repository, remote, options)
+    } catch (error) {
+      if (!(error instanceof CutHistoryError)) throw error
+    }
+    const deepen = { kind: 'depth', depth, relative: depth !== INFINITE_DEPTH } as const
+    await fetchRemote(repository, remote, { ...options, deepen, prune: false })
+  }
+  return moveBranch(repository, remote, options)
 }
 
 async function moveBranch(
   repository: Repository,
   remote: NamedRemote,
-  options: PullOptions & { readonly theirs: Oid },
+  options: MoveOptions,
 ): Promise<PullResult> {
   const { theirs, how, acceptUnrelated = false } = options
   const branch = repository.branch(options.branch)
@@ -88,6 +122,7 @@ async function moveBranch(
     return { state: ours === undefined ? 'created' : 'fast-forward', oid: theirs }
   if (forward.state === 'unchanged') return forward
   const split = { ours: forward.head, theirs }
+  await refuseCut(repository.store, split.ours, theirs)
   if (how === 'fast-forward') return { state: 'not-fast-forward', ...split }
   const bases = acceptUnrelated ? undefined : await repository.mergeBases(split.ours, theirs)
   if (bases?.length === 0) return { state: 'unrelated', ...split }

@@ -7,6 +7,7 @@ import { utf8 } from '@datakit/git/bytes'
 import { messageText } from '@datakit/git/commit'
 import type { Oid } from '@datakit/git/oid'
 import type { Conflict, Resolution, Side } from './conflict.ts'
+import { refuseCut } from './cut-history.ts'
 import { PathError } from './error.ts'
 import { History } from './history.ts'
 import { mergeCommits } from './merge-commits.ts'
@@ -27,10 +28,15 @@ export interface RevertOptions {
   readonly mainline?: number | undefined
 }
 
-/** Merges the commit `theirs` into the work, of which `ours` is the commit. One that is in it already changes nothing. */
+/**
+ * Merges the commit `theirs` into the work, of which `ours` is the commit. One that is in it already changes nothing.
+ *
+ * @throws CutHistoryError when what both have in common may be where history is cut off
+ */
 export async function mergeInto(work: Work, ours: Oid, theirs: Oid): Promise<TransactionMerge> {
   const { draft, start, merged } = work
   const tools = { draft, history: new History(draft), mergeContent: start.mergeContent }
+  await refuseCut(draft, ours, theirs)
   const result = await mergeCommits(tools, ours, theirs)
   if (result.base !== theirs) {
     await take(work, result)
