@@ -17,6 +17,9 @@ const DRIVERS: ReadonlyMap<string, () => Promise<MergeDriver>> = new Map([
   ['jsonc', async () => (await import('./json.ts')).jsonDriver()],
   ['yaml', async () => (await import('./yaml.ts')).yamlDriver()],
   ['toml', async () => (await import('./toml.ts')).tomlDriver()],
+  ['counter', async () => (await import('./counter.ts')).counter],
+  ['set', async () => (await import('./set.ts')).set],
+  ['map', async () => (await import('./map.ts')).map],
 ])
 
 /** Names of drivers by the end of a file's name. */

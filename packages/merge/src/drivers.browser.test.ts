@@ -1,0 +1,3 @@
+import { portableDrivers } from '../test/portable.ts'
+
+portableDrivers()
