@@ -4,25 +4,20 @@
  * @module
  */
 import { nodeRuntime } from '@datakit/git/runtime/node'
-import { LOOPBACK_HOSTS, type Access } from '@datakit/server/access'
 import { createApp } from '@datakit/server/app'
 import type { Care } from '@datakit/server/care'
-import { parseOrigins } from '@datakit/server/cors'
 import { OPEN_POLICY, withProtected } from '@datakit/server/policy'
-import { protectedRefs } from '@datakit/server/protected-refs'
 import { r2Depot } from '@datakit/storage/r2'
 import { checkR2 } from '@datakit/storage/r2/check'
-import { collectGarbage, RETENTION } from '@datakit/storage/r2/collect'
+import { collectGarbage } from '@datakit/storage/r2/collect'
 import { copyOfPack, repairR2 } from '@datakit/storage/r2/repair'
 import { sweepStrays } from '@datakit/storage/r2/strays'
 import { keepUp, UpkeepSchedule } from '@datakit/storage/upkeep'
 import type { Environment } from './environment.ts'
+import { readSettings } from './settings.ts'
 import { streamOf } from './streams.ts'
 
 export { Coordinator } from './coordinator.ts'
-
-const setUp =
-  'This Worker has no token yet, so it serves no data. Set one with "npx wrangler secret put DATAKIT_TOKEN", then use it as the password of any Git client'
 
 // One app an isolate: its caches outlive a request, its bindings do not change.
 let app: ReturnType<typeof createApp> | undefined
@@ -40,7 +35,7 @@ export default {
   /** Keeps every repository up, those too that nobody pushes to any more. */
   async scheduled(_controller, environment): Promise<void> {
     const depot = r2Depot(environment.BUCKET)
-    const retention = retentionOf(environment)
+    const { retention } = readSettings(environment)
     for await (const { name, refused } of depot.list()) {
       if (refused !== undefined) continue
       // One that cannot be kept up must not keep the others from it.
@@ -57,14 +52,14 @@ export default {
 
 function openApp(environment: Environment): ReturnType<typeof createApp> {
   const upkeep = new UpkeepSchedule(nodeRuntime, { log: (problem) => console.error(problem) })
-  const protects = protectedRefs([environment.DATAKIT_PROTECT ?? ''])
+  const { access, cors, protects } = readSettings(environment)
   return createApp({
     policyOf: () => withProtected(OPEN_POLICY, protects),
-    cors: parseOrigins(environment.DATAKIT_CORS ?? ''),
+    cors,
     depot: openDepot(environment),
     runtime: nodeRuntime,
     streamOf,
-    access: accessOf(environment),
+    access,
     assets: (request) => environment.ASSETS.fetch(request),
     care: careOf(environment.BUCKET),
     afterChange: ({ name, place, waitUntil }) => waitUntil(upkeep.changed(name, place)),
@@ -88,18 +83,4 @@ function careOf(bucket: R2Bucket): Care {
       yield* repairR2(bucket, name, nodeRuntime, { copy, signal })
     },
   }
-}
-
-/** In milliseconds. What is no number of days is none. */
-function retentionOf({ DATAKIT_RETENTION_DAYS = '' }: Environment): number {
-  const days = Number(DATAKIT_RETENTION_DAYS)
-  const isDays = DATAKIT_RETENTION_DAYS !== '' && days >= 0
-  return isDays ? days * 24 * 60 * 60 * 1000 : RETENTION
-}
-
-function accessOf(environment: Environment): Access {
-  const token = environment.DATAKIT_TOKEN ?? ''
-  if (token !== '') return { kind: 'token', token }
-  if (environment.DATAKIT_OPEN === 'loopback') return { kind: 'loopback', hosts: LOOPBACK_HOSTS }
-  return { kind: 'closed', message: setUp }
 }
