@@ -152,7 +152,7 @@ describe('a transaction', () => {
     ['write', 'a/.GIT/x', 'bad-path'],
     ['write', 'a//b', 'bad-path'],
     ['write', '../x', 'bad-path'],
-    ['write', '', 'is-a-directory'],
+    ['write', '', 'bad-path'],
     ['setMode', 'none', 'not-found'],
     ['setMode', 'd', 'is-a-directory'],
     ['move', 'none', 'not-found'],

@@ -14,11 +14,10 @@
  */
 import { text, utf8 } from '@datakit/git/bytes'
 import { EMPTY_TREE, type Oid } from '@datakit/git/oid'
-import { isTreeMode } from '@datakit/git/tree'
 import type { Conflict, Resolution } from './conflict.ts'
 import type { Change } from './diff.ts'
 import { Draft } from './draft.ts'
-import { PathError, TransactionError } from './error.ts'
+import { TransactionError } from './error.ts'
 import { landCommit, type CommitOptions, type CommitOutcome } from './land.ts'
 import { later } from './loading.ts'
 import type { MoveOptions } from './move.ts'
@@ -116,8 +115,6 @@ export class Transaction {
   ): Promise<void> {
     const tree = this.#open()
     const before = options.mode === undefined ? await tree.find(path) : undefined
-    if (before && isTreeMode(before.mode))
-      throw new PathError('is-a-directory', path, 'it is a directory; remove it first')
     const mode = options.mode === undefined ? modeFrom(before) : fileMode(options.mode)
     const oid = await this.#work.draft.writeBlob(typeof body === 'string' ? utf8(body) : body)
     await tree.set(path, { mode, oid })
