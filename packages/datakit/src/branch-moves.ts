@@ -95,7 +95,7 @@ export async function renameBranch(
     if (there !== undefined && !replace) throw exists(renamed)
     const moves = [
       { name: ref, from: oid, to: undefined },
-      { name: renamed.ref, from: there, to: oid },
+      { name: renamed.ref, from: there, to: oid, renamedFrom: ref },
     ]
     const request: Omit<UpdateRequest, 'id'> = {
       refs: oid === undefined ? [] : moves,

@@ -33,7 +33,8 @@ export class Branch {
 
   /** @throws RangeError when Git does not take the name for a branch */
   constructor(store: Store, name: string, mergeContent?: MergeContent) {
-    if (!isBranchName(name)) throw new RangeError(`Not a branch name by git check-ref-format: "${name}"`)
+    if (!isBranchName(name))
+      throw new RangeError(`Not a branch name by git check-ref-format: "${name}"`)
     this.store = store
     this.mergeContent = mergeContent
     this.name = name

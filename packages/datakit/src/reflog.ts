@@ -2,7 +2,8 @@
  * Reflog: every move of a ref that went through us, newest first, and those by others as far as they can be known.
  *
  * What a branch was called before it was renamed belongs to its log, as with `git reflog`. Where an entry does not begin
- * where the one before it ended, somebody moved the ref without saying so: that move is put in between, as `external`.
+ * where the one before it ended, somebody moved the ref without saying so: that move is put in between. It is `external`, and so
+ * is what stock git wrote into the log of a Git directory.
  *
  * @module
  */
@@ -40,10 +41,10 @@ async function* followRenames(
         isReached = entry.why === renaming?.why && entry.from === renaming.to
         continue
       }
-      yield entry
+      yield entry.isForeign === true ? { ...entry, external: true } : entry
       const [, from, to] = RENAMED.exec(entry.why) ?? []
-      if (from === undefined || to !== entry.ref || entry.to === undefined || entry.external)
-        continue
+      // In a Git directory, the log itself goes on: there, a rename is a line that does not move.
+      if (from === undefined || to !== entry.ref || entry.to === entry.from || !entry.to) continue
       name = from
       renaming = entry
       break

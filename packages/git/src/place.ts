@@ -48,6 +48,8 @@ export interface RefUpdate {
   readonly to: Oid | undefined
   /** What `to` peels to when it is an annotated tag. */
   readonly peeled?: Oid | undefined
+  /** What the ref was called until now, deleted by the same request. A Git directory goes on with the log of that. */
+  readonly renamedFrom?: string | undefined
 }
 
 /** A live pack, as the state lists it. */
@@ -102,6 +104,8 @@ export interface LogEntry {
   readonly why: string
   /** Whether the move was found rather than made: somebody else's program moved the ref. */
   readonly external: boolean
+  /** Whether somebody else's program moved the ref and wrote the line: stock git. */
+  readonly isForeign?: boolean | undefined
 }
 
 /** One moment of a repository. Everything reached from it belongs to that moment, however late it is asked. */

@@ -7,7 +7,7 @@ import { statSync } from 'node:fs'
 
 import { UnavailableError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
-import type { Head, RefUpdate, UpdateRequest } from '@datakit/git/place'
+import type { Head, LogEntry, RefUpdate, UpdateRequest } from '@datakit/git/place'
 import { compareNames } from '@datakit/git/ref-name'
 
 import { logLines } from '../update.ts'
@@ -17,7 +17,13 @@ import type { Journal } from './journal.ts'
 import type { Decision, Plan } from './journal-format.ts'
 import { encodeOwnState, type OwnState } from './own-state.ts'
 import { encodePackedRefs, type PackedRef } from './packed-refs.ts'
-import { endOfReflog, formatFoundLine, formatReflogLine, sizeOfReflog } from './reflog.ts'
+import {
+  endOfReflog,
+  formatFoundLine,
+  formatReflogLine,
+  readReflogLines,
+  sizeOfReflog,
+} from './reflog.ts'
 import type { RefSnapshot } from './ref-files.ts'
 
 /** What is decided upon. */
@@ -196,7 +202,8 @@ async function decideReflogs(
         line.ref === 'HEAD' ? '' : await foundLine(directory, line.ref, line.from, plan.at)
       const ends = line.to === undefined && line.ref !== 'HEAD'
       const size = await sizeOfReflog(directory, line.ref, ends)
-      return { ref: line.ref, lines: found + formatReflogLine(line), ends, size }
+      const own = (await renamedLines(directory, request.refs, line)) ?? formatReflogLine(line)
+      return { ref: line.ref, lines: found + own, ends, size }
     }),
   )
 }
@@ -208,6 +215,23 @@ function resolveHead(
 ): Oid | undefined {
   if ('oid' in head) return head.oid
   return moves?.has(head.ref) === true ? moves.get(head.ref) : refs.byName.get(head.ref)?.oid
+}
+
+/**
+ * What a new ref's log begins with when it was another until now: the log of that, and a line that does not move, as Git
+ * writes it.
+ */
+async function renamedLines(
+  directory: string,
+  refs: readonly RefUpdate[],
+  line: LogEntry,
+): Promise<string | undefined> {
+  const { ref, from, to, at } = line
+  const old = refs.find(({ name }) => name === ref)?.renamedFrom
+  if (old === undefined || from !== undefined) return undefined
+  const found = await foundLine(directory, old, to, at)
+  const lines = (await readReflogLines(directory, old)) + found
+  return lines + formatReflogLine({ ...line, from: to })
 }
 
 /** The line for a move that nobody logged, if the reflog does not lead to where the ref is. */

@@ -10,6 +10,9 @@
  * A move that somebody made without a line (stock git in a bare repository keeps no reflogs unless told) is found when the
  * last line does not lead to where the ref is; it is logged as done by {@link STRANGER}.
  *
+ * A line of ours has two spaces before the address. Git shows one, and keeps both when it cuts or renames a log: so who wrote
+ * a line can be told.
+ *
  * Spec: https://git-scm.com/docs/git-reflog
  *
  * @module
@@ -39,21 +42,19 @@ const STRANGER = 'another program <>'
 
 /** A line of a reflog, with its line feed. */
 export function formatReflogLine(entry: Omit<LogEntry, 'external'>): string {
+  return formatLine(entry, identityOf(entry.who).replace(/ <(?=[^<]*$)/, '  <'))
+}
+
+function formatLine(entry: Omit<LogEntry, 'external'>, identity: string): string {
   const seconds = Math.floor(entry.at / 1000)
   const why = entry.why.replaceAll(/\s+/g, ' ').trim()
-  return `${entry.from ?? ZERO_OID} ${entry.to ?? ZERO_OID} ${identityOf(entry.who)} ${seconds} +0000\t${why}\n`
+  return `${entry.from ?? ZERO_OID} ${entry.to ?? ZERO_OID} ${identity} ${seconds} +0000\t${why}\n`
 }
 
 /** The line for a move that was found. */
 export function formatFoundLine(ref: string, from: Oid | undefined, to: Oid, at: number): string {
-  return formatReflogLine({
-    ref,
-    from,
-    to,
-    at,
-    who: STRANGER,
-    why: 'moved without a line in the reflog',
-  })
+  const why = 'moved without a line in the reflog'
+  return formatLine({ ref, from, to, at, who: STRANGER, why }, STRANGER)
 }
 
 /** The entries of a ref's log, oldest first, those from before it was deleted and made again included. */
@@ -69,6 +70,15 @@ export async function endOfReflog(gitDirectory: string, ref: string): Promise<Oi
   const to = line?.toString('latin1', 41, 81) ?? ''
   return isOid(to) ? to : undefined
 }
+
+/** The lines of a ref's own reflog as they stand there, for one that goes on under another name. */
+export async function readReflogLines(gitDirectory: string, ref: string): Promise<string> {
+  const lines = decodeName((await readFileUnlessDirectory(reflogOf(gitDirectory, ref))) ?? EMPTY)
+  // As for Git, a last line without its line feed is none.
+  return lines.slice(0, lines.lastIndexOf('\n') + 1)
+}
+
+const EMPTY = new Uint8Array()
 
 /** Lines that are to be added to a reflog. */
 export interface ReflogLines {
@@ -207,10 +217,19 @@ function decodeReflog(ref: string, bytes: Uint8Array | undefined): LogEntry[] {
 function decodeLine(ref: string, line: string): LogEntry | undefined {
   const match = /^([0-9a-f]{40}) ([0-9a-f]{40}) (.*?>) (\d+) [+-]\d{4}(?:\t(.*))?$/.exec(line)
   if (match === null) return undefined
-  const [, from = '', to = '', who = '', seconds = '', why = ''] = match
-  const external = who === STRANGER
-  const at = Number(seconds) * 1000
-  return { ref, from: known(from), to: known(to), who: external ? '' : who, at, why, external }
+  const [, from = '', to = '', identity = '', seconds = '', why = ''] = match
+  const external = identity === STRANGER
+  const isOurs = identity.includes('  <')
+  return {
+    ref,
+    from: known(from),
+    to: known(to),
+    who: external ? '' : identity.replace('  <', ' <'),
+    at: Number(seconds) * 1000,
+    why,
+    external,
+    ...(external || isOurs ? {} : { isForeign: true }),
+  }
 }
 
 function known(oid: string): Oid | undefined {

@@ -277,6 +277,20 @@ describe('the reflog', () => {
     )
   })
 
+  it('tells lines of git from our own', async () => {
+    const one = await commitTo(MAIN, 1)
+    const two = parseOid(git(directory, 'commit-tree', '-p', one, '-m', 'two', `${one}^{tree}`))
+    git(directory, 'update-ref', '-m', 'theirs', MAIN, two)
+    await done(place, request([{ name: MAIN, from: two, to: one }]))
+    const log = await collect(place.log(MAIN))
+    expect(log.map(({ isForeign = false, external }) => [isForeign, external])).toEqual([
+      [false, false],
+      [true, false],
+      [false, false],
+    ])
+    expect(log.map(({ who }) => who)).toEqual(Array.from({ length: 3 }, () => log[0]?.who))
+  })
+
   it('shows a move that stock git did not log as external', async () => {
     const one = await commitTo(MAIN, 1)
     const two = parseOid(git(directory, 'commit-tree', '-p', one, '-m', 'two', `${one}^{tree}`))
