@@ -8,7 +8,6 @@ import type { LogEntry } from '@datakit/git/place'
 import { isBranchName } from '@datakit/git/ref-name'
 import type { CommitOptions, CommitOutcome } from './land.ts'
 import { later } from './loading.ts'
-import type { MergeContent } from './merge.ts'
 import { Snapshot } from './snapshot.ts'
 import type { Store } from './store.ts'
 import { Transaction } from './transaction.ts'
@@ -25,18 +24,16 @@ export type FastForwardOutcome =
 export class Branch {
   /** What the parts of the repository share; for the other modules of this package. */
   readonly store: Store
-  readonly mergeContent: MergeContent | undefined
   /** As in `main`. */
   readonly name: string
   /** As in `refs/heads/main`. */
   readonly ref: string
 
   /** @throws RangeError when Git does not take the name for a branch */
-  constructor(store: Store, name: string, mergeContent?: MergeContent) {
+  constructor(store: Store, name: string) {
     if (!isBranchName(name))
       throw new RangeError(`Not a branch name by git check-ref-format: "${name}"`)
     this.store = store
-    this.mergeContent = mergeContent
     this.name = name
     this.ref = `refs/heads/${name}`
   }
@@ -54,9 +51,9 @@ export class Branch {
 
   /** Begins changes to the head, or to any other commit. @throws MissingError when there is no such commit */
   async transaction(start?: Snapshot | Oid): Promise<Transaction> {
-    const { store, ref, mergeContent } = this
+    const { store, ref } = this
     const from = typeof start === 'string' ? await Snapshot.read(store, start) : start
-    return new Transaction(store, { ref, from: from ?? (await this.head()), mergeContent })
+    return new Transaction(store, { ref, from: from ?? (await this.head()) })
   }
 
   /** Runs `change` on a fresh transaction and commits it. When `change` throws, nothing has happened. */
@@ -90,7 +87,7 @@ export class Branch {
 
   /** Makes another branch where this one is. @throws BranchError `exists`; `gone` when this one has no commit */
   async fork(name: string): Promise<Branch> {
-    const fork = new Branch(this.store, name, this.mergeContent)
+    const fork = new Branch(this.store, name)
     await (await later()).forkBranch(this, fork)
     return fork
   }
@@ -109,7 +106,7 @@ export class Branch {
    *   none of this one
    */
   async rename(name: string, options: { readonly replace?: boolean } = {}): Promise<Branch> {
-    const renamed = new Branch(this.store, name, this.mergeContent)
+    const renamed = new Branch(this.store, name)
     await (await later()).renameBranch(this, renamed, options.replace)
     return renamed
   }

@@ -18,6 +18,7 @@ import type { PackId, StagedPack } from '@datakit/git/place'
 import { editTree, findEntry, isGitlinkMode } from '@datakit/git/tree'
 import type { Side } from './conflict.ts'
 import type { LinkSource } from './history.ts'
+import type { MergeContent } from './merge.ts'
 import { readTreeBody, type StatSource } from './object-source.ts'
 import type { Person, Store } from './store.ts'
 
@@ -49,11 +50,14 @@ export type TreeEdits = ReadonlyMap<string, Side | undefined>
 /** Objects on top of a repository. */
 export class Draft implements StatSource, LinkSource {
   readonly #store: Store
+  /** See {@link Store}. */
+  readonly mergeContent: MergeContent | undefined
   readonly #objects = new Map<Oid, PackObject>()
   readonly #found = new Map<string, Side | undefined>()
 
   constructor(store: Store) {
     this.#store = store
+    this.mergeContent = store.mergeContent
   }
 
   async read(oid: Oid): Promise<GitObject> {

@@ -12,7 +12,6 @@ import type { Draft } from './draft.ts'
 import { History } from './history.ts'
 import { later } from './loading.ts'
 import { mergeCommits } from './merge-commits.ts'
-import type { MergeContent } from './merge.ts'
 import type { Person, Store } from './store.ts'
 import { publish } from './update.ts'
 
@@ -76,7 +75,6 @@ export interface Landing {
   readonly own: Oid
   readonly draft: Draft
   readonly options: CommitOptions
-  readonly mergeContent: MergeContent | undefined
   /** The paths that the transaction looked at. */
   readonly reads: ReadonlySet<string>
 }
@@ -116,14 +114,14 @@ export async function landCommit(store: Store, landing: Landing): Promise<Commit
 
 /** The commit that the ref can be moved to from `head`. */
 async function mergeHead(
-  { ref, own, draft, options, mergeContent, reads }: Landing,
+  { ref, own, draft, options, reads }: Landing,
   head: Oid | undefined,
 ): Promise<{ readonly oid: Oid } | Exclude<CommitOutcome, { readonly oid: Oid }>> {
   if (head === undefined || head === own) return { oid: own }
   const history = new History(draft)
   if (await history.isAncestor(head, own)) return { oid: own }
   if (options.fastForwardOnly === true) return { state: 'not-fast-forward', head }
-  let result = await mergeCommits({ draft, history, mergeContent }, own, head)
+  let result = await mergeCommits({ draft, history }, own, head)
   if (options.serializable === true) {
     result = await (await later()).addStaleReads({ draft, history, reads }, result)
   }

@@ -1,10 +1,6 @@
 /**
- * Merging commits: finds what both came from, and merges their trees over it.
- *
- * With several best common ancestors (criss-cross merges) these are merged first, recursively, and the result is the
- * base; its conflicts are settled as Git settles them, and the outcome does not depend on which side is which.
- *
- * Spec: https://git-scm.com/docs/merge-strategies#Documentation/merge-strategies.txt-recursive
+ * Merging commits: finds what both came from, and merges their trees over it. Several best common ancestors are merged to
+ * one first, see `merge-bases.ts`.
  *
  * @module
  */
@@ -12,7 +8,8 @@ import type { Oid } from '@datakit/git/oid'
 import type { Conflict } from './conflict.ts'
 import type { Draft } from './draft.ts'
 import type { History } from './history.ts'
-import { mergeTrees, type MergeContent } from './merge.ts'
+import { later } from './loading.ts'
+import { mergeTrees, type Trees } from './merge.ts'
 
 /** Merged commits. */
 export interface MergedCommits {
@@ -29,7 +26,6 @@ export interface MergedCommits {
 export interface MergeTools {
   readonly draft: Draft
   readonly history: History
-  readonly mergeContent?: MergeContent | undefined
 }
 
 /** Merges the trees of two commits. Makes no commit. */
@@ -38,39 +34,22 @@ export async function mergeCommits(
   ours: Oid,
   theirs: Oid,
 ): Promise<MergedCommits> {
-  const { draft, history, mergeContent } = tools
+  const { draft, history } = tools
   const bases = await history.mergeBases([ours], [theirs])
-  const base = await mergeBaseTrees(tools, bases, new Map())
-  const [ourTree, theirTree] = [(await history.node(ours)).tree, (await history.node(theirs)).tree]
-  const { conflicts, tree = await draft.writeEmptyTree() } = await mergeTrees(
-    draft,
-    { base, ours: ourTree, theirs: theirTree },
-    { mergeContent },
-  )
+  const trees = await treesOf(tools, bases, { ours, theirs })
+  const { conflicts, tree = await draft.writeEmptyTree() } = await mergeTrees(draft, trees)
   return { conflicts, ours, theirs, base: bases[0], tree }
 }
 
-/** The tree that several bases are merged to, the oldest first. */
-async function mergeBaseTrees(
+/** The trees that a merge of two commits works on. What several bases are merged to is in the draft. */
+export async function treesOf(
   tools: MergeTools,
   bases: readonly Oid[],
-  known: Map<string, Oid | undefined>,
-): Promise<Oid | undefined> {
-  const key = bases.join()
-  if (known.has(key)) return known.get(key)
-  const { draft, history, mergeContent } = tools
-  let tree: Oid | undefined
-  for (const [i, next] of bases.entries()) {
-    const { tree: nextTree } = await history.node(next)
-    if (i === 0) {
-      tree = nextTree
-      continue
-    }
-    const below = await history.mergeBases(bases.slice(0, i), [next])
-    const base = await mergeBaseTrees(tools, below, known)
-    const options = { mergeContent, isVirtual: true }
-    tree = (await mergeTrees(draft, { base, ours: tree, theirs: nextTree }, options)).tree
-  }
-  known.set(key, tree)
-  return tree
+  sides: { readonly ours: Oid; readonly theirs: Oid },
+): Promise<Trees> {
+  const treeOf = async (oid: Oid): Promise<Oid> => (await tools.history.node(oid)).tree
+  const [base, another] = bases
+  const [ours, theirs] = [await treeOf(sides.ours), await treeOf(sides.theirs)]
+  if (another === undefined) return { base: base && (await treeOf(base)), ours, theirs }
+  return { base: await (await later()).mergeBases(tools, bases, { ours, theirs }), ours, theirs }
 }

@@ -1,6 +1,7 @@
 /**
- * Merge: three trees into one, path by path, as `git -c merge.renames=false merge-tree` does it when no file is merged
- * by its content. What cannot be decided is a conflict, and conflicts are data: no input makes it throw.
+ * Merge: three trees into one, path by path, as `git -c merge.renames=false merge-tree` does it. What cannot be decided is
+ * a conflict, and conflicts are data. Files that both sides changed are merged by {@link MergeContent}, which this module
+ * does not know; `merge-content.ts` has the one that is used when nothing else is said.
  *
  * Both sides are treated alike: with them exchanged, the tree is the same and the conflicts are mirrored. Where one side
  * has what the base has, the other is taken whole, by oid, so the cost follows what both changed.
@@ -12,6 +13,7 @@
  */
 import type { Oid } from '@datakit/git/oid'
 import { isTreeMode } from '@datakit/git/tree'
+import type { MarkerOptions, MergeOutcome } from '@datakit/merge/driver'
 import type { Conflict, ConflictKind, Side } from './conflict.ts'
 import type { Draft } from './draft.ts'
 import { readTreeBody } from './object-source.ts'
@@ -25,25 +27,50 @@ export interface Trees {
   readonly theirs: Oid | undefined
 }
 
-/** A file that both sides changed. `base` is `undefined` when both added it, or it was something else before. */
+/** A file that both sides changed. */
 export interface ContentMerge {
   readonly path: string
-  readonly base: Oid | undefined
-  readonly ours: Oid
-  readonly theirs: Oid
-  /** Whether the result is only the base of another merge. */
-  readonly isVirtual: boolean
+  /** `undefined` when both added it; something else than a file when it became one on both sides. */
+  readonly base: Side | undefined
+  readonly ours: Side
+  readonly theirs: Side
+  /** The merge of trees that it is part of. */
+  readonly within: TreesMerge
+  /** How to mark what cannot be merged, where somebody will see it. */
+  readonly markers?: MarkerOptions | undefined
 }
 
-/** Merges contents: the bytes if they can be merged without doubt, `undefined` for a conflict. Must be symmetric. */
-export type MergeContent = (merge: ContentMerge) => Promise<Uint8Array | undefined>
+/** A merge of trees, as those who merge files in it see it. */
+export interface TreesMerge extends Trees {
+  /** Where the files are. */
+  readonly draft: Draft
+  /** The merge whose base this one makes, or whose base's base; `undefined` when the result is wanted for itself. */
+  readonly outer: Pick<Trees, 'ours' | 'theirs'> | undefined
+  /** How many merges this one makes a base for, one inside of the other; 0 when the result is wanted for itself. */
+  readonly depth: number
+}
 
-/** How to merge. */
-export interface MergeOptions {
-  /** What becomes of a file that both sides changed; a conflict when left out. */
-  readonly mergeContent?: MergeContent | undefined
-  /** Whether the result is only the base of another merge: its conflicts are then settled as Git settles them. */
-  readonly isVirtual?: boolean | undefined
+/**
+ * Merges contents. Must be symmetric. Where the result is only the base of another merge, what a conflict marks is the result.
+ */
+export type MergeContent = (merge: ContentMerge) => Promise<MergeOutcome>
+
+/** What a merge is made for that is only the base of another. */
+export interface Virtual {
+  readonly outer: Pick<Trees, 'ours' | 'theirs'>
+  readonly depth: number
+  /** What stands in the result for a file in conflict. */
+  readonly settle: (draft: Draft, file: UnsettledFile) => Promise<Side | undefined>
+}
+
+/** A file in conflict. */
+export interface UnsettledFile {
+  readonly base: Side | undefined
+  readonly ours: Side
+  /** The merged mode; `undefined` where that is in conflict. */
+  readonly mode: number | undefined
+  /** The merged content; `undefined` where that is in conflict. */
+  readonly oid: Oid | undefined
 }
 
 /** A merged tree. */
@@ -61,13 +88,13 @@ interface Sides {
   readonly theirs: Side | undefined
 }
 
-/** Merges two trees that came from `base`. What is new is written to the draft. */
+/** Merges two trees that came from `base`. What is new is written to the draft, which knows how files are merged. */
 export async function mergeTrees(
   draft: Draft,
   trees: Trees,
-  options: MergeOptions = {},
+  virtual?: Virtual,
 ): Promise<MergedTrees> {
-  const merge = new TreeMerge(draft, options)
+  const merge = new TreeMerge(draft, trees, virtual)
   const tree = await merge.mergeDirectories('', trees)
   const conflicts = merge.conflicts.toSorted((a, b) =>
     a.path < b.path ? -1 : a.path > b.path ? 1 : 0,
@@ -78,13 +105,13 @@ export async function mergeTrees(
 class TreeMerge {
   readonly conflicts: Conflict[] = []
   readonly #draft: Draft
-  readonly #mergeContent: MergeContent
-  readonly #isVirtual: boolean
+  readonly #within: TreesMerge
+  readonly #virtual: Virtual | undefined
 
-  constructor(draft: Draft, options: MergeOptions) {
+  constructor(draft: Draft, trees: Trees, virtual: Virtual | undefined) {
     this.#draft = draft
-    this.#mergeContent = options.mergeContent ?? (async () => undefined)
-    this.#isVirtual = options.isVirtual ?? false
+    this.#within = { ...trees, draft, outer: virtual?.outer, depth: virtual?.depth ?? 0 }
+    this.#virtual = virtual
   }
 
   async mergeDirectories(path: string, { base, ours, theirs }: Trees): Promise<Oid | undefined> {
@@ -138,8 +165,7 @@ class TreeMerge {
     const oid = await this.#mergeOids(path, { base, ours, theirs })
     if (oid !== undefined && mode !== undefined) return { mode, oid }
     this.#report(path, base ? (oid === undefined ? 'content' : 'mode') : 'add/add', sides)
-    if (!this.#isVirtual) return base
-    return this.#virtualFile({ base, ours, mode: mode ?? ours.mode, oid })
+    return this.#virtual ? this.#virtual.settle(this.#draft, { base, ours, mode, oid }) : base
   }
 
   /** The merged content; `undefined` for a conflict. */
@@ -149,33 +175,12 @@ class TreeMerge {
   ): Promise<Oid | undefined> {
     if (ours.oid === theirs.oid || ours.oid === base?.oid) return theirs.oid
     if (theirs.oid === base?.oid) return ours.oid
-    if (typeOf(ours) !== FILE) return undefined
-    const merged = await this.#mergeContent({
-      path,
-      base: base && typeOf(base) === FILE ? base.oid : undefined,
-      ours: ours.oid,
-      theirs: theirs.oid,
-      isVirtual: this.#isVirtual,
-    })
-    return merged && this.#draft.writeBlob(merged)
-  }
-
-  /**
-   * What Git takes for a file in conflict between two merge bases: for content the older base, or nothing in it; for the
-   * mode the first base's.
-   */
-  async #virtualFile(found: {
-    readonly base: Side | undefined
-    readonly ours: Side
-    readonly mode: number
-    readonly oid: Oid | undefined
-  }): Promise<Side | undefined> {
-    const { base, ours, mode, oid } = found
-    if (oid !== undefined) return { mode, oid }
-    if (typeOf(ours) !== FILE) return base
-    const kept =
-      base && typeOf(base) === FILE ? base.oid : await this.#draft.writeBlob(new Uint8Array(0))
-    return { mode, oid: kept }
+    if (!isRegular(ours)) return undefined
+    const sides = { path, base, ours, theirs, within: this.#within }
+    const outcome = await this.#draft.mergeContent?.(sides)
+    const isMerged = outcome?.state === 'merged'
+    const bytes = isMerged ? outcome.bytes : this.#virtual && outcome?.marked
+    return bytes && this.#draft.writeBlob(bytes)
   }
 
   /** Notes a conflict; gives what stays in the tree. */
@@ -188,6 +193,11 @@ class TreeMerge {
 /** The bits of a mode that say what it is. */
 const TYPE = 0o170000
 const FILE = 0o100000
+
+/** Whether it is a file, and no link and no submodule. */
+export function isRegular(side: Side): boolean {
+  return typeOf(side) === FILE
+}
 
 function typeOf({ mode }: Side): number {
   return canonical(mode) & TYPE

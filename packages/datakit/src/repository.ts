@@ -5,8 +5,9 @@
  */
 import type { Oid } from '@datakit/git/oid'
 import type { Head, LogEntry, Place } from '@datakit/git/place'
+import type { MarkerOptions, MergeOutcome } from '@datakit/merge/driver'
 import { Branch } from './branch.ts'
-import type { Resolution } from './conflict.ts'
+import type { Conflict, Resolution } from './conflict.ts'
 import type { Change } from './diff.ts'
 import type { Files } from './files.ts'
 import type { GraphNode, GraphOptions } from './graph.ts'
@@ -14,36 +15,31 @@ import { History } from './history.ts'
 import type { CommitOutcome, ConflictOutcome } from './land.ts'
 import { later } from './loading.ts'
 import type { LoggedCommit, LogOptions } from './log.ts'
-import type { MergeContent, MergedTrees, Trees } from './merge.ts'
+import type { MergedTrees, Trees } from './merge.ts'
 import { readBody } from './object-source.ts'
 import { Snapshot } from './snapshot.ts'
 import { Store, type StoreOptions } from './store.ts'
 
 /** What a repository is opened with. */
-export interface RepositoryOptions extends StoreOptions {
-  /** Merges files that both sides changed; without it every such file is a conflict. */
-  readonly mergeContent?: MergeContent | undefined
-}
+export type RepositoryOptions = StoreOptions
 
 /** A repository in a place. Everything works without a network, as long as the place does. */
 export class Repository {
   /** What its parts share; for the other modules of this package. */
   readonly store: Store
-  readonly mergeContent: MergeContent | undefined
 
-  private constructor(store: Store, mergeContent: MergeContent | undefined) {
+  private constructor(store: Store) {
     this.store = store
-    this.mergeContent = mergeContent
   }
 
   /** Opens what the place keeps. One that was never written to is an empty repository. */
   static async open(place: Place, options: RepositoryOptions): Promise<Repository> {
-    return new Repository(await Store.open(place, options), options.mergeContent)
+    return new Repository(await Store.open(place, options))
   }
 
   /** A branch by its short name, whether it exists or not. @throws RangeError when the name cannot be one */
   branch(name: string): Branch {
-    return new Branch(this.store, name, this.mergeContent)
+    return new Branch(this.store, name)
   }
 
   /**
@@ -138,6 +134,21 @@ export class Repository {
     resolutions: ReadonlyMap<string, Resolution>,
   ): Promise<CommitOutcome> {
     return (await later()).resolveConflict(this, branch, outcome, resolutions)
+  }
+
+  /**
+   * What the driver of a file in conflict makes of it, for a person to look at: the file with markers around what is in
+   * conflict, the keys, or why it did not try. The merged file where only modes are in conflict. `undefined` where there are no
+   * two files to merge, or files are not merged by content here.
+   *
+   * @throws MissingError when a version is not there: the commits of `outcome` must be stored, as after a sync
+   */
+  async explain(
+    outcome: Pick<ConflictOutcome, 'ours' | 'theirs'>,
+    conflict: Conflict,
+    markers?: MarkerOptions,
+  ): Promise<MergeOutcome | undefined> {
+    return (await later()).explainConflict(this.store, outcome, conflict, markers)
   }
 
   /** Lets go of the place. */

@@ -39,9 +39,6 @@ export async function resolveConflict(
 }
 
 /** See {@link Repository.mergeTrees}. */
-export function previewMerge(
-  { store, mergeContent }: Repository,
-  trees: Trees,
-): Promise<MergedTrees> {
-  return mergeTrees(new Draft(store), trees, { mergeContent })
+export function previewMerge({ store }: Repository, trees: Trees): Promise<MergedTrees> {
+  return mergeTrees(new Draft(store), trees)
 }

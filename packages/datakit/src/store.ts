@@ -13,6 +13,9 @@ import type { Runtime } from '@datakit/git/runtime'
 import type { Links } from '@datakit/git/pack/links'
 import type { PackObject } from '@datakit/git/pack/write-pack'
 import type { LinkSource } from './history.ts'
+import { later } from './loading.ts'
+import type { Drivers } from './merge-content.ts'
+import type { MergeContent } from './merge.ts'
 import type { ObjectSource } from './object-source.ts'
 
 /** Who makes commits: with a moment of one's own choice, or at the time of the clock. */
@@ -25,6 +28,13 @@ export interface StoreOptions {
   readonly identity?: (() => Person) | undefined
   /** Milliseconds since 1970; the clock of the machine when left out. */
   readonly clock?: (() => number) | undefined
+  /** Drivers by the names that attributes give them (`merge=NAME`); they go before DataKit's own of the same name. */
+  readonly drivers?: Drivers | undefined
+  /**
+   * Merges files that both sides changed. When left out, drivers that `.gitattributes` and the names of files choose do; when
+   * `false`, every such file is a conflict.
+   */
+  readonly mergeContent?: MergeContent | false | undefined
 }
 
 /** Bytes of own objects that are kept at hand. */
@@ -37,6 +47,8 @@ export class Store implements ObjectSource, LinkSource {
   readonly place: Place
   readonly objects: Objects
   readonly runtime: Runtime
+  /** `undefined` where no file is merged by its content. */
+  readonly mergeContent: MergeContent | undefined
   readonly #recent = new ByteCache<Oid, Pick<PackObject, 'type' | 'body' | 'links'>>(RECENT)
   readonly #identity: () => Person
   readonly #clock: () => number
@@ -47,6 +59,9 @@ export class Store implements ObjectSource, LinkSource {
     this.runtime = options.runtime
     this.#identity = options.identity ?? (() => NOBODY)
     this.#clock = options.clock ?? Date.now
+    const { drivers, mergeContent } = options
+    this.mergeContent =
+      (mergeContent ?? (async (merge) => (await later()).mergeContent(merge, drivers))) || undefined
   }
 
   static async open(place: Place, options: StoreOptions): Promise<Store> {

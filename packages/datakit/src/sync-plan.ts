@@ -60,8 +60,7 @@ export async function planStep(repository: Repository, position: BranchPosition)
   for (const oid of had) if (!(await history.isAncestor(oid, theirs))) return { kind: 'rewritten' }
   if (bases.length === 0) return { kind: 'unrelated' }
   if (bases.includes(theirs)) return { kind: 'send', to: own, merge: undefined }
-  const { mergeContent } = repository
-  const { tree, ...merged } = await mergeCommits({ draft, history, mergeContent }, own, theirs)
+  const { tree, ...merged } = await mergeCommits({ draft, history }, own, theirs)
   if (merged.conflicts.length > 0)
     return { kind: 'conflict', outcome: { state: 'conflict', ...merged } }
   const seconds = Math.max((await history.node(own)).time, (await history.node(theirs)).time)

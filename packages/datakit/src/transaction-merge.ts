@@ -13,6 +13,7 @@ import { History } from './history.ts'
 import { mergeCommits } from './merge-commits.ts'
 import { mergeTrees } from './merge.ts'
 import { readCommit } from './object-source.ts'
+import { findTrees } from './merge-bases.ts'
 import { fileMode, modeFrom, type Work } from './transaction-work.ts'
 
 /** What a merge into a transaction left to be decided. */
@@ -34,12 +35,13 @@ export interface RevertOptions {
  * @throws CutHistoryError when what both have in common may be where history is cut off
  */
 export async function mergeInto(work: Work, ours: Oid, theirs: Oid): Promise<TransactionMerge> {
-  const { draft, start, merged } = work
-  const tools = { draft, history: new History(draft), mergeContent: start.mergeContent }
+  const { draft, merged } = work
+  const tools = { draft, history: new History(draft) }
   await refuseCut(draft, ours, theirs)
   const result = await mergeCommits(tools, ours, theirs)
   if (result.base !== theirs) {
     await take(work, result)
+    work.findTrees = () => findTrees(tools, result)
     merged.push(theirs)
   }
   return { base: result.base, conflicts: result.conflicts }
@@ -50,7 +52,7 @@ export async function revertIn(
   work: Work,
   { tree, commit: oid, mainline }: { tree: Oid; commit: Oid } & RevertOptions,
 ): Promise<TransactionMerge & { readonly message: string }> {
-  const { draft, start } = work
+  const { draft } = work
   const commit = await readCommit(draft, oid)
   const { parents } = commit
   const isMerge = parents.length > 1
@@ -61,12 +63,10 @@ export async function revertIn(
   }
   const parent = parents[(mainline ?? 1) - 1]
   const theirs = parent && (await readCommit(draft, parent)).tree
-  const result = await mergeTrees(
-    draft,
-    { base: commit.tree, ours: tree, theirs },
-    { mergeContent: start.mergeContent },
-  )
+  const trees = { base: commit.tree, ours: tree, theirs }
+  const result = await mergeTrees(draft, trees)
   await take(work, result)
+  work.findTrees = async () => trees
   const [subject = ''] = messageText(commit).split('\n', 1)
   const since = isMerge ? `, reversing\nchanges made to ${parent}` : ''
   const message = `Revert "${subject}"\n\nThis reverts commit ${oid}${since}.\n`

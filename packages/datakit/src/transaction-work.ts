@@ -6,7 +6,7 @@
 import type { Oid } from '@datakit/git/oid'
 import type { Conflict, Side } from './conflict.ts'
 import type { Draft } from './draft.ts'
-import type { MergeContent } from './merge.ts'
+import type { Trees } from './merge.ts'
 import type { Snapshot } from './snapshot.ts'
 import { isFile } from './tree-reader.ts'
 import type { WorkingTree } from './working-tree.ts'
@@ -17,7 +17,6 @@ export interface TransactionStart {
   readonly ref: string
   /** What it changes; `undefined` for a branch without commits. */
   readonly from: Snapshot | undefined
-  readonly mergeContent: MergeContent | undefined
 }
 
 /** An open set of changes. */
@@ -30,6 +29,8 @@ export interface Work {
   readonly conflicts: Map<string, Conflict>
   /** Commits that came in, in the order in which they did. */
   readonly merged: Oid[]
+  /** What the last merge worked on, found again when somebody asks about its conflicts. */
+  findTrees?: () => Promise<Trees>
 }
 
 /** The mode of a file that takes the place of what was there. */

@@ -14,6 +14,7 @@
  */
 import { text, utf8 } from '@datakit/git/bytes'
 import { EMPTY_TREE, type Oid } from '@datakit/git/oid'
+import type { MarkerOptions, MergeOutcome } from '@datakit/merge/driver'
 import type { Conflict, Resolution } from './conflict.ts'
 import type { Change } from './diff.ts'
 import { Draft } from './draft.ts'
@@ -193,6 +194,16 @@ export class Transaction {
     this.#open()
     await readCommit(this.#work.draft, oid)
     this.#work.merged.push(oid)
+  }
+
+  /**
+   * What the driver of a file in conflict makes of it; see {@link Repository.explain}.
+   *
+   * @throws PathError `not-found` when it is in none
+   */
+  async explain(path: string, markers?: MarkerOptions): Promise<MergeOutcome | undefined> {
+    this.#open()
+    return (await later()).explainIn(this.#work, path, markers)
   }
 
   /** Settles one path in conflict. @throws PathError `not-found` when it is in none */

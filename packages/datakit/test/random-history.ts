@@ -77,6 +77,29 @@ export function editFiles(random: () => number, files: Files, edits: number, pat
   return edited
 }
 
+/** The files after some random changes of lines, modes and whole files. Lines name their path, lest Git see renames. */
+export function editLines(random: () => number, files: Files, edits: number, paths = APART): Files {
+  const edited = new Map(files)
+  const line = (path: string): string => `${path} ${Math.floor(random() * 12)}\n`
+  for (let i = 0; i < edits; i++) {
+    const path = choose(random, paths)
+    const known = edited.get(path)
+    const kind = random()
+    if (known === undefined || kind < 0.05) {
+      const content = Array.from({ length: random() * 12 }, () => line(path)).join('')
+      edited.set(path, { mode: '100644', content })
+    } else if (kind < 0.1) edited.delete(path)
+    else if (kind < 0.2) edited.set(path, { ...known, mode: choose(random, MODES.slice(2, 4)) })
+    else {
+      const lines = known.content.split(/(?<=\n)/)
+      const fresh = Array.from({ length: random() * 3 }, () => line(path))
+      lines.splice(Math.floor(random() * (lines.length + 1)), Math.floor(random() * 3), ...fresh)
+      edited.set(path, { ...known, content: lines.join('') })
+    }
+  }
+  return edited
+}
+
 /** A commit in a script: its files and the marks of its parents. */
 export interface ScriptCommit {
   readonly files: Files

@@ -1,18 +1,20 @@
 /**
  * The drivers that come with DataKit, by name, and which one merges a file of which nothing else is known.
  *
- * A driver is loaded when a file is first merged by it.
+ * Those that know a format are loaded when a file is first merged by them.
  *
  * @module
  */
+import { binary } from './binary.ts'
 import type { MergeDriver } from './driver.ts'
+import { ours, text, theirs, union } from './text.ts'
 
 const DRIVERS: ReadonlyMap<string, () => Promise<MergeDriver>> = new Map([
-  ['text', async () => (await import('./text.ts')).text],
-  ['union', async () => (await import('./text.ts')).union],
-  ['ours', async () => (await import('./text.ts')).ours],
-  ['theirs', async () => (await import('./text.ts')).theirs],
-  ['binary', async () => (await import('./binary.ts')).binary],
+  ['text', async () => text],
+  ['union', async () => union],
+  ['ours', async () => ours],
+  ['theirs', async () => theirs],
+  ['binary', async () => binary],
   ['json', async () => (await import('./json.ts')).jsonDriver()],
   ['jsonc', async () => (await import('./json.ts')).jsonDriver()],
   ['yaml', async () => (await import('./yaml.ts')).yamlDriver()],
