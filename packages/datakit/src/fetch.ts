@@ -7,7 +7,7 @@
  * @module
  */
 import { randomId } from '@datakit/git/bytes'
-import { RefusedError } from '@datakit/git/error'
+import { RefusedError, UnsupportedError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
 import type { RefUpdate, State } from '@datakit/git/place'
 import type { WireRef } from '@datakit/git/protocol/advertisement'
@@ -38,6 +38,11 @@ export interface FetchOptions extends RemoteOptions {
   readonly tags?: 'follow' | 'all' | 'none' | undefined
   /** In place of the refspecs of the remote. */
   readonly refspecs?: readonly string[] | undefined
+  /**
+   * What is left with the remote until it is wanted, in place of what is written down of it: `blob:none`, `blob:limit=1m`,
+   * `tree:0`. What is left is *promised*, see `promised.ts`.
+   */
+  readonly filter?: string | undefined
   /** How far history goes back; as far as it does here when left out. */
   readonly deepen?: Deepening | undefined
   /** Whether a history may come that is cut off at the remote itself. It may not when left out. */
@@ -78,6 +83,7 @@ const TAGS = 'refs/tags/'
  * @throws UnavailableError when the remote is out of reach; RefusedError `unauthorised`, `forbidden`, `no-repository` or in
  *   the remote's own words; UnsupportedError when what answers is no Git server
  * @throws RefusedError, MalformedError when its pack is not what it must be; nothing was changed then
+ * @throws UnsupportedError for a filter in a Git directory
  */
 export async function fetchRemote(
   repository: Repository,
@@ -103,7 +109,10 @@ class Fetch {
   readonly #specs: readonly Refspec[]
   readonly #client: Remote
 
+  readonly #filter: string | undefined
+
   constructor(repository: Repository, remote: NamedRemote, options: FetchOptions) {
+    this.#filter = options.filter ?? remote.filter
     this.#repository = repository
     this.#remote = remote
     this.#options = options
@@ -112,6 +121,11 @@ class Fetch {
   }
 
   async run(): Promise<FetchOutcome> {
+    const { kind } = this.#repository.store.place.traits
+    if (this.#filter !== undefined && kind === 'git-directory')
+      throw new UnsupportedError(
+        'Cannot leave objects with a remote in a Git directory: Git would take it for corrupt',
+      )
     const theirs = await this.#client.listRefs(this.#prefixes())
     const head = theirs.find(({ name }) => name === 'HEAD')?.symref
     const state = await this.#repository.store.state()
@@ -212,6 +226,7 @@ class Fetch {
             ? 'a tag of this name is here and points elsewhere'
             : undefined,
       },
+      promisor: this.#filter === undefined ? undefined : this.#remote.name,
       limits: { ...OWN_LIMITS, ...limits },
       log: { who: this.#repository.store.who(), why: `fetch ${this.#remote.name}` },
       signal,
@@ -232,7 +247,9 @@ class Fetch {
     const deepen = isDeeper ? this.#options.deepen : undefined
     const isCut = store.shallow.size > 0 || deepen !== undefined
     const cut = isCut ? { shallow: [...store.shallow], deepen } : undefined
-    return this.#client.fetch({ wants, haves, thin: true, cut })
+    const filter = this.#filter
+    // The base of a thin delta may be what was left there.
+    return this.#client.fetch({ wants, haves, thin: filter === undefined, cut, filter })
   }
 
   /** Where history is cut off from now on. @throws RefusedError `shallow` when nobody asked for that */

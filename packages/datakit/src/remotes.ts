@@ -33,7 +33,8 @@ export function storedRemotes({ store }: Repository): RemoteList {
       return remotes
     },
     async add(remote) {
-      const body = utf8(`${JSON.stringify({ url: remote.url, fetch: remote.fetch })}\n`)
+      const { url, fetch, filter } = remote
+      const body = utf8(`${JSON.stringify({ url, fetch, filter })}\n`)
       const oid = nameObject(store.runtime, { type: 'blob', body })
       const pack = await stageBlob(store, { oid, body })
       const move = { name: REMOTES + remote.name, from: undefined, to: oid }
@@ -99,14 +100,16 @@ async function update(
 function parseRemote(name: string, body: Uint8Array): NamedRemote {
   const problem = `the remote "${name}"`
   try {
-    const { url, fetch } = JSON.parse(text(body)) as { url: unknown; fetch: unknown }
+    const { url, fetch, filter } = JSON.parse(text(body)) as Record<string, unknown>
     // Every field is checked before it is used.
+    if (filter !== undefined && typeof filter !== 'string')
+      throw new TypeError('"filter" is no text')
     if (
       typeof url === 'string' &&
       Array.isArray(fetch) &&
       fetch.every((x) => typeof x === 'string')
     )
-      return remoteOf({ name, url, fetch, keepsSecrets: true })
+      return remoteOf({ name, url, fetch, filter, keepsSecrets: true })
   } catch (cause) {
     throw new MalformedError(problem, 'it is not written as remotes are', { cause })
   }

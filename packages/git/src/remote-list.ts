@@ -16,6 +16,8 @@ export interface NamedRemote {
   readonly url: string
   /** Which of its refs are fetched, and under which names, as Git writes refspecs. */
   readonly fetch: readonly string[]
+  /** What is left with the remote until it is wanted, in the words of `git clone --filter`; not there: nothing. */
+  readonly filter?: string
 }
 
 /** The remotes of one repository. */
@@ -34,6 +36,8 @@ export interface RemoteSettings {
   readonly url: string
   /** All branches, to `refs/remotes/NAME/*`, when left out. */
   readonly fetch?: readonly string[] | undefined
+  /** Nothing is left with it when left out. */
+  readonly filter?: string | undefined
   /** Whether a user and a password in the URL are kept, for everyone to read who reads the list. They are not when left out. */
   readonly keepsSecrets?: boolean | undefined
 }
@@ -44,10 +48,12 @@ export interface RemoteSettings {
  * @throws RangeError when Git does not take the name for one
  * @throws TypeError when the URL is none of HTTP
  */
-export function remoteOf({ name, url, fetch, keepsSecrets }: RemoteSettings): NamedRemote {
+export function remoteOf(settings: RemoteSettings): NamedRemote {
+  const { name, url, fetch, filter, keepsSecrets } = settings
   if (name.includes('/') || name.startsWith('-') || !isRefName(`refs/remotes/${name}/x`))
     throw new RangeError(`Not a name for a remote: "${name}"`)
   const bare = splitUrl(url).url
   const specs = fetch ?? [`+refs/heads/*:refs/remotes/${name}/*`]
-  return { name, url: keepsSecrets === true ? url : bare, fetch: specs }
+  const remote = { name, url: keepsSecrets === true ? url : bare, fetch: specs }
+  return filter === undefined ? remote : { ...remote, filter }
 }

@@ -46,6 +46,8 @@ export class Landing {
   #reliesOn: readonly PackId[] = []
   /** Commits that come without parents, though the caller did not ask for it. */
   readonly #shallow: Oid[] = []
+  /** What the remote left out. */
+  readonly #promised: Oid[] = []
   #version: Version | undefined
   #isUnpacked = true
   #hasFailedWhole = false
@@ -98,6 +100,7 @@ export class Landing {
     for (const base of this.#pack?.outside ?? []) this.#children.add(base, KINDS.any)
     const outside = this.#children.outside(this.#pack?.table)
     this.#outside = without(outside, this.#request.promised?.add ?? [])
+    if (this.#request.promisor !== undefined) await this.#promiseOutside()
     await this.#proveOutside()
   }
 
@@ -249,6 +252,15 @@ export class Landing {
     }
   }
 
+  /** Trees and files that no ref here leads to stay with the remote that left them out. */
+  async #promiseOutside(): Promise<void> {
+    for (const oid of await this.#unreachable(this.#outside.copy())) {
+      const kind = this.#outside.value(this.#outside.find(encodeOid(oid)))
+      if (kind === KINDS.tree || kind === KINDS.blob) this.#promised.push(oid)
+    }
+    this.#outside = without(this.#outside, this.#promised)
+  }
+
   async #proveOutside(): Promise<void> {
     const [missing, ...others] = await this.#unreachable(this.#outside.copy())
     if (missing === undefined) return
@@ -268,7 +280,8 @@ export class Landing {
   }
 
   async #updateRequest(attempt: number): Promise<UpdateRequest> {
-    const { id, isFirst, log, head, promised } = this.#request
+    const { id, isFirst, log, head, promised, promisor: remote } = this.#request
+    const isPartial = remote !== undefined && this.#promised.length > 0
     const { state } = this.#objects
     const refs: RefUpdate[] = []
     for (const update of this.#open()) refs.push({ ...update, peeled: await this.#peel(update.to) })
@@ -280,7 +293,7 @@ export class Landing {
       addPacks: this.#staged === undefined ? [] : [this.#staged],
       reliesOn: this.#reliesOn,
       shallow: this.#shallowUpdate(),
-      promised,
+      promised: isPartial ? { add: this.#promised, remote } : promised,
       log,
     }
   }

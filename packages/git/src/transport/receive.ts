@@ -48,6 +48,8 @@ export interface ReceiveRequest {
   /** Commits that come without their parents on purpose, and objects that stay with a remote. */
   readonly shallow?: { readonly add: readonly Oid[]; readonly remove: readonly Oid[] } | undefined
   readonly promised?: { readonly add: readonly Oid[]; readonly remote: string } | undefined
+  /** Name of the remote that the pack is from, which left out files and directories because we asked for that. */
+  readonly promisor?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
 
