@@ -20,8 +20,8 @@ export async function mergeBranch(
   options: Partial<CommitOptions>,
 ): Promise<CommitOutcome> {
   const forward = await fastForward(branch, theirs)
-  if (forward.state !== 'not-fast-forward')
-    return { state: 'committed', oid: theirs, how: 'fast-forward' }
+  if (forward.state === 'unchanged') return forward
+  if (forward.state === 'done') return { state: 'committed', oid: theirs, how: 'fast-forward' }
   const history = new History(branch.store)
   if (await history.isAncestor(theirs, forward.head))
     return { state: 'unchanged', oid: forward.head }

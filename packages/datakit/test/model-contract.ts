@@ -442,6 +442,7 @@ function branchContract(test: Test): void {
     const theirs = await commit(other, { a: '2' }, 'topic')
     const main = repository.branch('main')
     expect(await main.merge(theirs)).toMatchObject({ how: 'fast-forward', oid: theirs })
+    expect(await main.merge(theirs)).toEqual({ state: 'unchanged', oid: theirs })
     const ours = await commit(repository, { b: '2' })
     expect(await main.merge(theirs)).toEqual({ state: 'unchanged', oid: ours })
     const more = await commit(other, { a: '3' }, 'topic')
