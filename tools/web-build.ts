@@ -30,6 +30,7 @@ const sources = [
   'web/vite.config.ts',
   'packages/git/src',
   'packages/datakit/src',
+  'packages/merge/src',
   'packages/storage/src',
   'package-lock.json',
   'tools/build-web.ts',
