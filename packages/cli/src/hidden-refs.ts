@@ -22,7 +22,8 @@ export function readableRefs(config: Config, service: 'uploadpack' | 'receive'):
   if (rules.length === 0) return ALL_REFS
   return {
     key: `not ${JSON.stringify(values)}`,
-    includes: (name) => rules.find(({ prefix }) => isBelow(name, prefix))?.hides !== true,
+    includes: (name) =>
+      ALL_REFS.includes(name) && rules.find(({ prefix }) => isBelow(name, prefix))?.hides !== true,
   }
 }
 

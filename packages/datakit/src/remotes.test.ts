@@ -2,11 +2,15 @@ import { MissingError } from '@datakit/git/error'
 import { describe, expect, it } from 'vitest'
 import { memoryPlace } from '@datakit/storage/memory'
 import { open } from '../test/bundles.ts'
-import { refs, write } from '../test/clients.ts'
+import { Remote } from '@datakit/git/transport/remote'
+import { refs, serverOf, write } from '../test/clients.ts'
+import { Network } from '../test/network.ts'
 import { collect } from '../../git/test/support/hostile.ts'
 import { exportBundle } from './bundle.ts'
 import { readBundleHeader } from './bundle-import.ts'
 import { findRemote, remoteOf, removeRemote, storedRemotes } from './remotes.ts'
+import { pushRemote } from './push.ts'
+import { sync } from './sync.ts'
 import { publish } from './update.ts'
 
 const origin = remoteOf({ name: 'origin', url: 'https://example.org/config.git' })
@@ -62,5 +66,33 @@ describe('remotes that are kept with a repository', () => {
       })(),
     )
     expect(names.map(({ name }) => name)).toEqual(['HEAD', 'refs/heads/main'])
+  })
+
+  it('are told to nobody whom the repository is served to, and nobody can push to them', async () => {
+    const network = new Network()
+    const served = await serverOf(network)
+    const oid = await write(served, 'a', '1')
+    await storedRemotes(served).add(origin)
+    const { url, token = '', fetch } = network.options
+    const client = new Remote(url, { token, fetch })
+    const names = (await client.listRefs()).map(({ name }) => name)
+    expect(names).toEqual(['HEAD', 'refs/heads/main'])
+    expect((await client.listPushRefs()).map(({ name }) => name)).toEqual(['refs/heads/main'])
+    const ada = await network.client()
+    await sync(ada, network.options)
+    const copied = Object.keys(await refs(ada, 'refs/'))
+    expect(
+      copied.filter((name) => name.includes('datakit/remote') || name.includes('origin/remote')),
+    ).toEqual([])
+    const evil = { ...origin, name: 'evil' }
+    await storedRemotes(ada).add(evil)
+    const pushed = await pushRemote(ada, remoteOf({ name: 'x', url }), {
+      refs: ['refs/datakit/remote/evil'],
+      token,
+      fetch,
+    })
+    expect(pushed.refs).toMatchObject([{ state: 'refused', reason: 'deny updating a hidden ref' }])
+    expect(await storedRemotes(served).list()).toEqual([origin])
+    expect(await served.branch('main').oid()).toBe(oid)
   })
 })

@@ -2,8 +2,7 @@
  * Remotes of a repository, kept with it in any place: `refs/datakit/remote/NAME` points at a file of JSON. They live and die
  * with the refs, and a bundle does not take them along.
  *
- * Who may push any ref to a place may change these too. A program that pushes on behalf of others takes its remotes from
- * its own configuration (`remoteOf`).
+ * Servers neither tell of these refs nor let anybody push to them.
  *
  * @module
  */

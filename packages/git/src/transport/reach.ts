@@ -26,8 +26,11 @@ export interface Readable {
   includes(name: string): boolean
 }
 
-/** Every ref. */
-export const ALL_REFS: Readable = { key: '*', includes: () => true }
+/** Refs that say where other copies are: no caller is told of them, and none can push to them. */
+const REMOTES = 'refs/datakit/remote/'
+
+/** Every ref but the list of remotes. */
+export const ALL_REFS: Readable = { key: '*', includes: (name) => !name.startsWith(REMOTES) }
 
 /** Objects that a walk finds before it gives up: 28 bytes of memory each. */
 const MAX_FOUND = 1_500_000
