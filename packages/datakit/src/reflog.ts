@@ -24,31 +24,37 @@ export async function* readReflog(
   }
 }
 
-/** The log of a ref, and where it was made by a rename, that of the name that it had until then. */
+/**
+ * The log of a ref, and where it was made by a rename, that of the name that it had until then. What a name said before it
+ * was given up belongs to the new one.
+ */
 async function* followRenames(
   place: Place,
   ref: string,
 ): AsyncGenerator<LogEntry, void, undefined> {
-  let name: string | undefined = ref
+  // A name that comes again is read on from where it was left: its older life.
+  const logs = new Map<string, AsyncIterator<LogEntry>>()
+  let name = ref
   let renaming: LogEntry | undefined
-  while (name !== undefined) {
-    const entries: AsyncIterable<LogEntry> = place.log(name)
-    let isReached = renaming === undefined
-    name = undefined
-    for await (const entry of entries) {
-      if (!isReached) {
-        // The same update took the old name away.
-        isReached = entry.why === renaming?.why && entry.from === renaming.to
-        continue
-      }
-      yield entry.isForeign === true ? { ...entry, external: true } : entry
-      const [, from, to] = RENAMED.exec(entry.why) ?? []
-      // In a Git directory, the log itself goes on: there, a rename is a line that does not move.
-      if (from === undefined || to !== entry.ref || entry.to === entry.from || !entry.to) continue
-      name = from
-      renaming = entry
-      break
+  for (;;) {
+    const log = logs.get(name) ?? place.log(name)[Symbol.asyncIterator]()
+    logs.set(name, log)
+    const { value: entry, done } = await log.next()
+    if (done === true) return
+    const [, from, to] = RENAMED.exec(entry.why) ?? []
+    const isGivenUp = from === name && entry.to === undefined
+    if (renaming !== undefined) {
+      // The same update took the old name away; what is newer is of another branch of that name.
+      if (isGivenUp && entry.why === renaming.why && entry.from === renaming.to)
+        renaming = undefined
+      continue
     }
+    if (isGivenUp) return
+    yield entry.isForeign === true ? { ...entry, external: true } : entry
+    // In a Git directory, the log itself goes on: there, a rename is a line that does not move.
+    if (from === undefined || to !== name || entry.to === entry.from) continue
+    name = from
+    renaming = entry
   }
 }
 

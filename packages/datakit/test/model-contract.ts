@@ -213,6 +213,52 @@ function transactionContract(test: Test): void {
     expect(await snapshot.stat('d')).toBe(undefined)
   })
 
+  test('put one kind of thing in the place of another', async ({ repository, other }) => {
+    const kinds = async (oid: Oid): Promise<string[]> =>
+      (await (await other.snapshot(oid)).list()).map(({ name, kind }) => `${name} ${kind}`)
+    const change = async (act: (transaction: Transaction) => Promise<unknown>): Promise<Oid> =>
+      oidOf(
+        await repository.branch('main').commit((t) => act(t).then(() => {}), { message: 'Change' }),
+      )
+    await commit(repository, { a: 'file', 'd/x': '1' })
+    expect(await kinds(await change((t) => t.write('a', 'd', { mode: 0o120000 })))).toEqual([
+      'a link',
+      'd directory',
+    ])
+    // A link that is written to stays one.
+    expect(await kinds(await change((t) => t.write('a', 'd/x')))).toEqual(['a link', 'd directory'])
+    const swapped = await change(async (t) => {
+      await t.remove('d')
+      await t.move('a', 'd')
+      await t.write('a/y', '2', { mode: 0o100755 })
+    })
+    expect(await kinds(swapped)).toEqual(['a directory', 'd link'])
+    expect(await filesOf(other, swapped)).toEqual({ 'a/y': '2', d: 'd/x' })
+    const replaced = await change((t) => t.move('a/y', 'd'))
+    expect([await kinds(replaced), await filesOf(other, replaced)]).toEqual([
+      ['d executable'],
+      { d: '2' },
+    ])
+    expect(await kinds(await change((t) => t.remove('')))).toEqual([])
+  })
+
+  test('keep a large file', async ({ repository, other }) => {
+    let state = 1
+    // Nothing that compresses, so that it takes several pieces in every place.
+    const large = Uint8Array.from({ length: 1_500_000 }, () => {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
+      return state >>> 16
+    })
+    const outcome = await repository
+      .branch('main')
+      .commit((transaction) => transaction.write('large', large), { message: 'Large' })
+    const snapshot = await other.snapshot(oidOf(outcome))
+    const body = (await snapshot.read('large')) ?? new Uint8Array(0)
+    expect(body.length).toBe(large.length)
+    expect(body.every((byte, i) => byte === large[i])).toBe(true)
+    expect((await snapshot.stat('large'))?.size).toBe(large.length)
+  })
+
   test('lose nothing when everything is written at once', async ({ repository }) => {
     const files = Object.fromEntries(
       Array.from({ length: 40 }, (_, i) => [`new/${i % 4}/${i}`, `${i}`]),
@@ -513,12 +559,40 @@ function reflogContract(test: Test): void {
       `${first} Branch: renamed refs/heads/main to refs/heads/trunk`,
       `${first} commit: Edit a`,
     ])
-    // The name that it left goes on for itself.
-    expect(await whys('main')).toEqual([
-      `${third} commit: Edit b`,
-      'undefined Branch: renamed refs/heads/main to refs/heads/trunk',
-      `${first} commit: Edit a`,
+    // The name that it left begins for itself.
+    expect(await whys('main')).toEqual([`${third} commit: Edit b`])
+    expect([await whys('trunk'), await whys('x/y')]).toEqual([[], []])
+  })
+
+  test('follow a branch that gets its name back, again and again', async ({
+    repository,
+    other,
+  }) => {
+    const oid = await commit(repository, { a: '1' })
+    const names = ['main', 'a', 'main', 'a', 'b/c', 'b', 'a', 'main', 'b']
+    const expected = [`${oid} commit: Edit a`]
+    for (const [i, name] of names.slice(1).entries()) {
+      await (i % 2 === 0 ? repository : other).branch(names[i] ?? '').rename(name)
+      expected.unshift(`${oid} Branch: renamed refs/heads/${names[i]} to refs/heads/${name}`)
+    }
+    const log = await collect(repository.branch('b').reflog())
+    expect(log.map(({ to, why }) => `${to} ${why}`)).toEqual(expected)
+    for (const name of ['main', 'a', 'b/c'])
+      expect(await collect(repository.branch(name).reflog())).toEqual([])
+  })
+
+  test('go on with the branch that took the place of another', async ({ repository }) => {
+    const first = await commit(repository, { a: '1' })
+    const topic = await repository.branch('main').fork('topic')
+    const second = await commit(repository, { b: '1' }, 'topic')
+    await topic.rename('main', { replace: true })
+    const log = await collect(repository.branch('main').reflog())
+    expect(log.map(({ from, to }) => [from, to])).toEqual([
+      [first, second],
+      [first, second],
+      [undefined, first],
     ])
+    expect(log.map(({ external }) => external)).toEqual([false, false, false])
   })
 
   test('tell where HEAD pointed', async ({ repository, other }) => {
