@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { cases, random, seed } from '../../git/test/seed.ts'
 import { packageJson, settings, tsconfig } from '../test/json-documents.ts'
-import { mergeLawfully, mergeTexts, type Texts } from '../test/merge.ts'
+import { expectUntouched, mergeLawfully, mergeTexts, type Texts } from '../test/merge.ts'
 import { editLines, integer, type Random } from '../test/random-edits.ts'
 import { CONFLICT, canonical, matches, mergePlain, type Plain } from '../test/reference.ts'
 import { jsonDriver } from './json.ts'
@@ -82,6 +82,7 @@ function checkValue(texts: Texts, label: string): boolean {
   const expected = mergePlain(base, ours, theirs)
   const shown = `${label}\n${JSON.stringify({ ...texts, merged: text }, undefined, 1)}`
   expect(expected === CONFLICT, shown).toBe(false)
+  expectUntouched(texts, text, shown)
   expect(matches(parseJsonc(text), expected), `${shown}\n${canonical(expected)}`).toBe(true)
   if ([texts.base ?? '1', texts.ours, texts.theirs].every(isPlainJson))
     expect(isPlainJson(text), shown).toBe(true)

@@ -145,6 +145,20 @@ describe('objects', () => {
       '{"a":9007199254740992}',
       ['a', '0', '9007199254740993', '9007199254740992'],
     ],
+    [
+      'renamed by both, with another edit in each',
+      '{"a":{"x":1,"y":1}}',
+      '{"b":{"x":1,"y":2}}',
+      '{"b":{"x":1}}',
+      ['b', undefined, '{"x":1,"y":2}', '{"x":1}'],
+    ],
+    [
+      'an item renamed by both, with another edit in each',
+      '[{"id":1,"x":1}]',
+      '[{"id":2,"x":1}]',
+      '[{"id":2}]',
+      ['2', undefined, '{"id":2,"x":1}', '{"id":2}'],
+    ],
     ['top-level scalars', '1', '2', '3', ['', '1', '2', '3']],
     ['kinds', '{"a":1}', '{"a":{}}', '{"a":[]}', ['a', '1', '{}', '[]']],
     [
@@ -267,6 +281,11 @@ describe('lists', () => {
   })
 })
 
+it('reports what both added once, though more is added in it', () => {
+  const texts = ['{"a":{"n":{"x":1}}}', '{"b":{"n":{"x":1,"y":2}}}', '{"b":{"n":{"x":3}}}'] as const
+  expect(conflictsOf(...texts).map((found) => (found as string[])[0])).toEqual(['b', 'b/n/x'])
+})
+
 describe('what is written around values', () => {
   it('keeps comments, blank lines and trailing commas of what did not change', () => {
     const ours = tsconfig.replace('"strict": true', '"strict": false')
@@ -354,8 +373,8 @@ describe('what is written around values', () => {
       'two indentations',
       '{\n  "a": 1,\n  "b": 2\n}',
       '{\n    "a": 1,\n    "b": 2\n}',
-      '{\n  "a": 1,\n  "b": 3\n}',
-      '{\n    "a": 1,\n    "b": 3\n}',
+      '{\n  "a": 1,\n  "b": 3,\n  "c": {\n    "d": 1\n  }\n}',
+      '{\n    "a": 1,\n    "b": 3,\n    "c": {\n      "d": 1\n    }\n}',
     ],
   ])('merges %s', (...[, base, ours, theirs, merged]) => {
     expect(merge(base, ours, theirs)).toBe(merged)

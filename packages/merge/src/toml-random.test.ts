@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { getStaticTOMLValue, parseTOML } from 'toml-eslint-parser'
 import { cases, random, seed } from '../../git/test/seed.ts'
-import { mergeLawfully, type Texts } from '../test/merge.ts'
+import { expectUntouched, mergeLawfully, type Texts } from '../test/merge.ts'
 import { editLines } from '../test/random-edits.ts'
 import {
   CONFLICT,
@@ -57,6 +57,7 @@ function checkValue(texts: Texts, label: string): boolean {
   const expected = mergePlain(base, ours, theirs)
   const shown = `${label}\n${texts.base}\n======= ours\n${texts.ours}\n======= theirs\n${texts.theirs}\n======= merged\n${text}`
   expect(expected === CONFLICT, shown).toBe(false)
+  expectUntouched(texts, text, shown)
   expect(
     matches(withoutEmpty(parse(text)), withoutEmpty(expected)),
     `${shown}\n${canonical(expected)}`,

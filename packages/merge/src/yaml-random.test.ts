@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { cases, random, seed } from '../../git/test/seed.ts'
-import { mergeLawfully, type Texts } from '../test/merge.ts'
+import { expectUntouched, mergeLawfully, type Texts } from '../test/merge.ts'
 import { editLines } from '../test/random-edits.ts'
 import {
   CONFLICT,
@@ -61,8 +61,16 @@ function mergeStreams(base: Plain[], ours: Plain[], theirs: Plain[]): Plain {
     const merged = base.map((document, i) => mergePlain(document, ours[i], theirs[i]))
     return merged.includes(CONFLICT) ? CONFLICT : new MergedList(merged)
   }
-  const byName = (stream: Plain[]): Plain =>
-    Object.fromEntries(stream.map((document) => [nameOf(document), document]))
+  // Documents of one name, such as empty ones, are the first of it, the second and so on.
+  const byName = (stream: Plain[]): Plain => {
+    const names = stream.map(nameOf)
+    return Object.fromEntries(
+      names.map((name, i) => [
+        `${name} ${names.slice(0, i).filter((other) => other === name).length}`,
+        stream[i],
+      ]),
+    )
+  }
   const merged = mergePlain(byName(base), byName(ours), byName(theirs))
   return merged === CONFLICT ? CONFLICT : new MergedList(Object.values(merged as object))
 }
@@ -82,6 +90,7 @@ function checkValue(texts: Texts, label: string): boolean {
   const expected = mergeStreams(base ?? [], ours ?? [], theirs ?? [])
   const shown = `${label}\n${texts.base}\n======= ours\n${texts.ours}\n======= theirs\n${texts.theirs}\n======= merged\n${text}`
   expect(expected === CONFLICT, shown).toBe(false)
+  expectUntouched(texts, text, shown)
   expect(matches(parseByReference(text), expected), `${shown}\n${canonical(expected)}`).toBe(true)
   return true
 }

@@ -187,6 +187,27 @@ describe('ways to write', () => {
       '- c: 1\n  a: 2\n  id: 1\n',
     ],
     [
+      'a new indentation and a new key',
+      'a:\n  b: 1\n  c:\n    d: 1\n',
+      'a:\n    b: 1\n    c:\n        d: 1\n',
+      'a:\n  b: 1\n  c:\n    d: 1\n    e:\n      f: |\n        g\n\n          h\n',
+      'a:\n    b: 1\n    c:\n        d: 1\n        e:\n          f: |\n            g\n\n              h\n',
+    ],
+    [
+      'a new indentation and another block scalar',
+      'a:\n  b: |\n    x\n  c: 1\n',
+      'a:\n    b: |\n        x\n    c: 1\n',
+      'a:\n  b: |\n    y\n    z\n  c: 1\n',
+      'a:\n    b: |\n      y\n      z\n    c: 1\n',
+    ],
+    [
+      'a list that is indented anew and a new item',
+      'a:\n- 1\n- 2\n',
+      'a:\n  - 1\n  - 2\n',
+      'a:\n- 1\n- 2\n- b: 3\n  # c\n  c: 4\n',
+      'a:\n  - 1\n  - 2\n  - b: 3\n    # c\n    c: 4\n',
+    ],
+    [
       'a last line without an end',
       'a: 1\nb: 1',
       'a: 1\nb: 1\nc: 1',

@@ -53,6 +53,38 @@ export function mergeLawfully(driver: MergeDriver, texts: Texts): TextOutcome {
   return outcome
 }
 
+/**
+ * Expects the lines that begin all versions, and those that end them, to be in the result to the byte. They may be elsewhere,
+ * since a side may have moved keys about.
+ */
+export function expectUntouched(
+  { base = '', ours, theirs }: Texts,
+  merged: string,
+  label: string,
+): void {
+  for (const reads of [linesOf, linesFromEnd]) {
+    const versions = [base, ours, theirs].map(reads)
+    const [lines = []] = versions
+    const differs = lines.findIndex((line, i) => versions.some((version) => version[i] !== line))
+    const left = linesOf(merged)
+    // A separator may come or go at the last line that is the same.
+    const missing = lines.slice(0, Math.max(0, differs - 1)).filter((line) => {
+      const at = left.indexOf(line)
+      if (at >= 0) left.splice(at, 1)
+      return at < 0
+    })
+    expect(missing, label).toEqual([])
+  }
+}
+
+function linesOf(text: string): string[] {
+  return text.split('\n')
+}
+
+function linesFromEnd(text: string): string[] {
+  return text.split('\n').toReversed()
+}
+
 /** What a reason says, whichever side it says it of. */
 function sentences(reason = ''): string[] {
   return reason

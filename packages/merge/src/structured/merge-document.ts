@@ -10,6 +10,7 @@
 import type { KeyConflict, KeyStep } from '../driver.ts'
 import type { ContainerNode, DocumentNode, Format, Layout, Part, Versions } from './document.ts'
 import { formatLayout, STREAM } from './document.ts'
+import { indentParts, type MergedPart } from './indent.ts'
 import { findDocumentIdentity, findIdentity, type ListOptions } from './list-rules.ts'
 import { mergeText, pick } from './merge-text.ts'
 import { rowsByKey, rowsByPosition, rowsInSequence, type Doubt, type Row } from './rows.ts'
@@ -17,10 +18,28 @@ import { areEqual, describeValue, ValueIds } from './equality.ts'
 
 type Path = readonly KeyStep[]
 
-/** One merge of three documents. */
-export class DocumentMerge {
-  /** What could not be merged, so far. */
-  readonly conflicts: KeyConflict[] = []
+/** A merged document; of no use where there are conflicts. */
+export interface MergedDocument {
+  readonly root: DocumentNode
+  readonly conflicts: readonly KeyConflict[]
+}
+
+/** Merges three documents. */
+export function mergeDocuments(
+  format: Format,
+  options: ListOptions,
+  versions: Versions<DocumentNode>,
+): MergedDocument {
+  const merge = new DocumentMerge(format, options)
+  const root = merge.merge([], versions)
+  return { root, conflicts: merge.allConflicts() }
+}
+
+class DocumentMerge {
+  readonly #conflicts: KeyConflict[] = []
+  /** Containers that both sides added under one key, each with something else in it. */
+  readonly #added: KeyConflict[] = []
+  #isRemovedByBoth = false
   readonly #ids = new ValueIds()
   readonly #format: Format
   readonly #options: ListOptions
@@ -30,13 +49,28 @@ export class DocumentMerge {
     this.#options = options
   }
 
-  /** The merged value with its text; of no use once there are conflicts. */
+  /**
+   * What could not be merged. What both added is merged as if the base had an empty one; but where both removed something as
+   * well, both may have renamed or moved it, and then the base had more.
+   */
+  allConflicts(): readonly KeyConflict[] {
+    if (!this.#isRemovedByBoth) return this.#conflicts
+    const outermost = this.#added.filter(
+      ({ key }) =>
+        !this.#added.some((other) => other.key.length < key.length && begins(key, other.key)),
+    )
+    return [...this.#conflicts, ...outermost]
+  }
+
   merge(path: Path, versions: Versions<DocumentNode>): DocumentNode {
     const { base, ours, theirs } = versions
     if (ours.text === theirs.text || theirs.text === base?.text) return ours
     if (ours.text === base?.text) return theirs
     const containers = asContainers(versions)
-    return containers ? this.#mergeContainers(path, containers) : this.#mergeWhole(path, versions)
+    if (!containers) return this.#mergeWhole(path, versions)
+    if (base === undefined && path.length > 0 && !areEqual(ours, theirs))
+      this.#added.push({ key: path, base: undefined, ours: ours.text, theirs: theirs.text })
+    return this.#mergeContainers(path, containers)
   }
 
   /** Takes one of the values as a whole. */
@@ -63,11 +97,11 @@ export class DocumentMerge {
       this.#report(path, versions.base?.text, versions.ours.text, versions.theirs.text)
       return versions.ours
     }
-    const parts: Part[] = []
-    for (const row of rows) {
+    const merged = rows.flatMap((row): MergedPart[] => {
       const part = this.#mergePart(isSingle(versions) ? path : [...path, row.step], row)
-      if (part) parts.push(part)
-    }
+      return part ? [{ ours: row.ours, theirs: row.theirs, merged: part }] : []
+    })
+    const parts = indentParts(merged, layouts)
     const layout = { ...this.#mergeFrame(path, layouts), parts }
     const meta = mergeText(mapVersions(versions, ({ meta }) => meta)) ?? versions.ours.meta
     const text = formatLayout(layout)
@@ -131,7 +165,11 @@ export class DocumentMerge {
       }
     }
     const left = ours ?? theirs
-    if (left === undefined || base === undefined) return left
+    if (left === undefined) {
+      if (base && base.node.kind !== 'scalar') this.#isRemovedByBoth = true
+      return undefined
+    }
+    if (base === undefined) return left
     if (!this.#isUntouched(base, left)) this.#report(path, ...[base, ours, theirs].map(textOf))
     return undefined
   }
@@ -178,7 +216,7 @@ export class DocumentMerge {
   }
 
   #report(key: Path, base?: string, ours?: string, theirs?: string): void {
-    this.conflicts.push({ key, base, ours, theirs })
+    this.#conflicts.push({ key, base, ours, theirs })
   }
 }
 
@@ -219,6 +257,10 @@ function haveOneLength({ base, ours, theirs }: Versions<readonly Part[]>): boole
 
 function orNothing(identity: (part: Part) => string | undefined): (part: Part) => string {
   return (part) => identity(part) ?? ''
+}
+
+function begins(key: Path, beginning: Path): boolean {
+  return beginning.every((step, i) => step === key[i])
 }
 
 function textOf(part: Part | undefined): string | undefined {

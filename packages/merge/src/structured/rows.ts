@@ -81,8 +81,10 @@ export function rowsInSequence(
     }
     if (change === 'doubt') doubts.push({ step, ...found })
     else if (change === 'same') rows.push(...pair(step, found))
-    else if (change === 'both') rows.push(...pair(step, { ...found, base: [] }))
-    else {
+    else if (change === 'both') {
+      rows.push(...pair(step, { ...found, ours: [], theirs: [] }))
+      rows.push(...pair(step, { ...found, base: [] }))
+    } else {
       rows.push(...pair(step, { ...found, [change]: [] }))
       rows.push(...pair(step, { base: [], ours: [], theirs: [], [change]: found[change] }))
     }

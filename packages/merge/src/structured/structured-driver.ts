@@ -12,7 +12,7 @@ import { UnreadableError, type Document, type Format, type Versions } from './do
 import { areEqual } from './equality.ts'
 import { unifyLineEnds } from './line-ends.ts'
 import type { ListOptions } from './list-rules.ts'
-import { DocumentMerge } from './merge-document.ts'
+import { mergeDocuments } from './merge-document.ts'
 
 /** A driver for a format. */
 export function structuredDriver(format: Format, options: ListOptions): MergeDriver {
@@ -51,14 +51,12 @@ function mergeByKey(format: Format, options: ListOptions, input: MergeInput): Me
     theirs: decodeVersion(input.theirs, 'theirs'),
   })
   const documents = readVersions(format, texts)
-  const merge = new DocumentMerge(format, options)
-  const merged = merge.merge([], {
+  const { root: merged, conflicts } = mergeDocuments(format, options, {
     base: documents.base?.root,
     ours: documents.ours.root,
     theirs: documents.theirs.root,
   })
-  if (merge.conflicts.length > 0)
-    return { state: 'conflict', keys: merge.conflicts.toSorted(compareKeys) }
+  if (conflicts.length > 0) return { state: 'conflict', keys: conflicts.toSorted(compareKeys) }
   const result = readAgain(format, merged.text)
   if (!areEqual(result.root, merged))
     throw new UnreadableError(
