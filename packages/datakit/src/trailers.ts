@@ -57,8 +57,9 @@ export function addTrailers(message: string, trailers: readonly Trailer[]): stri
     last = read
   }
   let at = end
-  // Spaces behind the last trailer would part the new one from it.
-  while (at > start && isBlank(lines[at - 1] ?? '')) at--
+  // Spaces behind the last trailer, comments among them, would part the new one from it.
+  const isIdle = (line = ''): boolean => isBlank(line) || isComment(line)
+  while (at > start && isIdle(lines[at - 1])) at--
   const before = lines.slice(0, at)
   if (added.length > 0 && start === end && !isBlank(before.at(-1) ?? 'x')) added.unshift('\n')
   return [...before, ...added, ...lines.slice(at)].join('')
