@@ -1,10 +1,12 @@
 /** Watching in IndexedDB: two handles tell each other by a `BroadcastChannel`, as two tabs do. */
 import { portableRuntime } from '@datakit/git/runtime/portable'
 import { deletePlaces, openPlace } from '../../storage/test/indexeddb-places.ts'
-import { watchContract } from '../test/watch-contract.ts'
+import { it } from 'vitest'
+import { useRecord } from '../test/record-scenario.ts'
+import { watchContract, type Watched } from '../test/watch-contract.ts'
 import { Repository } from './repository.ts'
 
-watchContract('IndexedDB', async () => {
+async function twoHandles(): Promise<Watched> {
   const place = await openPlace()
   const otherPlace = await openPlace(place.name)
   return {
@@ -12,4 +14,12 @@ watchContract('IndexedDB', async () => {
     other: await Repository.open(otherPlace, { runtime: portableRuntime }),
     destroy: deletePlaces,
   }
+}
+
+watchContract('IndexedDB', twoHandles)
+
+it('keeps configuration records', async () => {
+  const { repository, other, destroy } = await twoHandles()
+  await useRecord(repository, other)
+  await destroy()
 })

@@ -3,12 +3,14 @@ import { env } from 'cloudflare:workers'
 import { randomId } from '@datakit/git/bytes'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 import { r2Depot, type Bucket } from '@datakit/storage/r2'
-import { watchContract } from '../test/watch-contract.ts'
+import { it } from 'vitest'
+import { useRecord } from '../test/record-scenario.ts'
+import { watchContract, type Watched } from '../test/watch-contract.ts'
 import { Repository } from './repository.ts'
 
 const bucket: Bucket = (env as unknown as { BUCKET: R2Bucket }).BUCKET
 
-watchContract('R2', async () => {
+async function twoHandles(): Promise<Watched> {
   const name = `watch/${randomId()}`
   // Another depot remembers nothing of the first, as another isolate would.
   const open = async () => {
@@ -24,4 +26,12 @@ watchContract('R2', async () => {
       await other.close()
     },
   }
+}
+
+watchContract('R2', twoHandles)
+
+it('keeps configuration records', async () => {
+  const { repository, other, destroy } = await twoHandles()
+  await useRecord(repository, other)
+  await destroy()
 })
