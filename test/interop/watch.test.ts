@@ -32,6 +32,9 @@ const CORS = ['https://editor.example']
 
 beforeAll(async () => {
   await git(folder.path, 'init', '--quiet', '--initial-branch=main', source)
+  const ada = ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.org']
+  for (const message of ['one', 'two'])
+    await git(source, ...ada, 'commit', '--quiet', '--allow-empty', '-m', message)
 })
 afterEach(() => {
   for (const stream of streams.splice(0)) stream.cut()

@@ -6,11 +6,10 @@
  *
  * @module
  */
-import { watch, type FSWatcher } from 'node:fs'
+import { Notices } from './notices.ts'
 
 /** How often refs are looked at, in milliseconds. */
 const POLL = 2000
-
 /** Calls several listeners of one directory; watches only while there are any. */
 export class Subscriptions {
   readonly #directory: string
@@ -62,34 +61,19 @@ export class Subscriptions {
 
   #watch(): () => void {
     this.#seen = this.#look()
-    const watchers = new Map<string, FSWatcher>()
-    const begin = () => {
+    const notices = new Notices(this.#directory, () => this.notify())
+    const look = () => {
       // A repository that did not exist may do so by now.
-      for (const path of ['', '/refs']) if (!watchers.has(path)) this.#watchOne(path, watchers)
-    }
-    begin()
-    const timer = setInterval(() => {
-      begin()
+      notices.ask()
       this.notify()
-    }, POLL)
+    }
+    // What happened before notices came is seen here.
+    look()
+    const timer = setInterval(look, POLL)
     timer.unref()
     return () => {
       clearInterval(timer)
-      for (const watcher of watchers.values()) watcher.close()
-    }
-  }
-
-  #watchOne(path: string, watchers: Map<string, FSWatcher>): void {
-    try {
-      const options = { recursive: path !== '', persistent: false }
-      const watcher = watch(this.#directory + path, options, () => this.notify())
-      watchers.set(path, watcher)
-      watcher.on('error', () => {
-        watcher.close()
-        watchers.delete(path)
-      })
-    } catch {
-      // Without notices the timer has to do.
+      notices.close()
     }
   }
 }
