@@ -1,0 +1,121 @@
+/**
+ * Outcomes of commits, in every place.
+ *
+ * @module
+ */
+import type { Oid } from '@datakit/git/oid'
+import { expect } from 'vitest'
+import type { CommitOutcome } from '../src/land.ts'
+import type { Repository } from '../src/repository.ts'
+import type { Transaction } from '../src/transaction.ts'
+import { commit, edit, filesOf, type Edits, type Scene, type Test } from './model-scene.ts'
+
+/** How commits end. */
+export function outcomeContract(test: Test): void {
+  const started = async (
+    { repository, other }: Scene,
+    theirs: Edits,
+  ): Promise<{ transaction: Transaction; head: Oid }> => {
+    await commit(repository, { 'd/a': '1', b: '1', c: '1' })
+    const transaction = await repository.branch('main').transaction()
+    return { transaction, head: await commit(other, theirs) }
+  }
+
+  test('are a fast-forward or nothing, where no merge is wanted', async (scene) => {
+    const { transaction, head } = await started(scene, { b: '2' })
+    await edit(transaction, { c: '2' })
+    const options = { message: 'Mine', fastForwardOnly: true }
+    expect(await transaction.commit(options)).toEqual({ state: 'not-fast-forward', head })
+    expect([await scene.repository.branch('main').oid(), transaction.isOpen]).toEqual([head, true])
+    await transaction.merge(head)
+    expect(await transaction.commit(options)).toMatchObject({ how: 'fast-forward' })
+    expect((await scene.repository.branch('main').head())?.commit().parents).toEqual([head])
+  })
+
+  test('give up after as many tries as are wanted', async ({ repository, other }) => {
+    await commit(repository, { a: '1' })
+    const { place } = repository.store
+    const update = place.update.bind(place)
+    let tries = 0
+    // Somebody is always a moment earlier.
+    place.update = async (request) => {
+      tries++
+      await commit(other, { b: `${tries}` })
+      return update(request)
+    }
+    const commits = [0, 2].map((retries) => async () => {
+      tries = 0
+      const attempt = commit(repository, { a: '2' }, 'main', { retries })
+      await expect(attempt).rejects.toMatchObject({ name: 'UnavailableError' })
+      expect(tries).toBe(retries + 1)
+    })
+    for (const check of commits) await check()
+    place.update = update
+    expect(await filesOf(repository, await commit(repository, { c: '1' }))).toMatchObject({
+      a: '1',
+    })
+  })
+
+  const reading: readonly (readonly [
+    string,
+    (transaction: Transaction) => Promise<unknown>,
+    Edits,
+  ])[] = [
+    ['a file', (transaction) => transaction.read('b'), { b: '2' }],
+    ['what a file is', (transaction) => transaction.stat('b'), { b: undefined }],
+    ['a listing', (transaction) => transaction.list('d'), { 'd/new': '1' }],
+    ['that nothing is there', (transaction) => transaction.read('d/new'), { 'd/new': '1' }],
+    ['that nothing could be removed', (transaction) => transaction.remove('x/y'), { 'x/y': '1' }],
+    ['the root', (transaction) => transaction.list(), { z: '1' }],
+  ]
+  for (const [what, read, theirs] of reading) {
+    test(`are a conflict when ${what} was read and has changed since`, async (scene) => {
+      const { transaction, head } = await started(scene, theirs)
+      await read(transaction)
+      await edit(transaction, { c: '2' })
+      const outcome = await transaction.commit({ message: 'Mine', serializable: true })
+      expect(outcome).toMatchObject({
+        state: 'conflict',
+        theirs: head,
+        conflicts: [{ kind: 'read' }],
+      })
+      expect(await scene.repository.branch('main').oid()).toBe(head)
+      // Who has seen what is new may go on.
+      await transaction.merge(head)
+      const settled = await transaction.commit({ message: 'Mine', serializable: true })
+      expect(settled).toMatchObject({ state: 'committed', how: 'fast-forward' })
+    })
+  }
+
+  test('are none when what was read is the same, and reads do not count unless asked', async (scene) => {
+    const { transaction } = await started(scene, { b: '2' })
+    for (const path of ['c', 'd/a', 'none']) await transaction.read(path)
+    await transaction.list('d')
+    await edit(transaction, { c: '2' })
+    const serializable = await transaction.commit({ message: 'Mine', serializable: true })
+    expect(serializable).toMatchObject({ state: 'committed', how: 'merge' })
+    const next = await scene.repository.branch('main').transaction()
+    await next.read('b')
+    await commit(scene.other, { b: '3' })
+    await edit(next, { c: '3' })
+    expect(await next.commit({ message: 'Mine' })).toMatchObject({ how: 'merge' })
+  })
+
+  test('show write skew, which a serializable commit refuses', async ({ repository, other }) => {
+    for (const serializable of [false, true]) {
+      await commit(repository, { 'on-call/ada': '1', 'on-call/grace': '1' })
+      const leave = async (of: Repository, who: string): Promise<() => Promise<CommitOutcome>> => {
+        const transaction = await of.branch('main').transaction()
+        if ((await transaction.list('on-call')).length > 1)
+          await transaction.remove(`on-call/${who}`)
+        return () => transaction.commit({ message: `${who} leaves`, serializable })
+      }
+      const both = [await leave(repository, 'ada'), await leave(other, 'grace')]
+      const states: string[] = []
+      for (const end of both) states.push((await end()).state)
+      expect(states).toEqual(['committed', serializable ? 'conflict' : 'committed'])
+      const left = (await (await repository.branch('main').head())?.list('on-call')) ?? []
+      expect(left).toHaveLength(serializable ? 1 : 0)
+    }
+  })
+}
