@@ -22,7 +22,6 @@ import { Repository } from './repository.ts'
 let git: StockGit
 beforeAll(() => {
   git = new StockGit()
-  writeFileSync(join(git.directory, 'info/attributes'), '* -merge\n')
 })
 afterAll(() => git.close())
 
@@ -42,48 +41,56 @@ function mergeWithGit(ours: string, theirs: string): { tree: string; paths: stri
   return { tree, paths: [...new Set(paths)].sort() }
 }
 
-const CASES = 400
+const CASES = 150
 
 // Contents are never shared between paths, so that there is nothing to take for renamed. Seen to fail when: a mode that
 // one side changed is a conflict; a directory that was merged to nothing still counts as one; conflicts between merge
 // bases are settled like final ones; only the first merge base is used.
 describe('merge', () => {
-  it(`merges ${CASES} random histories as git merge-tree does, criss-cross ones too`, async () => {
-    const seed = chooseSeed()
-    console.log(`SEED=${seed}`)
-    const random = seededRandom(seed)
-    const script = new HistoryScript()
-    for (let i = 0; i < CASES; i++) addRandomCase(script, random, i)
-    git.run(['fast-import', '--quiet', '--force'], script.text())
-    const place = memoryPlace()
-    await git.give(place)
-    const { store } = await Repository.open(place, { runtime: nodeRuntime })
-    const state = await place.read()
-    let [clean, conflicting] = [0, 0]
-    for (let i = 0; i < CASES; i++) {
-      const [ours, theirs] = [
-        await state.ref(`refs/heads/o${i}`),
-        await state.ref(`refs/heads/t${i}`),
-      ]
-      if (!ours || !theirs) throw new Error(`Case ${i} is missing`)
-      const expected = mergeWithGit(`o${i}`, `t${i}`)
-      if (expected === undefined) continue
-      const draft = new Draft(store)
-      const tools = { draft, history: new History(draft) }
-      const merged = await mergeCommits(tools, ours, theirs)
-      const found = [...new Set(merged.conflicts.map(({ path }) => path))].sort()
-      expect(found, `case ${i} of seed ${seed}`).toEqual(expected.paths)
-      if (found.length === 0) {
-        expect(merged.tree, `case ${i} of seed ${seed}`).toBe(expected.tree)
-        clean++
-      } else conflicting++
-      const mirrored = await mergeCommits(tools, theirs, ours)
-      expect(mirrored.tree).toBe(merged.tree)
-      expect(mirrored.conflicts.map(mirrorConflict)).toEqual(merged.conflicts)
-    }
-    // Both ways out must have been tried for the comparison to mean anything.
-    expect(Math.min(clean, conflicting)).toBeGreaterThan(CASES / 10)
-  }, 120_000)
+  it.each([
+    { how: 'file by file', attributes: '* -merge\n', mergeContent: false as const },
+    { how: 'line by line', attributes: '', mergeContent: undefined },
+  ])(
+    'merges random histories as git merge-tree does, $how',
+    async ({ attributes, mergeContent }) => {
+      writeFileSync(join(git.directory, 'info/attributes'), attributes)
+      const seed = chooseSeed()
+      console.log(`SEED=${seed}`)
+      const random = seededRandom(seed)
+      const script = new HistoryScript()
+      for (let i = 0; i < CASES; i++) addRandomCase(script, random, i)
+      git.run(['fast-import', '--quiet', '--force'], script.text())
+      const place = memoryPlace()
+      await git.give(place)
+      const { store } = await Repository.open(place, { runtime: nodeRuntime, mergeContent })
+      const state = await place.read()
+      let [clean, conflicting] = [0, 0]
+      for (let i = 0; i < CASES; i++) {
+        const [ours, theirs] = [
+          await state.ref(`refs/heads/o${i}`),
+          await state.ref(`refs/heads/t${i}`),
+        ]
+        if (!ours || !theirs) throw new Error(`Case ${i} is missing`)
+        const expected = mergeWithGit(`o${i}`, `t${i}`)
+        if (expected === undefined) continue
+        const draft = new Draft(store)
+        const tools = { draft, history: new History(draft) }
+        const merged = await mergeCommits(tools, ours, theirs)
+        const found = [...new Set(merged.conflicts.map(({ path }) => path))].sort()
+        expect(found, `case ${i} of seed ${seed}`).toEqual(expected.paths)
+        if (found.length === 0) {
+          expect(merged.tree, `case ${i} of seed ${seed}`).toBe(expected.tree)
+          clean++
+        } else conflicting++
+        const mirrored = await mergeCommits(tools, theirs, ours)
+        expect(mirrored.tree).toBe(merged.tree)
+        expect(mirrored.conflicts.map(mirrorConflict)).toEqual(merged.conflicts)
+      }
+      // Both ways out must have been tried for the comparison to mean anything.
+      expect(Math.min(clean, conflicting)).toBeGreaterThan(CASES / 10)
+    },
+    120_000,
+  )
 })
 
 /** Adds two heads `o7` and `t7` that have a base, two bases that merged each other, or none at all. */
