@@ -15,7 +15,7 @@ import { encodePack, type PackObject } from '@datakit/git/pack/write-pack'
 import { readLinks, type Links } from '@datakit/git/pack/links'
 import { objectNameBytes } from '@datakit/git/pack/object-name'
 import type { PackId, StagedPack } from '@datakit/git/place'
-import { editTree, findEntry, isGitlinkMode } from '@datakit/git/tree'
+import { editTree, findEntry, isGitlinkMode, TreeCursor } from '@datakit/git/tree'
 import type { Side } from './conflict.ts'
 import type { LinkSource } from './history.ts'
 import type { MergeContent } from './merge.ts'
@@ -151,6 +151,11 @@ export class Draft implements StatSource, LinkSource {
     return side
   }
 
+  /** Takes note of an entry of a tree, so that it is not looked for. */
+  note(tree: Oid | undefined, name: string, side: Side | undefined): void {
+    this.#found.set(`${tree}${name}`, side)
+  }
+
   /** Keeps the tree without entries, for a commit that has no file. */
   writeEmptyTree(): Promise<Oid> {
     return this.#write({ type: 'tree', body: new Uint8Array(0) })
@@ -256,20 +261,10 @@ function differenceOf(
 ): Links {
   const added = new Set<Oid>()
   for (const side of edits.values()) if (side && !isGitlinkMode(side.mode)) added.add(side.oid)
+  const gone = new Set(removed.filter((oid) => !added.has(oid)))
+  const firsts = new Set([...gone].map((oid) => encodeOid(oid)[0]))
   // A child that left one name may still be there under another.
-  const gone = [...new Set(removed)].filter(
-    (oid) => !added.has(oid) && !mentions(body, encodeOid(oid)),
-  )
-  return { kind: 'tree', against: base, removed: gone, added: [...added] }
-}
-
-/** Whether the bytes of the oid are anywhere in the body. */
-function mentions(body: Uint8Array, oid: Uint8Array): boolean {
-  const first = oid[0] ?? 0
-  for (let at = body.indexOf(first); at >= 0; at = body.indexOf(first, at + 1)) {
-    let i = 1
-    while (i < oid.length && body[at + i] === oid[i]) i++
-    if (i === oid.length) return true
-  }
-  return false
+  for (const cursor = new TreeCursor(body); gone.size > 0 && cursor.next();)
+    if (firsts.has(body[cursor.oidStart])) gone.delete(cursor.oid())
+  return { kind: 'tree', against: base, removed: [...gone], added: [...added] }
 }

@@ -128,6 +128,7 @@ class TreeMerge {
         ours: after,
         theirs: other === undefined ? before : other.after,
       }
+      this.#draft.note(theirs, name, sides.theirs)
       edits.set(name, await this.#mergeEntry(joinPath(path, name), sides))
     }
     // What only they changed is in their tree already.

@@ -109,9 +109,10 @@ export class TreeCursor {
     if (i === this.start) throw malformed(this.start, 'mode')
     this.mode = mode
     this.nameStart = i + 1
-    const zero = body.indexOf(0, this.nameStart)
-    if (zero <= this.nameStart) throw malformed(this.start, 'name')
-    this.oidStart = zero + 1
+    // Names are short: calling out for the search would cost more than searching.
+    while (body[++i]);
+    if (i === this.nameStart) throw malformed(this.start, 'name')
+    this.oidStart = i + 1
     this.end = this.oidStart + OID_BYTES
     if (this.end > body.length) throw malformed(this.start, 'oid')
     return true
