@@ -12,7 +12,7 @@
  * @module
  */
 import type { Oid } from '@datakit/git/oid'
-import { isTreeMode } from '@datakit/git/tree'
+import { isTreeMode, kindOfMode } from '@datakit/git/tree'
 import type { MarkerOptions, MergeOutcome } from '@datakit/merge/driver'
 import type { Conflict, ConflictKind, Side } from './conflict.ts'
 import type { Draft } from './draft.ts'
@@ -161,7 +161,7 @@ class TreeMerge {
       if (!base) return ours ?? theirs
       return this.#report(path, 'modify/delete', sides)
     }
-    if (typeOf(ours) !== typeOf(theirs)) return this.#report(path, 'type', sides)
+    if (kindOfMode(ours.mode) !== kindOfMode(theirs.mode)) return this.#report(path, 'type', sides)
     const mode = mergeModes(base?.mode, ours.mode, theirs.mode)
     const oid = await this.#mergeOids(path, { base, ours, theirs })
     if (oid !== undefined && mode !== undefined) return { mode, oid }
@@ -191,23 +191,14 @@ class TreeMerge {
   }
 }
 
-/** The bits of a mode that say what it is. */
-const TYPE = 0o170000
-const FILE = 0o100000
-
 /** Whether it is a file, and no link and no submodule. */
-export function isRegular(side: Side): boolean {
-  return typeOf(side) === FILE
-}
-
-function typeOf({ mode }: Side): number {
-  return canonical(mode) & TYPE
+export function isRegular({ mode }: Side): boolean {
+  return kindOfMode(mode) === 'file'
 }
 
 /** Modes as Git takes them: of a file, only whether its owner may execute it counts. */
 function canonical(mode: number): number {
-  const type = mode & TYPE
-  if (type === 0o040000 || type === 0o120000 || type === 0o160000) return type
+  if (kindOfMode(mode) !== 'file') return mode & 0o170000
   return (mode & 0o100) === 0 ? 0o100644 : 0o100755
 }
 
