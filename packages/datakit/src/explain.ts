@@ -12,7 +12,8 @@ import { Draft } from './draft.ts'
 import { PathError } from './error.ts'
 import { History } from './history.ts'
 import { findTrees } from './merge-bases.ts'
-import { isRegular, type Trees } from './merge.ts'
+import { isRegular } from './merge-file.ts'
+import type { Trees } from './merge.ts'
 import type { Store } from './store.ts'
 import type { Work } from './transaction-work.ts'
 
@@ -53,7 +54,7 @@ async function explain(
     base,
     ours,
     theirs,
-    within: { ...trees, draft, outer: undefined, depth: 0 },
+    within: { trees, draft, virtual: undefined },
     markers,
   })
 }

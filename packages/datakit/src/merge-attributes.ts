@@ -54,14 +54,15 @@ export class MergeAttributes {
   }
 
   async #merged(path: string): Promise<Uint8Array | undefined> {
-    const { outer } = this.#merge
-    if (outer !== undefined) {
+    const { trees, virtual } = this.#merge
+    if (virtual !== undefined) {
+      const { outer } = virtual
       const ours = await this.#find(outer.ours, path)
       if (ours === (await this.#find(outer.theirs, path))) return this.#body(ours)
     }
-    const base = await this.#find(this.#merge.base, path)
-    const ours = await this.#find(this.#merge.ours, path)
-    const theirs = await this.#find(this.#merge.theirs, path)
+    const base = await this.#find(trees.base, path)
+    const ours = await this.#find(trees.ours, path)
+    const theirs = await this.#find(trees.theirs, path)
     if (ours === theirs || base === theirs) return this.#body(ours)
     if (base === ours) return this.#body(theirs)
     const [old, our, their] = await Promise.all([base, ours, theirs].map((oid) => this.#body(oid)))

@@ -8,11 +8,13 @@
  */
 import type { AttributeValue } from '@datakit/git/attributes'
 import type { MarkerOptions, MergeDriver, MergeOutcome } from '@datakit/merge/driver'
+import { MARKER_SIZE } from '@datakit/merge/driver'
 import { defaultDriver, loadDriver } from '@datakit/merge/drivers'
 import { text } from '@datakit/merge/text'
 import type { Side } from './conflict.ts'
 import { MergeAttributes } from './merge-attributes.ts'
-import { isRegular, type ContentMerge, type TreesMerge } from './merge.ts'
+import { isRegular } from './merge-file.ts'
+import type { ContentMerge, TreesMerge } from './merge.ts'
 import { readBody } from './object-source.ts'
 
 /** Drivers of a program, by the names that attributes give them. */
@@ -22,7 +24,6 @@ const attributes = new WeakMap<TreesMerge, MergeAttributes>()
 
 /** The labels that Git gives the sides of a merge that only makes a base. */
 const VIRTUAL = { ours: 'Temporary merge branch 1', theirs: 'Temporary merge branch 2' }
-const MARKER_SIZE = 7
 
 /** Merges a file. */
 export async function mergeContent(
@@ -40,10 +41,10 @@ export async function mergeContent(
     read(merge.ours),
     read(merge.theirs),
   ])
-  const { depth } = within
+  const depth = within.virtual?.depth ?? 0
   const markers: MarkerOptions | undefined = depth > 0 ? { labels: VIRTUAL } : merge.markers
   // Markers in a base must be told from those around it.
-  const size = (markers?.size ?? markerSize(values)) + 2 * depth
+  const size = (markers?.size ?? markerSize(values) ?? MARKER_SIZE) + 2 * depth
   return driver({ path, base, ours, theirs, markers: { ...markers, size } })
 }
 
@@ -58,7 +59,7 @@ async function findDriver(name: string, drivers: Drivers | undefined): Promise<M
   return drivers?.get(name) ?? (await loadDriver(name)) ?? text
 }
 
-function markerSize(values: ReadonlyMap<string, AttributeValue>): number {
+function markerSize(values: ReadonlyMap<string, AttributeValue>): number | undefined {
   const size = Number.parseInt(String(values.get('conflict-marker-size')), 10)
-  return size > 0 ? size : MARKER_SIZE
+  return size > 0 ? size : undefined
 }

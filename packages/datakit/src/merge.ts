@@ -1,13 +1,14 @@
 /**
  * Merge: three trees into one, path by path, as `git -c merge.renames=false merge-tree` does it. What cannot be decided is
  * a conflict, and conflicts are data. Files that both sides changed are merged by {@link MergeContent}, which this module
- * does not know; `merge-content.ts` has the one that is used when nothing else is said.
+ * does not know; `merge-file.ts` says when it is asked, and `merge-content.ts` has the one that is used when nothing else is
+ * said.
  *
  * Both sides are treated alike: with them exchanged, the tree is the same and the conflicts are mirrored. Where one side
  * has what the base has, the other is taken whole, by oid, so the cost follows what both changed.
  *
- * The mode and the content of a file are merged apart. A directory and a file under one name are a conflict only if the
- * directory still has something in it when its own files have been merged.
+ * A directory and a file under one name are a conflict only if the directory still has something in it when its own files
+ * have been merged.
  *
  * @module
  */
@@ -16,6 +17,7 @@ import { isTreeMode, kindOfMode } from '@datakit/git/tree'
 import type { MarkerOptions, MergeOutcome } from '@datakit/merge/driver'
 import type { Conflict, ConflictKind, Side } from './conflict.ts'
 import type { Draft } from './draft.ts'
+import { later } from './loading.ts'
 import { readTreeBody } from './object-source.ts'
 import { joinPath } from './path.ts'
 import { compareTrees } from './tree-difference.ts'
@@ -41,13 +43,12 @@ export interface ContentMerge {
 }
 
 /** A merge of trees, as those who merge files in it see it. */
-export interface TreesMerge extends Trees {
+export interface TreesMerge {
+  readonly trees: Trees
   /** Where the files are. */
   readonly draft: Draft
-  /** The merge whose base this one makes, or whose base's base; `undefined` when the result is wanted for itself. */
-  readonly outer: Pick<Trees, 'ours' | 'theirs'> | undefined
-  /** How many merges this one makes a base for, one inside of the other; 0 when the result is wanted for itself. */
-  readonly depth: number
+  /** What the merge is made for; `undefined` when the result is wanted for itself. */
+  readonly virtual: Virtual | undefined
 }
 
 /**
@@ -57,7 +58,9 @@ export type MergeContent = (merge: ContentMerge) => Promise<MergeOutcome>
 
 /** What a merge is made for that is only the base of another. */
 export interface Virtual {
+  /** The sides of the merge whose base this one makes, or whose base's base. */
   readonly outer: Pick<Trees, 'ours' | 'theirs'>
+  /** How many merges this one makes a base for, one inside of the other. */
   readonly depth: number
   /** What stands in the result for a file in conflict. */
   readonly settle: (draft: Draft, file: UnsettledFile) => Promise<Side | undefined>
@@ -82,7 +85,7 @@ export interface MergedTrees {
 }
 
 /** Three things under one path; or what they are without directories, or only the directories. */
-interface Sides {
+export interface Sides {
   readonly base: Side | undefined
   readonly ours: Side | undefined
   readonly theirs: Side | undefined
@@ -94,7 +97,7 @@ export async function mergeTrees(
   trees: Trees,
   virtual?: Virtual,
 ): Promise<MergedTrees> {
-  const merge = new TreeMerge(draft, trees, virtual)
+  const merge = new TreeMerge({ draft, trees, virtual })
   const tree = await merge.mergeDirectories('', trees)
   const conflicts = merge.conflicts.toSorted((a, b) =>
     a.path < b.path ? -1 : a.path > b.path ? 1 : 0,
@@ -106,12 +109,10 @@ class TreeMerge {
   readonly conflicts: Conflict[] = []
   readonly #draft: Draft
   readonly #within: TreesMerge
-  readonly #virtual: Virtual | undefined
 
-  constructor(draft: Draft, trees: Trees, virtual: Virtual | undefined) {
-    this.#draft = draft
-    this.#within = { ...trees, draft, outer: virtual?.outer, depth: virtual?.depth ?? 0 }
-    this.#virtual = virtual
+  constructor(within: TreesMerge) {
+    this.#draft = within.draft
+    this.#within = within
   }
 
   async mergeDirectories(path: string, { base, ours, theirs }: Trees): Promise<Oid | undefined> {
@@ -155,63 +156,25 @@ class TreeMerge {
 
   /** Merges what no side has as a directory. */
   async #mergeFiles(path: string, sides: Sides): Promise<Side | undefined> {
-    const { base, ours, theirs } = sides
-    if (!ours && !theirs) return undefined
-    if (!ours || !theirs) {
-      if (!base) return ours ?? theirs
-      return this.#report(path, 'modify/delete', sides)
-    }
-    if (kindOfMode(ours.mode) !== kindOfMode(theirs.mode)) return this.#report(path, 'type', sides)
-    const mode = mergeModes(base?.mode, ours.mode, theirs.mode)
-    const oid = await this.#mergeOids(path, { base, ours, theirs })
-    if (oid !== undefined && mode !== undefined) return { mode, oid }
-    this.#report(path, base ? (oid === undefined ? 'content' : 'mode') : 'add/add', sides)
-    return this.#virtual ? this.#virtual.settle(this.#draft, { base, ours, mode, oid }) : base
+    const { side, kind } = await (await later()).mergeFiles(this.#within, path, sides)
+    if (kind) this.#report(path, kind, sides)
+    return side
   }
 
-  /** The merged content; `undefined` for a conflict. */
-  async #mergeOids(
-    path: string,
-    { base, ours, theirs }: { base: Side | undefined; ours: Side; theirs: Side },
-  ): Promise<Oid | undefined> {
-    if (ours.oid === theirs.oid || ours.oid === base?.oid) return theirs.oid
-    if (theirs.oid === base?.oid) return ours.oid
-    if (!isRegular(ours)) return undefined
-    const sides = { path, base, ours, theirs, within: this.#within }
-    const outcome = await this.#draft.mergeContent?.(sides)
-    const isMerged = outcome?.state === 'merged'
-    const bytes = isMerged ? outcome.bytes : this.#virtual && outcome?.marked
-    return bytes && this.#draft.writeBlob(bytes)
-  }
-
-  /** Notes a conflict; gives what stays in the tree. */
-  #report(path: string, kind: ConflictKind, { base, ours, theirs }: Sides): Side | undefined {
+  #report(path: string, kind: ConflictKind, { base, ours, theirs }: Sides): void {
     this.conflicts.push({ path, kind, base, ours, theirs })
-    return base
   }
-}
-
-/** Whether it is a file, and no link and no submodule. */
-export function isRegular({ mode }: Side): boolean {
-  return kindOfMode(mode) === 'file'
 }
 
 /** Modes as Git takes them: of a file, only whether its owner may execute it counts. */
-function canonical(mode: number): number {
+export function canonicalMode(mode: number): number {
   if (kindOfMode(mode) !== 'file') return mode & 0o170000
   return (mode & 0o100) === 0 ? 0o100644 : 0o100755
 }
 
 function isSame(a: Side | undefined, b: Side | undefined): boolean {
   if (a === undefined || b === undefined) return a === b
-  return a.oid === b.oid && canonical(a.mode) === canonical(b.mode)
-}
-
-/** The mode if one side alone changed it; `undefined` for a conflict. */
-function mergeModes(base: number | undefined, ours: number, theirs: number): number | undefined {
-  const [o, a, b] = [base === undefined ? 0 : canonical(base), canonical(ours), canonical(theirs)]
-  if (a === b || a === o) return b
-  return b === o ? a : undefined
+  return a.oid === b.oid && canonicalMode(a.mode) === canonicalMode(b.mode)
 }
 
 function pick(sides: Sides, accepts: (mode: number) => boolean): Sides {

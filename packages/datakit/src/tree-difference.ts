@@ -23,6 +23,7 @@ export function compareTrees(before: Uint8Array, after: Uint8Array): Map<string,
   const differences = new Map<string, Difference>()
   const [a, b] = [new TreeCursor(before), new TreeCursor(after)]
   let [hasA, hasB] = [a.next(), b.next()]
+  const words = [wordsOf(before), wordsOf(after)] as const
   const put = (name: string, side: Partial<Difference>): void => {
     const known = differences.get(name) ?? { before: undefined, after: undefined }
     differences.set(name, { ...known, ...side })
@@ -30,13 +31,34 @@ export function compareTrees(before: Uint8Array, after: Uint8Array): Map<string,
   while (hasA || hasB) {
     const order = !hasA ? 1 : !hasB ? -1 : compareKeys(a, b)
     if (order === 0) {
-      if (!isSameValue(a, b)) put(a.name(), { before: sideAt(a), after: sideAt(b) })
+      if (isSameValue(a, b)) skipShared(a, b, words)
+      else put(a.name(), { before: sideAt(a), after: sideAt(b) })
     } else if (order < 0) put(a.name(), { before: sideAt(a) })
     else put(b.name(), { after: sideAt(b) })
     if (order <= 0) hasA = a.next()
     if (order >= 0) hasB = b.next()
   }
   return differences
+}
+
+/** Goes on to the last of the entries behind these that are the same, and at the same place: most of them, in most trees. */
+function skipShared(
+  a: TreeCursor,
+  b: TreeCursor,
+  [before, after]: readonly [Int32Array, Int32Array],
+): void {
+  let { end } = a
+  let word = end >> 2
+  if (end !== b.end || before[word] !== after[word]) return
+  while (word < before.length && before[word] === after[word]) word++
+  while (a.next() && a.end <= word * 4) end = a.end
+  a.end = end
+  b.end = end
+}
+
+/** The bytes as words, which are compared four times as fast. */
+function wordsOf(body: Uint8Array): Int32Array {
+  return new Int32Array(new Uint8Array(body).buffer, 0, body.length >> 2)
 }
 
 function sideAt(cursor: TreeCursor): Side {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { utf8 } from '@datakit/git/bytes'
 import type { Oid } from '@datakit/git/oid'
 import { expect } from 'vitest'
 import type { CommitOutcome } from '../src/land.ts'
@@ -30,6 +31,26 @@ export function outcomeContract(test: Test): void {
     await transaction.merge(head)
     expect(await transaction.commit(options)).toMatchObject({ how: 'fast-forward' })
     expect((await scene.repository.branch('main').head())?.commit().parents).toEqual([head])
+  })
+
+  test('are a merge of the lines that both changed, or of keys, or a conflict that can be shown', async (scene) => {
+    const { repository, other } = scene
+    await commit(repository, { lines: 'a\nb\nc\n', 'keys.json': '{ "a": 1, "b": 1 }\n' })
+    const transaction = await repository.branch('main').transaction()
+    await commit(other, { lines: 'A\nb\nc\n', 'keys.json': '{ "a": 2, "b": 1 }\n' })
+    await edit(transaction, { lines: 'a\nb\nC\n', 'keys.json': '{ "a": 1, "b": 2 }\n' })
+    expect(await transaction.commit({ message: 'Mine' })).toMatchObject({ how: 'merge' })
+    const head = await repository.branch('main').head()
+    expect(await head?.readText('lines')).toBe('A\nb\nC\n')
+    expect(await head?.readText('keys.json')).toBe('{ "a": 2, "b": 2 }\n')
+    const again = await repository.branch('main').transaction()
+    const theirs = await commit(other, { lines: 'theirs\n' })
+    await edit(again, { lines: 'mine\n' })
+    expect(await again.commit({ message: 'Mine' })).toMatchObject({ state: 'conflict' })
+    await again.merge(theirs)
+    const explained = await again.explain('lines')
+    const marked = '<<<<<<<\nmine\n=======\ntheirs\n>>>>>>>\n'
+    expect(explained?.state === 'conflict' && explained.marked).toEqual(utf8(marked))
   })
 
   test('give up after as many tries as are wanted', async ({ repository, other }) => {

@@ -19,11 +19,14 @@ export interface MergeInput {
   readonly markers?: MarkerOptions | undefined
 }
 
+/** Characters of a marker when nothing is said. */
+export const MARKER_SIZE = 7
+
 /** How a driver for text marks what it could not merge. */
 export interface MarkerOptions {
   /** `merge` when left out, as `merge.conflictStyle` is called in Git. */
   readonly style?: 'merge' | 'diff3' | 'zdiff3' | undefined
-  /** Characters of a marker; 7 when left out. */
+  /** Characters of a marker; 7 when left out, and 10,000 at most. */
   readonly size?: number | undefined
   /** What stands behind the markers of the sides; nothing when left out. */
   readonly labels?:

@@ -146,6 +146,11 @@ describe('the drivers for text', () => {
     expect(theirs(input)).toEqual({ state: 'merged', bytes: input.theirs })
   })
 
+  it('write no markers that fill the memory', () => {
+    const outcome = text({ ...input, markers: { size: 2 ** 40 } })
+    expect(outcome.state === 'conflict' && outcome.marked?.length).toBeLessThan(40_000)
+  })
+
   it('take a file that both sides added for one that was empty', () => {
     expect(text({ ...input, base: undefined })).toMatchObject({ state: 'conflict' })
     expect(text({ ...input, base: undefined, theirs: input.ours })).toEqual({

@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { MARKER_SIZE } from './driver.ts'
 import { endsWithCrLf, endsWithLineFeed, sliceLines, type Lines } from './lines.ts'
 import type { LineMergeOptions, LineVersions, Region, Span } from './merge-lines.ts'
 
-/** Characters of a marker when nothing is said. */
-export const MARKER_SIZE = 7
+/** Longer ones help nobody, and an attribute may ask for more than there is memory. */
+const MAX_MARKER_SIZE = 10_000
 
 /** The merged file: what no region covers is ours, where both sides are alike. */
 export function writeMerge(
@@ -53,7 +54,7 @@ class Writer {
   #mark({ ours: our, theirs: their, base: old }: Region, lineEnd: string): void {
     const { base, ours, theirs } = this.#lines
     const { style = 'merge', size, labels } = this.#options.markers ?? {}
-    const length = size === undefined || size <= 0 ? MARKER_SIZE : size
+    const length = size !== undefined && size > 0 ? Math.min(size, MAX_MARKER_SIZE) : MARKER_SIZE
     const mark = (character: string, label?: string): void => {
       const text = character.repeat(length) + (label === undefined ? '' : ` ${label}`) + lineEnd
       this.#parts.push(new TextEncoder().encode(text))
