@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { packageJson, tsconfig } from '../test/json-documents.ts'
-import { mergeLawfully } from '../test/merge.ts'
+import { mergeLawfully, mergeTexts } from '../test/merge.ts'
 import { jsonDriver } from './json.ts'
 
 const driver = jsonDriver()
@@ -48,6 +48,13 @@ describe('objects', () => {
       '{ "b": 2 }',
     ],
     ['all removed', '{"a": 1, "b": 2}', '{"a": 1}', '{"b": 2}', '{}'],
+    [
+      'all removed and one added, line by line',
+      '{\n  "a": 1\n}\n',
+      '{}\n',
+      '{\n  "a": 1,\n  "b": 2\n}\n',
+      '{\n  "b": 2\n}\n',
+    ],
     ['added to nothing', '{}', '{ "a": 1 }', '{ "b": 2 }', '{ "a": 1, "b": 2 }'],
     ['the same added', '{}', '{"a":{"x":1}}', '{"a":{"y":2}}', '{"a":{"x":1, "y":2}}'],
     [
@@ -431,6 +438,25 @@ describe('what cannot be merged by key', () => {
       state: 'conflict',
       reason: 'Cannot merge by key: theirs is not UTF-8',
     })
+  })
+
+  it('takes lists, strings and blanks that are longer than a stack', () => {
+    const list = Array.from({ length: 130_000 }, (_, i) => i).join(',')
+    const [text, blanks] = ['x'.repeat(10_000_000), ' '.repeat(10_000_000)]
+    const lists = { base: `[${list}]`, ours: `["a",${list}]`, theirs: `[${list},"z"]` }
+    expect(mergeTexts(driver, lists).text).toBe(`["a",${list},"z"]`)
+    const removed = {
+      base: `{"a":"${text}","b":1}`,
+      ours: '{"b":1}',
+      theirs: `{"a": "${text}","b":2}`,
+    }
+    expect(mergeTexts(driver, removed).text).toBe('{"b":2}')
+    const far = {
+      base: `{${blanks}"a":1,"b":1}`,
+      ours: `{${blanks}"a":2,"b":1}`,
+      theirs: '{"a":1,"b":2}',
+    }
+    expect(mergeTexts(driver, far).text).toBe('{"a":2,"b":2}')
   })
 
   it('takes long strings and documents as deep as it reads', () => {

@@ -229,6 +229,20 @@ describe('ways to write', () => {
       `a = "${'x'.repeat(100_000)}"\nb = 2\n`,
       'a = "short"\nb = 2\n',
     ],
+    [
+      'a table removed whose inner one stays, and another added',
+      '[a]\nx = 1\n[a.b]\n',
+      '[a.b]\n',
+      '[a]\nx = 1\n[a.b]\n[a.c]\n',
+      '[a.b]\n[a.c]\n',
+    ],
+    [
+      'the last table removed from one that nobody writes, and another added',
+      '[tool.a]\nx = 1\n[z]\n',
+      '[z]\n',
+      '[tool.a]\nx = 1\n[tool.b]\n[z]\n',
+      '[tool.b]\n[z]\n',
+    ],
   ])('merge: %s', (...[, base, ours, theirs, merged]) => {
     expect(merge(base, ours, theirs)).toBe(merged)
   })
@@ -282,6 +296,29 @@ describe('what cannot be merged by key', () => {
   ])('gives a reason: %s', (_, theirs, reason) => {
     expect(mergeLawfully(driver, { base: 'a = 0\n', ours: 'a = 3\n', theirs }).reason).toContain(
       reason,
+    )
+  })
+
+  it('gives a reason for a string that is longer than the library reads', () => {
+    const theirs = `a = "${'x'.repeat(2_000_000)}"\n`
+    expect(mergeLawfully(driver, { base: 'a = 0\n', ours: 'a = 3\n', theirs }).reason).toContain(
+      'longer or deeper than what can be read as TOML',
+    )
+  })
+
+  it.each([
+    ['a table', '[a]\nx = 1\n[b]\n', '[b]\n', '[a]\nx = 1\n[a.c]\ny = 1\n[b]\n', '"a.c"'],
+    [
+      'a table with a table in it',
+      '["q.r"]\nx = 1\n["q.r".s]\n[b]\n',
+      '[b]\n',
+      '["q.r"]\nx = 1\n["q.r".s]\n["q.r".t.u]\n[b]\n',
+      '\'"q.r".t\''.replaceAll("'", '"'),
+    ],
+  ])('gives a reason where one side removes and the other adds to: %s', (...args) => {
+    const [, base, ours, theirs, added] = args
+    expect(mergeLawfully(driver, { base, ours, theirs }).reason).toContain(
+      `while the other added ${added}`,
     )
   })
 

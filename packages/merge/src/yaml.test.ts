@@ -354,6 +354,14 @@ describe('anchors and merge keys', () => {
     )
   })
 
+  it('is a conflict where another document of the stream has the same alias in the same place', () => {
+    const base = 'l: &a 1\nx: *a\n---\nl: &a 1\n'
+    const theirs = 'l: &a 1\nx: *a\n---\nl: &a 2\n'
+    expect(mergeLawfully(driver, { base, ours: `${base}x: *a\n`, theirs }).reason).toContain(
+      'an alias "*a" was written by one side',
+    )
+  })
+
   it('is a conflict where an anchor goes that the other side refers to', () => {
     const start = edit(base, ['use:\n  <<: *base\n  c: 3\n', ''])
     const ours = edit(start, [' &base', ''])
@@ -400,6 +408,15 @@ describe('what cannot be merged by key', () => {
     const ours = edit(bomb, ['&a0 x', '&a0 y'])
     expect(merge(bomb, ours, `${bomb}z: 1\n`)).toBe(`${ours}z: 1\n`)
   })
+})
+
+it('reads a block with many blanks in time that is proportional to them', () => {
+  const block = `a: |\n  x${' '.repeat(200_000)}y\n`
+  const start = process.cpuUsage()
+  expect(
+    mergeTexts(driver, { base: block, ours: `${block}b: 1\n`, theirs: `c: 1\n${block}` }).text,
+  ).toBe(`c: 1\n${block}b: 1\n`)
+  expect(process.cpuUsage(start).user).toBeLessThan(5_000_000)
 })
 
 it('merges half a megabyte with ten changes on each side', () => {

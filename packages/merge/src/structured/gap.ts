@@ -14,7 +14,9 @@ export interface CommentStyle {
 
 /** `//` and `/* *\/`. */
 export const SLASHES: CommentStyle = {
-  restOfLine: /^(?:[ \t]|\/\*(?:(?!\*\/)[^\r\n])*\*\/)*(?:\/\/[^\r\n]*)?(?=\r?\n|$)/,
+  // Only what is rare is in a group that repeats: such groups take stack.
+  restOfLine:
+    /^[ \t]*(?:\/\*[^*\r\n]*(?:\*(?!\/)[^*\r\n]*)*\*\/[ \t]*)*(?:\/\/[^\r\n]*)?(?=\r?\n|$)/,
 }
 
 /** `#`. */

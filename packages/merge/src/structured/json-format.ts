@@ -29,7 +29,6 @@ import {
 export const jsonFormat: Format = { name: 'JSON', read: readJson, commentsIn }
 
 const COMMENT = /\/\/[^\r\n]*|\/\*[^]*?\*\//y
-const STRING_OR_COMMENT = /"(?:[^"\\\r\n]|\\.)*"|\/\/[^\r\n]*|\/\*[^]*?\*\//g
 const NUMBER_OR_WORD = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null/y
 const BYTE_ORDER_MARK = '\uFEFF'
 
@@ -44,7 +43,24 @@ function readJson(text: string): Document {
 }
 
 function commentsIn(text: string): string[] {
-  return (text.match(STRING_OR_COMMENT) ?? []).filter((found) => !found.startsWith('"'))
+  const comments: string[] = []
+  const first = /["/]/g
+  while (first.test(text)) {
+    const start = first.lastIndex - 1
+    COMMENT.lastIndex = start
+    const comment = COMMENT.exec(text)?.[0]
+    if (comment !== undefined) comments.push(comment)
+    if (comment !== undefined) first.lastIndex = start + comment.length
+    else if (text[start] === '"') first.lastIndex = endOfString(text, start)
+  }
+  return comments
+}
+
+/** Where a string ends. Not by an expression: those run out of stack where a string is long. */
+function endOfString(text: string, start: number): number {
+  let at = start + 1
+  while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1
+  return at + 1
 }
 
 class JsonReader {

@@ -181,7 +181,8 @@ class DocumentMerge {
     return areEqual(base.node, side.node) && comments(base) === comments(side)
   }
 
-  #mergeFrame(path: Path, layouts: Versions<Layout>): Omit<Layout, 'parts'> {
+  #mergeFrame(path: Path, found: Versions<Layout>): Omit<Layout, 'parts'> {
+    const layouts = mapVersions(found, (layout) => frameOf(layout, found.base))
     const text = (name: 'open' | 'head' | 'tail' | 'close'): string =>
       this.#mergeText(
         path,
@@ -249,6 +250,12 @@ function asContainers({
 function isSingle({ base, ours, theirs }: Versions<ContainerNode>): boolean {
   const lists = [ours, theirs, ...(base ? [base] : [])]
   return lists.every(({ style, items }) => style === STREAM && items.length <= 1)
+}
+
+/** The layout with the base's blanks where a side removed all items: those between its brackets say nothing. */
+function frameOf(layout: Layout, base: Layout | undefined): Layout {
+  if (base === undefined || layout.parts.length > 0 || layout.tail.trim() !== '') return layout
+  return { ...layout, head: base.head, tail: base.tail }
 }
 
 function haveOneLength({ base, ours, theirs }: Versions<readonly Part[]>): boolean {

@@ -79,20 +79,19 @@ export function rowsInSequence(
       ours: ours.slice(spans.ours.start, spans.ours.end),
       theirs: theirs.slice(spans.theirs.start, spans.theirs.end),
     }
+    // As many as a list has items, which is more than a call has arguments.
+    const pair = (parts: Omit<Doubt, 'step'>): void => {
+      for (const [i, row] of rowsByPosition(parts).entries()) rows.push({ ...row, step: step + i })
+    }
     if (change === 'doubt') doubts.push({ step, ...found })
-    else if (change === 'same') rows.push(...pair(step, found))
+    else if (change === 'same') pair(found)
     else if (change === 'both') {
-      rows.push(...pair(step, { ...found, ours: [], theirs: [] }))
-      rows.push(...pair(step, { ...found, base: [] }))
+      pair({ ...found, ours: [], theirs: [] })
+      pair({ ...found, base: [] })
     } else {
-      rows.push(...pair(step, { ...found, [change]: [] }))
-      rows.push(...pair(step, { base: [], ours: [], theirs: [], [change]: found[change] }))
+      pair({ ...found, [change]: [] })
+      pair({ base: [], ours: [], theirs: [], [change]: found[change] })
     }
   }
   return { rows, doubts }
-}
-
-/** Rows of the items at the same place in each version. */
-function pair(from: number, parts: Omit<Doubt, 'step'>): Row[] {
-  return rowsByPosition(parts).map((row, i) => ({ ...row, step: from + i }))
 }

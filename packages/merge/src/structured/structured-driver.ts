@@ -22,10 +22,15 @@ export function structuredDriver(format: Format, options: ListOptions): MergeDri
     try {
       return mergeByKey(format, options, input)
     } catch (error) {
-      if (error instanceof UnreadableError) return { state: 'conflict', reason: error.message }
-      throw error
+      return { state: 'conflict', reason: reasonFor(format, error) }
     }
   }
+}
+
+/** What an error says of a text. Libraries run out of stack, which is an error of another kind in each engine. */
+function reasonFor(format: Format, error: unknown): string {
+  if (error instanceof UnreadableError) return error.message
+  return `Cannot merge by key: a version is longer or deeper than what can be read as ${format.name} here: ${String(error)}`
 }
 
 /** The bytes of a side where the other has nothing to add. */

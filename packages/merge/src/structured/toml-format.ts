@@ -28,9 +28,15 @@ import {
   type SourceItem,
   type SourceNode,
 } from './source.ts'
+import { proveRemovals } from './toml-removals.ts'
 
 /** How TOML is read. */
-export const tomlFormat: Format = { name: 'TOML', read: readToml, commentsIn }
+export const tomlFormat: Format = {
+  name: 'TOML',
+  read: readToml,
+  commentsIn,
+  prove: proveRemovals,
+}
 
 const MAYBE_COMMENT = /(?<=^|\s)#[^\r\n]*/g
 const ARRAY: Form = { style: 'array', comments: HASHES, separator: ',', gap: ' ' }

@@ -39,21 +39,30 @@ export function proveAliases(
   const inMerged = allReferences(merged)
   if (inMerged.every(({ aliases }) => aliases.length === 0)) return undefined
   const ids = new ValueIds()
-  const known = new Set(
-    (base ? allReferences(base) : []).flatMap(({ aliases }) => aliases.map(nameAlias)),
-  )
+  const known = countAliases(base ? allReferences(base) : [])
   const mergedValues = inMerged.map((references) => resolver(references, ids))
-  for (const side of [ours, theirs])
-    for (const references of allReferences(side)) {
+  for (const inSide of [ours, theirs].map(allReferences)) {
+    const found = countAliases(inSide)
+    for (const references of inSide) {
       const valueOf = resolver(references, ids)
       for (const alias of references.aliases) {
-        if (known.has(nameAlias(alias))) continue
+        const name = nameAlias(alias)
+        if ((found.get(name) ?? 0) <= (known.get(name) ?? 0)) continue
         const values = mergedValues.map((find) => find(alias.name)).filter((id) => id !== undefined)
         if (values.some((id) => id !== valueOf(alias.name)))
           return `an alias "*${alias.name}" was written by one side, while the other changed what it stands for`
       }
     }
+  }
   return undefined
+}
+
+/** How many documents of a stream have an alias at a place. */
+function countAliases(references: readonly References[]): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const name of references.flatMap(({ aliases }) => aliases.map(nameAlias)))
+    counts.set(name, (counts.get(name) ?? 0) + 1)
+  return counts
 }
 
 function nameAlias({ path, name }: Alias): string {

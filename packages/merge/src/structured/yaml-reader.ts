@@ -106,8 +106,7 @@ export class YamlReader {
       return end
     const text = this.#text.slice(start, end)
     const isKept = /^[|>][-+0-9]*\+/.test(text)
-    const blank = (isKept ? /\r?\n$/ : /\s*$/).exec(text)
-    return blank ? start + blank.index : end
+    return start + (isKept ? text.replace(/\r?\n$/, '') : text.trimEnd()).length
   }
 
   #metaOf({ props }: Place): string {
