@@ -54,8 +54,8 @@ export function mergeLawfully(driver: MergeDriver, texts: Texts): TextOutcome {
 }
 
 /**
- * Expects the lines that begin all versions, and those that end them, to be in the result to the byte. They may be elsewhere,
- * since a side may have moved keys about.
+ * Expects the lines that begin all versions, and those that end them, to be in the result to the byte, commas aside. They may be
+ * elsewhere, since a side may have moved keys about.
  */
 export function expectUntouched(
   { base = '', ours, theirs }: Texts,
@@ -67,8 +67,7 @@ export function expectUntouched(
     const [lines = []] = versions
     const differs = lines.findIndex((line, i) => versions.some((version) => version[i] !== line))
     const left = linesOf(merged)
-    // A separator may come or go at the last line that is the same.
-    const missing = lines.slice(0, Math.max(0, differs - 1)).filter((line) => {
+    const missing = lines.slice(0, Math.max(0, differs)).filter((line) => {
       const at = left.indexOf(line)
       if (at >= 0) left.splice(at, 1)
       return at < 0
@@ -78,11 +77,12 @@ export function expectUntouched(
 }
 
 function linesOf(text: string): string[] {
-  return text.split('\n')
+  // A comma comes or goes with the item behind it.
+  return text.split('\n').map((line) => line.replaceAll(',', ''))
 }
 
 function linesFromEnd(text: string): string[] {
-  return text.split('\n').toReversed()
+  return linesOf(text).toReversed()
 }
 
 /** What a reason says, whichever side it says it of. */
