@@ -242,14 +242,23 @@ class Fetch {
   }
 
   async #fetch(wants: readonly Oid[], isDeeper: boolean): Promise<FetchedPack> {
-    const { store } = this.#repository
     const haves = await findCommon(this.#repository, `refs/remotes/${this.#remote.name}/`)
     const deepen = isDeeper ? this.#options.deepen : undefined
-    const isCut = store.shallow.size > 0 || deepen !== undefined
-    const cut = isCut ? { shallow: [...store.shallow], deepen } : undefined
+    const shallow = await this.#knownCuts()
+    const isCut = shallow.length > 0 || deepen !== undefined
+    const cut = isCut ? { shallow, deepen } : undefined
     const filter = this.#filter
     // The base of a thin delta may be what was left there.
     return this.#client.fetch({ wants, haves, thin: filter === undefined, cut, filter })
+  }
+
+  /**
+   * Where the history that refs lead to is cut off. A remote takes what it is told for had, and would never send a commit
+   * that was cut off once, and that no ref leads to since history was cut nearer.
+   */
+  #knownCuts(): Promise<Oid[]> {
+    const { objects, shallow } = this.#repository.store
+    return commonHaves(objects, [...shallow], ALL_REFS)
   }
 
   /** Where history is cut off from now on. @throws RefusedError `shallow` when nobody asked for that */
@@ -269,7 +278,10 @@ class Fetch {
       )
     }
     const remove = cuts.unshallow.filter((oid) => shallow.has(oid))
-    return news.length + remove.length === 0 ? undefined : { add: news, remove }
+    const known = new Set([...(await this.#knownCuts()), ...remove, ...cuts.shallow])
+    const forget = [...shallow].filter((oid) => !known.has(oid))
+    const isSame = news.length + remove.length + forget.length === 0
+    return isSame ? undefined : { add: news, remove, forget }
   }
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { utf8 } from '../bytes.ts'
-import { findRow } from '../pack/pack-table.ts'
+import { findRow, type PackTable } from '../pack/pack-table.ts'
 import { RefusedError, UnavailableError, type GitError } from '../error.ts'
 import type { Objects } from '../objects.ts'
 import { encodeOid, type Oid } from '../oid.ts'
@@ -41,6 +41,8 @@ export class Landing {
   readonly #settled = new Map<string, RefOutcome>()
   #pack: UnfinishedPack | undefined
   #staged: StagedPack | undefined
+  /** What is in the pack that was kept. */
+  #table: PackTable | undefined
   /** What must be reachable, and the packs that were proof of it. */
   #outside = new OidMap()
   #reliesOn: readonly PackId[] = []
@@ -122,6 +124,7 @@ export class Landing {
     const isNeeded = this.#open().some(({ to }) => to !== undefined)
     if (pack === undefined || pack.table.count === 0 || !isNeeded) return
     this.#pack = undefined
+    this.#table = pack.table
     this.#staged = await keepPack(this.#objects, pack)
   }
 
@@ -292,16 +295,24 @@ export class Landing {
       head: head ?? (await chooseHead(state, refs)),
       addPacks: this.#staged === undefined ? [] : [this.#staged],
       reliesOn: this.#reliesOn,
-      shallow: this.#shallowUpdate(),
+      shallow: await this.#shallowUpdate(),
       promised: isPartial ? { add: this.#promised, remote } : promised,
       log,
     }
   }
 
-  #shallowUpdate(): UpdateRequest['shallow'] {
+  /** A commit that did not come and is not here has no parents to lack; who says he has it never gets it. */
+  async #shallowUpdate(): Promise<UpdateRequest['shallow']> {
     const { shallow } = this.#request
-    if (this.#shallow.length === 0) return shallow
-    return { add: [...(shallow?.add ?? []), ...this.#shallow], remove: shallow?.remove ?? [] }
+    if (shallow === undefined && this.#shallow.length === 0) return undefined
+    const add = [...this.#shallow]
+    for (const oid of shallow?.add ?? [])
+      if (this.#cameAlong(oid) || (await this.#objects.has(oid))) add.push(oid)
+    return { add, remove: [...(shallow?.remove ?? []), ...(shallow?.forget ?? [])] }
+  }
+
+  #cameAlong(oid: Oid): boolean {
+    return this.#table !== undefined && findRow(this.#table, oid) >= 0
   }
 
   /** `undefined` where refs that came up meanwhile are in the way, and where nobody would ask again. */

@@ -46,11 +46,20 @@ export interface ReceiveRequest {
    */
   readonly boundaries?: readonly Oid[] | undefined
   /** Commits that come without their parents on purpose, and objects that stay with a remote. */
-  readonly shallow?: { readonly add: readonly Oid[]; readonly remove: readonly Oid[] } | undefined
+  readonly shallow?: ShallowRequest | undefined
   readonly promised?: { readonly add: readonly Oid[]; readonly remote: string } | undefined
   /** Name of the remote that the pack is from, which left out files and directories because we asked for that. */
   readonly promisor?: string | undefined
   readonly signal?: AbortSignal | undefined
+}
+
+/** Where history is cut off from now on. */
+export interface ShallowRequest {
+  readonly add: readonly Oid[]
+  /** Commits whose parents come along, or are here. */
+  readonly remove: readonly Oid[]
+  /** Commits that no ref leads to any more: they were cut off, and are forgotten. */
+  readonly forget?: readonly Oid[] | undefined
 }
 
 /** What became of one wish. `lost`: the ref was elsewhere. `refused`: a rule says no, whatever the ref. */

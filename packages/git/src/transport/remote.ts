@@ -191,6 +191,10 @@ export class Remote {
 
   async #fetchV0(wish: FetchPackRequest, server: Advertisement): Promise<FetchedPack> {
     const wanted = ['side-band-64k', 'ofs-delta']
+    // Without it Git repeats its one word for some haves, and nobody knows where the pack begins.
+    const [manyWords] = usable(['multi_ack_detailed', 'multi_ack'], server.capabilities)
+    const isDetailed = manyWords?.startsWith('multi_ack') === true
+    if (isDetailed) wanted.push(manyWords)
     if (wish.thin === true) wanted.push('thin-pack')
     if (wish.includeTag === true) wanted.push('include-tag')
     if (this.#options.onProgress === undefined) wanted.push('no-progress')
@@ -204,8 +208,11 @@ export class Remote {
       const isAsked = cut?.deepen !== undefined
       // Where the remote itself is cut off, it said so when it listed its refs.
       const cuts = isAsked ? await readCuts(reader) : { shallow: server.shallow, unshallow: [] }
-      // Without multi_ack there is one line: the first have that is common, or none.
-      await readAcknowledgment(reader)
+      // There is a line for each have that is common, and a last one; without multi_ack the first is the last.
+      for (let isLast = false; !isLast;) {
+        const word = await readAcknowledgment(reader)
+        isLast = !isDetailed || word.kind === 'nak' || word.how === 'final'
+      }
       const isBanded = used.includes('side-band-64k')
       return { cuts, pack: isBanded ? readBands(reader, this.#say) : reader.rest() }
     })
