@@ -116,7 +116,7 @@ describe('with a server', () => {
   it.each([
     [['get', '../x'], 'a step is "." or ".."'],
     [['set', '.git/config', 'x'], 'a step is ".git", or would be on some file system'],
-    [['set', 'team-001', '1'], 'it is a directory'],
+    [['set', 'team-001', '1'], 'a directory with files in it is there'],
     [['set', 'team-001/service-00077.json/x', '1'], 'file'],
   ])('ends with 2 for a path that cannot be meant: %j', async (args, said) => {
     const { code, out, err } = await datakit(...args, '-C', clone, '--offline', '--json')
