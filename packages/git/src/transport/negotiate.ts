@@ -113,8 +113,8 @@ export async function isReady(
 class Search {
   readonly #graph: ObjectGraph
   readonly #cuts: Cuts
-  /** No commit of a lower generation leads to a common one. */
-  #lowest = Infinity
+  /** When the oldest have was made. Git looks no further than commits of that time, and neither do we: `ready` is advice. */
+  #oldest = Infinity
 
   constructor(graph: ObjectGraph, cuts: Cuts) {
     this.#graph = graph
@@ -124,11 +124,10 @@ class Search {
   async addCommon(oid: Oid): Promise<void> {
     const commit = await commitOf(this.#graph, oid)
     if (commit === undefined) return
-    for (const each of [commit, ...(await this.#cuts.parentsOf(commit))]) {
-      const links = await linksOf(this.#graph, each)
+    const links = await linksOf(this.#graph, commit)
+    if (links.kind === 'commit') this.#oldest = Math.min(this.#oldest, links.time)
+    for (const each of [commit, ...(await this.#cuts.parentsOf(commit))])
       this.#graph.mark(each, COMMON)
-      this.#lowest = Math.min(this.#lowest, links.kind === 'commit' ? links.generation : 0)
-    }
   }
 
   /** Depth first; everything on the way to a hit leads there, and what was left without one does not. */
@@ -141,7 +140,7 @@ class Search {
       if (node !== undefined) {
         if (this.#graph.isMarked(node, COMMON | LEADS)) break
         if (!this.#graph.mark(node, ENDS)) node = undefined
-        else path.push({ node, parents: await this.#parentsOf(node), next: 0 })
+        else path.push({ node, parents: await this.#parentsOf(node, start), next: 0 })
       }
       const top = path.at(-1)
       if (top === undefined) return false
@@ -152,10 +151,9 @@ class Search {
     return true
   }
 
-  async #parentsOf(node: Node): Promise<readonly Node[]> {
+  async #parentsOf(node: Node, start: Node): Promise<readonly Node[]> {
     const links = await linksOf(this.#graph, node)
-    if (links.kind !== 'commit') return []
-    const isBelow = links.generation > 0 && links.generation <= this.#lowest
-    return isBelow ? [] : this.#cuts.parentsOf(node)
+    const isOlder = links.kind !== 'commit' || links.time < this.#oldest
+    return isOlder && node !== start ? [] : this.#cuts.parentsOf(node)
   }
 }
