@@ -12,11 +12,11 @@ import type { Place, State } from '@datakit/git/place'
 import type { Runtime } from '@datakit/git/runtime'
 import type { Links } from '@datakit/git/pack/links'
 import type { PackObject } from '@datakit/git/pack/write-pack'
-import type { LinkSource } from './history.ts'
+import type { LinkSource } from './history/history.ts'
 import { later } from './loading.ts'
-import type { Drivers } from './merge-content.ts'
-import type { MergeContent } from './merge.ts'
-import type { ObjectSource } from './object-source.ts'
+import type { Drivers } from './merge/merge-content.ts'
+import type { MergeContent } from './merge/merge.ts'
+import type { ObjectSource } from './files/object-source.ts'
 
 /** Who makes commits: with a moment of one's own choice, or at the time of the clock. */
 export type Person = Identity | { readonly name: string; readonly address: string }

@@ -5,8 +5,8 @@
  */
 import type { Place } from '@datakit/git/place'
 import type { Runtime } from '@datakit/git/runtime'
-import { importBundle, verifyBundle } from '../src/bundle-import.ts'
-import { exportBundle } from '../src/bundle.ts'
+import { importBundle, verifyBundle } from '../src/bundle/bundle-import.ts'
+import { exportBundle } from '../src/bundle/bundle.ts'
 import { Repository } from '../src/repository.ts'
 
 /** Refs, HEAD and files of a repository. */

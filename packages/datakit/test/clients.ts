@@ -6,8 +6,8 @@
 import type { Oid } from '@datakit/git/oid'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 import { Repository } from '../src/repository.ts'
-import { sync, type BranchOutcome } from '../src/sync.ts'
-import { publish } from '../src/update.ts'
+import { sync, type BranchOutcome } from '../src/sync/sync.ts'
+import { publish } from '../src/transaction/update.ts'
 import type { Network } from './network.ts'
 
 /** Commits one file. */

@@ -6,9 +6,9 @@
 import { utf8 } from '@datakit/git/bytes'
 import type { Oid } from '@datakit/git/oid'
 import { expect } from 'vitest'
-import type { CommitOutcome } from '../src/land.ts'
+import type { CommitOutcome } from '../src/transaction/land.ts'
 import type { Repository } from '../src/repository.ts'
-import type { Transaction } from '../src/transaction.ts'
+import type { Transaction } from '../src/transaction/transaction.ts'
 import { commit, edit, filesOf, type Edits, type Scene, type Test } from './model-scene.ts'
 
 /** How commits end. */

@@ -5,7 +5,7 @@
  */
 import type { Oid } from '@datakit/git/oid'
 import { expect } from 'vitest'
-import { globFilter } from '../src/path-filter.ts'
+import { globFilter } from '../src/history/path-filter.ts'
 import { collect, commit, filesOf, oidOf, type Test } from './model-scene.ts'
 
 /** What is read of commits and trees. */

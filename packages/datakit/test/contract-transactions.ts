@@ -5,7 +5,7 @@
  */
 import type { Oid } from '@datakit/git/oid'
 import { expect } from 'vitest'
-import type { Transaction } from '../src/transaction.ts'
+import type { Transaction } from '../src/transaction/transaction.ts'
 import { collect, commit, edit, filesOf, oidOf, type Test } from './model-scene.ts'
 
 /** What transactions hold. */

@@ -7,7 +7,7 @@ import type { Oid } from '@datakit/git/oid'
 import { parseOid } from '@datakit/git/oid'
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { remoteOf, type NamedRemote } from '../src/remotes.ts'
+import { remoteOf, type NamedRemote } from '../src/remote/remotes.ts'
 import { gitText, git, scratch } from '../../git/test/support/example.ts'
 import { httpBackend, type HttpBackend } from '../../../test/support/http-backend.ts'
 

@@ -4,9 +4,9 @@
  * @module
  */
 import type { Oid } from '@datakit/git/oid'
-import type { CommitOptions, CommitOutcome } from '../src/land.ts'
+import type { CommitOptions, CommitOutcome } from '../src/transaction/land.ts'
 import type { Repository } from '../src/repository.ts'
-import type { Transaction } from '../src/transaction.ts'
+import type { Transaction } from '../src/transaction/transaction.ts'
 
 /** What a test is given: one repository in two handles that know nothing of each other. */
 export interface Scene {

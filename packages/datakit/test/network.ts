@@ -8,7 +8,7 @@ import { nodeRuntime } from '@datakit/git/runtime/node'
 import { createApp } from '@datakit/server/app'
 import { memoryDepot, memoryPlace } from '@datakit/storage/memory'
 import { Repository } from '../src/repository.ts'
-import type { SyncOptions } from '../src/sync.ts'
+import type { SyncOptions } from '../src/sync/sync.ts'
 
 const url = 'http://127.0.0.1:8787/config.git'
 

@@ -6,10 +6,10 @@
 import type { Oid } from '@datakit/git/oid'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Repository } from '../src/repository.ts'
-import { waitFor } from '../src/wait-for.ts'
-import { watchGlob } from '../src/watch-glob.ts'
-import { watchPath } from '../src/watch-path.ts'
-import { watchSteps } from '../src/watch-steps.ts'
+import { waitFor } from '../src/watch/wait-for.ts'
+import { watchGlob } from '../src/watch/watch-glob.ts'
+import { watchPath } from '../src/watch/watch-path.ts'
+import { watchSteps } from '../src/watch/watch-steps.ts'
 
 /** One repository, and how another handle of it is opened: by another tab, process or isolate where there are any. */
 export interface Watched {

@@ -5,8 +5,8 @@
  */
 import { UnavailableError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
-import type { Branch } from '../branch.ts'
-import type { Transaction } from '../transaction.ts'
+import type { Branch } from '../branch/branch.ts'
+import type { Transaction } from '../transaction/transaction.ts'
 
 /** How often a branch may move under us before we give up. */
 const MAX_ROUNDS = 64

@@ -11,11 +11,11 @@
  * @module
  */
 import type { Oid } from '@datakit/git/oid'
-import type { Branch } from '../branch.ts'
-import { joinPath, splitWritablePath } from '../path.ts'
+import type { Branch } from '../branch/branch.ts'
+import { joinPath, splitWritablePath } from '../files/path.ts'
 import type { Repository } from '../repository.ts'
-import type { Transaction } from '../transaction.ts'
-import { watchPlace, type WatchOptions } from '../watch.ts'
+import type { Transaction } from '../transaction/transaction.ts'
+import { watchPlace, type WatchOptions } from '../watch/watch.ts'
 import { commitOnTop } from './commit-on-top.ts'
 import { FieldError } from './field-error.ts'
 import type { Field } from './field.ts'

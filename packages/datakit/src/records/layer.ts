@@ -7,10 +7,10 @@
 import { GitError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
 import { isTreeMode } from '@datakit/git/tree'
-import type { Branch } from '../branch.ts'
+import type { Branch } from '../branch/branch.ts'
 import type { Repository } from '../repository.ts'
-import { findPath, isFile, kindOf, readSide } from '../tree-reader.ts'
-import { PathFinder, readHead } from '../watch-path.ts'
+import { findPath, isFile, kindOf, readSide } from '../files/tree-reader.ts'
+import { PathFinder, readHead } from '../watch/watch-path.ts'
 
 /** What a layer has for a field. */
 export type LayerText =

@@ -1,0 +1,147 @@
+/**
+ * Files: what can be read of a commit, of a tree or of an open transaction, and more ways to read it.
+ *
+ * @module
+ */
+import { text } from '@datakit/git/bytes'
+import type { Oid } from '@datakit/git/oid'
+import { DataKitError } from '../error.ts'
+import { readTreeBody } from './object-source.ts'
+import { readAllFiles, type ReadFile } from './read-all.ts'
+import type { Store } from '../store.ts'
+import {
+  findPath,
+  listPath,
+  readFile,
+  statSide,
+  walkTree,
+  type Entry,
+  type Stat,
+  type WalkedFile,
+  type WalkOptions,
+} from './tree-reader.ts'
+
+/** Files that never change; a {@link Snapshot} is these and a commit. */
+export interface Files {
+  /** The tree of the root directory. */
+  readonly tree: Oid
+  /** The bytes of a file, or the target of a link; `undefined` when nothing is there. @throws PathError `is-a-directory` */
+  read(path: string): Promise<Uint8Array | undefined>
+  /** The same as text: UTF-8, with U+FFFD for what is not. */
+  readText(path: string): Promise<string | undefined>
+  /** What is in a directory, ordered as Git orders it; the empty path is the root. Empty when nothing is there. */
+  list(path?: string): Promise<Entry[]>
+  /** What is at a path, with its size if it is a file; `undefined` when nothing is. */
+  stat(path: string): Promise<Stat | undefined>
+  /** Every file below `path`, ordered by path. */
+  walk(options?: WalkOptions): AsyncIterable<WalkedFile>
+  /** The same files with their bytes, in the order in which they are stored. */
+  readAll(options?: WalkOptions): AsyncIterable<ReadFile>
+}
+
+/** The files of a tree, by the oid that an entry of kind `directory` names. @throws MissingError */
+export async function openTree(store: Store, tree: Oid): Promise<Files> {
+  await readTreeBody(store, tree)
+  const read = (path: string) => readFile(store, tree, path)
+  return {
+    tree,
+    read,
+    async readText(path) {
+      const body = await read(path)
+      return body && text(body)
+    },
+    list: (path = '') => listPath(store, tree, path),
+    async stat(path) {
+      const found = await findPath(store, tree, path)
+      return found && statSide(store.objects, found)
+    },
+    walk: (options = {}) => walkTree(store, tree, options),
+    readAll: (options = {}) => readAllFiles(store, tree, options),
+  }
+}
+
+/** A file that does not hold what it should. */
+export class ContentError extends DataKitError {
+  override readonly name = 'ContentError'
+  override readonly code = 'malformed'
+  readonly path: string
+
+  constructor(path: string, options: { readonly cause: unknown }) {
+    const { cause } = options
+    const problem = cause instanceof Error ? cause.message : String(cause)
+    super(`Cannot make sense of the file "${path}": ${problem}`, options)
+    this.path = path
+  }
+}
+
+/**
+ * A file as a parser understands it; `undefined` when nothing is there.
+ *
+ * @throws ContentError with what the parser threw as its cause
+ */
+export async function readParsed<T>(
+  files: Pick<Files, 'read'>,
+  path: string,
+  parse: (body: Uint8Array) => T,
+): Promise<T | undefined> {
+  const body = await files.read(path)
+  if (body === undefined) return undefined
+  try {
+    return parse(body)
+  } catch (cause) {
+    throw new ContentError(path, { cause })
+  }
+}
+
+/**
+ * A file of JSON; `undefined` when nothing is there. A byte order mark is passed over.
+ *
+ * @throws ContentError when it is no JSON, or not UTF-8
+ */
+export function readJson(files: Pick<Files, 'read'>, path: string): Promise<unknown> {
+  return readParsed(files, path, (body): unknown =>
+    JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(body)),
+  )
+}
+
+/** Bytes of a piece of a stream. */
+const PIECE = 64 * 1024
+
+/**
+ * The bytes of a file in pieces of at most 64 kB; none when nothing is there. The file is read and checked as a whole
+ * before its first piece is given, since its name covers all of it.
+ */
+export async function* readStream(
+  files: Pick<Files, 'read'>,
+  path: string,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const body = (await files.read(path)) ?? new Uint8Array(0)
+  for (let at = 0; at < body.length; at += PIECE) yield body.subarray(at, at + PIECE)
+}
+
+/** Some entries of a directory. */
+export interface Page {
+  readonly entries: readonly Entry[]
+  /** What to go on behind; `undefined` when that was all. */
+  readonly next: string | undefined
+}
+
+/**
+ * The entries of a directory, some at a time, in Git's order.
+ *
+ * @throws RangeError when there is no such name in the directory, or the limit is below 1
+ */
+export async function listPage(
+  files: Pick<Files, 'list'>,
+  path: string,
+  options: { readonly after?: string | undefined; readonly limit: number },
+): Promise<Page> {
+  const { after, limit } = options
+  if (!(limit >= 1)) throw new RangeError(`Not a number of entries: ${limit}, expected 1 or more`)
+  const all = await files.list(path)
+  const start = after === undefined ? 0 : all.findIndex(({ name }) => name === after) + 1
+  if (after !== undefined && start === 0)
+    throw new RangeError(`Cannot list "${path}" behind "${after}": there is no such name in it`)
+  const entries = all.slice(start, start + limit)
+  return { entries, next: start + limit < all.length ? entries.at(-1)?.name : undefined }
+}

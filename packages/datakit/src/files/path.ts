@@ -1,0 +1,35 @@
+/**
+ * Paths as the model takes them: steps joined by `/`, no slash at either end; the empty path is the root directory.
+ *
+ * Reading takes every path that a tree can hold. Writing takes only those that are safe wherever the repository is
+ * cloned to, which is Git's own rule (`@datakit/git/path`).
+ *
+ * @module
+ */
+import { describeNameProblem, problemOfName } from '@datakit/git/path'
+import { PathError } from '../error.ts'
+
+/** The steps of a path to look something up; none for the root. @throws PathError `bad-path` */
+export function splitPath(path: string): string[] {
+  if (path === '') return []
+  const steps = path.split('/')
+  if (steps.includes('')) throw new PathError('bad-path', path, 'a step is empty')
+  if (steps.includes('.') || steps.includes('..'))
+    throw new PathError('bad-path', path, 'a step is "." or ".."')
+  return steps
+}
+
+/** The steps of a path to write to: at least one. @throws PathError `bad-path` */
+export function splitWritablePath(path: string): string[] {
+  const steps = path.split('/')
+  for (const step of steps) {
+    const problem = problemOfName(step)
+    if (problem !== undefined) throw new PathError('bad-path', path, describeNameProblem(problem))
+  }
+  return steps
+}
+
+/** The path of `name` in the directory `parent`. */
+export function joinPath(parent: string, name: string): string {
+  return parent === '' ? name : `${parent}/${name}`
+}

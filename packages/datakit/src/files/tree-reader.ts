@@ -1,0 +1,146 @@
+/**
+ * Reading a tree by path: one look-up, one directory, everything below.
+ *
+ * @module
+ */
+import { decodeTree, findEntry, isGitlinkMode, isTreeMode, type TreeEntry } from '@datakit/git/tree'
+import type { Oid } from '@datakit/git/oid'
+import type { Side } from '../merge/conflict.ts'
+import { PathError } from '../error.ts'
+import { readBody, readTreeBody, type ObjectSource, type StatSource } from './object-source.ts'
+import { joinPath, splitPath } from './path.ts'
+
+/** What a path can lead to. */
+export type Kind = 'file' | 'executable' | 'link' | 'directory' | 'submodule'
+
+/** What is at a path. */
+export interface Stat extends Side {
+  readonly kind: Kind
+  /** Bytes of a file, or of a link's target; `undefined` for directories and submodules. */
+  readonly size: number | undefined
+}
+
+/** One name in a directory. */
+export interface Entry extends Side {
+  readonly name: string
+  readonly kind: Kind
+}
+
+/** A file somewhere below a directory; also a link or a submodule. */
+export interface WalkedFile extends Side {
+  readonly path: string
+}
+
+/** Where a walk begins, and where it goes. */
+export interface WalkOptions {
+  /** The directory to walk; the root when left out. */
+  readonly path?: string | undefined
+  /**
+   * Whether a path is of interest: a file is given, a directory is looked into. Paths are whole, from the root on;
+   * `globFilter` of `path-filter.ts` makes one of a pattern.
+   */
+  readonly filter?: ((path: string, isDirectory: boolean) => boolean) | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What a mode stands for. Modes that Git wrote long ago (100664) count as what Git takes them for. */
+export function kindOf(mode: number): Kind {
+  switch (mode & 0o170000) {
+    case 0o040000:
+      return 'directory'
+    case 0o120000:
+      return 'link'
+    case 0o160000:
+      return 'submodule'
+    default:
+      return (mode & 0o100) === 0 ? 'file' : 'executable'
+  }
+}
+
+/** Whether it is a file or a link. */
+export function isFile({ mode }: Side): boolean {
+  return !isTreeMode(mode) && !isGitlinkMode(mode)
+}
+
+/** What is at `path` below the tree `root`; `undefined` when nothing is, also when a step on the way is a file. */
+export async function findPath(
+  source: ObjectSource,
+  root: Oid,
+  path: string,
+): Promise<Side | undefined> {
+  let found: Side = { mode: 0o040000, oid: root }
+  for (const step of splitPath(path)) {
+    if (!isTreeMode(found.mode)) return undefined
+    const entry = findEntry(await readTreeBody(source, found.oid), step)
+    if (entry === undefined) return undefined
+    found = { mode: entry.mode, oid: entry.oid }
+  }
+  return found
+}
+
+/** The bytes of the file at `path`; `undefined` when nothing is there. @throws PathError `is-a-directory` */
+export async function readFile(
+  source: ObjectSource,
+  root: Oid,
+  path: string,
+): Promise<Uint8Array | undefined> {
+  const found = await findPath(source, root, path)
+  return found === undefined ? undefined : readSide(source, found, path)
+}
+
+/** The bytes of what was found at `path`. @throws PathError `is-a-directory` when it is no file and no link */
+export async function readSide(
+  source: ObjectSource,
+  side: Side,
+  path: string,
+): Promise<Uint8Array> {
+  if (isFile(side)) return readBody(source, side.oid, 'blob')
+  throw new PathError('is-a-directory', path, `it is a ${kindOf(side.mode)}`)
+}
+
+/** What is known of what was found. */
+export async function statSide(source: StatSource, side: Side): Promise<Stat> {
+  const { mode, oid } = side
+  const size = isFile(side) ? (await source.stat(oid)).size : undefined
+  return { mode, oid, kind: kindOf(mode), size }
+}
+
+/** The entries of the directory at `path`. @throws PathError `not-a-directory` */
+export async function listPath(source: ObjectSource, root: Oid, path: string): Promise<Entry[]> {
+  const found = await findPath(source, root, path)
+  if (found === undefined) return []
+  if (!isTreeMode(found.mode))
+    throw new PathError('not-a-directory', path, `it is a ${kindOf(found.mode)}`)
+  return decodeTree(await readTreeBody(source, found.oid)).map(toEntry)
+}
+
+function toEntry({ name, mode, oid }: TreeEntry): Entry {
+  return { name, mode, oid, kind: kindOf(mode) }
+}
+
+/** Every file below the directory at `options.path`, in Git's order. */
+export async function* walkTree(
+  source: ObjectSource,
+  root: Oid,
+  options: WalkOptions,
+): AsyncGenerator<WalkedFile, void, undefined> {
+  const path = options.path ?? ''
+  const found = await findPath(source, root, path)
+  if (found) yield* walkSide(source, { path, ...found }, options)
+}
+
+async function* walkSide(
+  source: ObjectSource,
+  file: WalkedFile,
+  options: WalkOptions,
+): AsyncGenerator<WalkedFile, void, undefined> {
+  const isDirectory = isTreeMode(file.mode)
+  if (file.path !== '' && options.filter?.(file.path, isDirectory) === false) return
+  if (!isDirectory) {
+    yield file
+    return
+  }
+  options.signal?.throwIfAborted()
+  for (const { name, mode, oid } of decodeTree(await readTreeBody(source, file.oid)))
+    yield* walkSide(source, { path: joinPath(file.path, name), mode, oid }, options)
+}

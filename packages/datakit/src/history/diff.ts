@@ -1,0 +1,89 @@
+/**
+ * Diff: the files that differ between two commits. Equal directories are passed over by their oid, so the cost follows the
+ * change and not the size of the repository.
+ *
+ * @module
+ */
+import type { Oid } from '@datakit/git/oid'
+import { compareEntries, isTreeMode, type TreeEntry } from '@datakit/git/tree'
+import type { Side } from '../merge/conflict.ts'
+import { History, type LinkSource } from './history.ts'
+import { readTreeBody, type ObjectSource } from '../files/object-source.ts'
+import { joinPath } from '../files/path.ts'
+import type { Store } from '../store.ts'
+import type { Work } from '../transaction/transaction-work.ts'
+import { compareTrees } from './tree-difference.ts'
+
+/** A file that is not the same in both. A directory that became a file is some files removed and one added. */
+export interface Change {
+  readonly path: string
+  readonly kind: 'added' | 'removed' | 'changed'
+  readonly before: Side | undefined
+  readonly after: Side | undefined
+}
+
+/** Files, links and submodules that differ between two commits, ordered as `git diff-tree -r` orders them. */
+export async function* diffCommits(
+  store: Store,
+  before: Oid | undefined,
+  after: Oid,
+): AsyncGenerator<Change, void, undefined> {
+  yield* diffDirectories(store, '', [
+    before === undefined ? undefined : await treeOf(store, before),
+    await treeOf(store, after),
+  ])
+}
+
+/** The same between a commit, or what a transaction began with, and the tree of the transaction. */
+export async function* diffSince(
+  { draft, start }: Work,
+  tree: Oid,
+  since: Oid | undefined,
+): AsyncGenerator<Change, void, undefined> {
+  const before = since === undefined ? start.from?.tree : await treeOf(draft, since)
+  yield* diffDirectories(draft, '', [before, tree])
+}
+
+async function treeOf(source: LinkSource, commit: Oid): Promise<Oid> {
+  return (await new History(source).node(commit)).tree
+}
+
+/** What stands at one place of Git's order, before and after. */
+interface Row extends TreeEntry {
+  readonly sides: readonly (Side | undefined)[]
+}
+
+async function* diffDirectories(
+  source: ObjectSource,
+  path: string,
+  [before, after]: readonly [Oid | undefined, Oid | undefined],
+): AsyncGenerator<Change, void, undefined> {
+  if (before === after) return
+  const differences = compareTrees(
+    await readTreeBody(source, before),
+    await readTreeBody(source, after),
+  )
+  const rows: Row[] = []
+  for (const [name, difference] of differences) {
+    const [a, b] = [difference.before, difference.after]
+    // A file that became a directory is two rows, each at the place where Git has it.
+    if (a && b && isTreeMode(a.mode) !== isTreeMode(b.mode)) {
+      rows.push({ ...a, name, sides: [a] }, { ...b, name, sides: [undefined, b] })
+      continue
+    }
+    const side = a ?? b
+    if (side) rows.push({ ...side, name, sides: [a, b] })
+  }
+  for (const { name, mode, sides } of rows.toSorted(compareEntries)) {
+    const [a, b] = sides
+    const below = joinPath(path, name)
+    if (isTreeMode(mode)) yield* diffDirectories(source, below, [a?.oid, b?.oid])
+    else
+      yield {
+        path: below,
+        kind: a === undefined ? 'added' : b ? 'changed' : 'removed',
+        before: a,
+        after: b,
+      }
+  }
+}

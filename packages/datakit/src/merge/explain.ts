@@ -1,0 +1,60 @@
+/**
+ * Explaining a conflict of a file: what its driver makes of it, made again from what the conflict names.
+ *
+ * Conflicts name versions and hold no contents, so that they can be kept, sent, and shown one at a time.
+ *
+ * @module
+ */
+import type { Oid } from '@datakit/git/oid'
+import type { MarkerOptions, MergeOutcome } from '@datakit/merge/driver'
+import type { Conflict } from './conflict.ts'
+import { Draft } from '../transaction/draft.ts'
+import { PathError } from '../error.ts'
+import { History } from '../history/history.ts'
+import { findTrees } from './merge-bases.ts'
+import { isRegular } from './merge-file.ts'
+import type { Trees } from './merge.ts'
+import type { Store } from '../store.ts'
+import type { Work } from '../transaction/transaction-work.ts'
+
+/** See {@link Repository.explain}. */
+export async function explainConflict(
+  store: Store,
+  commits: { readonly ours: Oid; readonly theirs: Oid },
+  conflict: Conflict,
+  markers?: MarkerOptions,
+): Promise<MergeOutcome | undefined> {
+  const draft = new Draft(store)
+  // What several bases are merged to is nowhere stored, so it is made again.
+  const trees = await findTrees({ draft, history: new History(draft) }, commits)
+  return explain(draft, trees, conflict, markers)
+}
+
+/** See {@link Transaction.explain}. */
+export async function explainIn(
+  work: Work,
+  path: string,
+  markers?: MarkerOptions,
+): Promise<MergeOutcome | undefined> {
+  const conflict = work.conflicts.get(path)
+  if (conflict === undefined || work.findTrees === undefined)
+    throw new PathError('not-found', path, 'it is not in conflict')
+  return explain(work.draft, await work.findTrees(), conflict, markers)
+}
+
+async function explain(
+  draft: Draft,
+  trees: Trees,
+  { path, base, ours, theirs }: Conflict,
+  markers?: MarkerOptions,
+): Promise<MergeOutcome | undefined> {
+  if (!ours || !theirs || !isRegular(ours) || !isRegular(theirs)) return undefined
+  return draft.mergeContent?.({
+    path,
+    base,
+    ours,
+    theirs,
+    within: { trees, draft, virtual: undefined },
+    markers,
+  })
+}

@@ -1,0 +1,234 @@
+/**
+ * Incoming pack: a pack and an index that a server sent, until they are stored.
+ *
+ * The server's word counts for where things are and for nothing else. The pack must have the trailer that its bytes
+ * hash to, the index must fit it, and what refs point at, with the trees of it that came along, is inflated and named
+ * before any ref moves; all other objects are checked when they are read. So the pack is kept as not verified.
+ *
+ * @module
+ */
+import { concat, equal, readU32 } from '@datakit/git/bytes'
+import { MalformedError, MissingError } from '@datakit/git/error'
+import type { GitObject } from '@datakit/git/object'
+import { Objects } from '@datakit/git/objects'
+import { EMPTY_TREE, type Oid } from '@datakit/git/oid'
+import { openReceivedIndex, type ReceivedIndex } from '@datakit/git/pack/index-table'
+import { readLinks, unpackLinks } from '@datakit/git/pack/links'
+import type { PackIndex } from '@datakit/git/pack/pack-index'
+import { encodePackHeader } from '@datakit/git/pack/write-pack'
+import type { PackId, PackWriter, Place, StagedPack } from '@datakit/git/place'
+import { decodeTree, isTreeMode } from '@datakit/git/tree'
+import type { Answer } from './sync-exchange.ts'
+import type { Store } from '../store.ts'
+import { HEADS, type Refs } from './sync-refs.ts'
+
+/** A pack that is written and not visible yet. */
+export interface ReceivedPack {
+  readonly staged: StagedPack
+  /** Packs that hold bases of its deltas. */
+  readonly needs: readonly PackId[]
+}
+
+/** Packs up to this many bytes are hashed in one go, which is the fastest way where the runtime has one. */
+const HELD = 32 * 1024 * 1024
+/** The longest index that is taken, in bytes: more than any that was made as docs/storage-format.md says. */
+const MAX_INDEX = 256 * 1024 * 1024
+const INDEX_FLOOR = 64 * 1024
+const INDEX_BYTES = 1024
+/** Name of the pack while it has none. */
+const INCOMING = 'incoming'
+
+/**
+ * Takes in the pack of an answer; `undefined` when there is none.
+ *
+ * @param refs where refs will point
+ * @throws MalformedError when pack and index are not what they should be
+ */
+export async function receivePack(
+  store: Store,
+  answer: Answer,
+  options: {
+    readonly refs: Refs
+    readonly onBytes?: ((bytes: number) => void) | undefined
+  },
+): Promise<ReceivedPack | undefined> {
+  if (answer.header.pack === 0) return undefined
+  const writer = await store.place.writePack()
+  try {
+    const { size, read } = await writeChecked(store, writer, answer.pack, options.onBytes)
+    const count = await readCount(read)
+    const limit = Math.min(MAX_INDEX, INDEX_FLOOR + INDEX_BYTES * count)
+    const table = await openReceivedIndex(await collect(answer.index, limit))
+    if (table.count !== count) throw misfit('they do not have the same number of objects')
+    checkBounds(table.index, size)
+    const place = placeWith(store.place, { size, read, table })
+    const incoming = new IncomingPack(store, await Objects.open(place, store.runtime), table.index)
+    for (const [name, oid] of options.refs) await incoming.checkHead(oid, name.startsWith(HEADS))
+    const needs = await incoming.findNeeds()
+    const staged = await writer.finish({ table, needs, verified: false })
+    return { staged, needs }
+  } catch (error) {
+    await writer.abort()
+    throw error
+  }
+}
+
+/** Bytes of the pack from `start` up to `end`. */
+type ReadSpan = (start: number, end: number) => Promise<Uint8Array>
+
+/** Writes the pack and checks its trailer; gives its size, and how to read it before it is kept. */
+async function writeChecked(
+  store: Store,
+  writer: PackWriter,
+  pack: AsyncIterable<Uint8Array>,
+  onBytes: ((bytes: number) => void) | undefined,
+): Promise<{ readonly size: number; readonly read: ReadSpan }> {
+  let size = 0
+  let held: Uint8Array[] = []
+  const hasher = store.runtime.hasher()
+  for await (const piece of pack) {
+    await writer.write(piece)
+    size += piece.length
+    onBytes?.(size)
+    held.push(piece)
+    if (size <= HELD) continue
+    // The last 20 bytes may be the trailer, which is not hashed.
+    const bytes = concat(held)
+    hasher.update(bytes.subarray(0, -20))
+    held = [bytes.slice(-20)]
+  }
+  const rest = concat(held)
+  const body = rest.subarray(0, -20)
+  if (size > HELD) hasher.update(body)
+  const found = size > HELD ? hasher.digest() : await store.runtime.digest(body)
+  if (size >= 32 && equal(found, rest.subarray(-20))) {
+    const read: ReadSpan = async (start, end) => rest.subarray(start, end)
+    return { size, read: size > HELD ? (start, end) => writer.read(start, end) : read }
+  }
+  throw new MalformedError(
+    'the pack of an answer',
+    'its trailer is not the SHA-1 of what is before it',
+  )
+}
+
+async function collect(
+  source: AsyncIterable<Uint8Array>,
+  limit: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array[] = []
+  let size = 0
+  for await (const part of source) {
+    size += part.length
+    if (size > limit)
+      throw new MalformedError('the index of an answer', `it has more than ${limit} bytes`)
+    parts.push(part)
+  }
+  return concat(parts)
+}
+
+/** How many objects the pack says that it has. */
+async function readCount(read: ReadSpan): Promise<number> {
+  const header = await read(0, 12)
+  const count = readU32(header.subarray(8))
+  if (!equal(header, encodePackHeader(count))) throw misfit('the pack is none of version 2')
+  return count
+}
+
+/** Makes sure that all objects are inside of the pack. */
+function checkBounds(index: PackIndex, size: number): void {
+  for (let i = 0; i < index.count; i++) {
+    const [start, length] = [index.offset(i), index.length(i)]
+    if (start < 12 || length < 2 || start + length > size - 20)
+      throw misfit('an entry is outside of the pack')
+  }
+}
+
+function misfit(problem: string): MalformedError {
+  return new MalformedError('the pack and the index of an answer', problem)
+}
+
+/** The place as it will be with a pack that is still being written: that is the last of its packs. */
+function placeWith(
+  place: Place,
+  { size, read, table }: { size: number; read: ReadSpan; table: ReceivedIndex },
+): Place {
+  const index = table.encodeIndex()
+  const common = { id: INCOMING, needs: [], verified: false }
+  const pack = { ...common, size, indexSize: index.length, objects: table.count }
+  return {
+    ...place,
+    async read() {
+      const state = await place.read()
+      return { ...state, packs: [...state.packs, pack] }
+    },
+    readPack: (id, start, end) =>
+      id === INCOMING ? read(start, Math.min(end, size)) : place.readPack(id, start, end),
+    readIndex: async (id, start, end) =>
+      id === INCOMING ? index.subarray(start, end) : place.readIndex(id, start, end),
+  }
+}
+
+/** Checks a pack that is still being written. */
+class IncomingPack {
+  readonly #store: Store
+  /** The objects of the repository and of the pack. */
+  readonly #objects: Objects
+  readonly #index: PackIndex
+  /** What was found to be there. The empty tree need not be stored anywhere. */
+  readonly #checked = new Set<Oid>([EMPTY_TREE])
+
+  constructor(store: Store, objects: Objects, index: PackIndex) {
+    this.#store = store
+    this.#objects = objects
+    this.#index = index
+  }
+
+  /**
+   * Reads what a ref will point at, and all trees of it that came with this pack; the others must be here.
+   *
+   * @throws MalformedError when a branch would point at something else than a commit
+   */
+  async checkHead(head: Oid, isBranch: boolean): Promise<void> {
+    const type =
+      isBranch && this.#index.find(head) >= 0 ? (await this.#objects.read(head)).type : 'commit'
+    if (type !== 'commit')
+      throw new MalformedError('an answer to sync', `a branch is at ${head}, a ${type}`)
+    const stack = [head]
+    for (let oid = stack.pop(); oid !== undefined; oid = stack.pop()) {
+      if (this.#checked.has(oid)) continue
+      this.#checked.add(oid)
+      if (this.#index.find(oid) >= 0) stack.push(...leadsTo(await this.#objects.read(oid)))
+      else if (!(await this.#store.objects.has(oid)))
+        throw new MissingError('what a ref of the server leads to', oid)
+    }
+  }
+
+  /** The packs that hold what deltas of this one are made of. */
+  async findNeeds(): Promise<PackId[]> {
+    const outside = new Set<Oid>()
+    for (let i = 0; i < this.#index.count; i++) {
+      const base = this.#index.linkOid(this.#index.base(i))
+      if (base !== undefined && this.#index.find(base) < 0) outside.add(base)
+    }
+    const needs = new Set<PackId>()
+    for (const oid of outside) {
+      const [located] = await this.#store.objects.locate(oid)
+      if (located === undefined)
+        throw new MissingError('the base of a delta that a server sent', oid)
+      needs.add(located.pack.id)
+    }
+    return [...needs]
+  }
+}
+
+/** The tree of a commit, the trees in a tree, the target of a tag. */
+function leadsTo({ type, body }: GitObject): Oid[] {
+  if (type === 'blob') return []
+  if (type === 'tree')
+    return decodeTree(body).flatMap(({ mode, oid }) => (isTreeMode(mode) ? [oid] : []))
+  const links = readLinks(type, body)
+  if (links === undefined) throw new MalformedError(`a ${type}`, 'it does not name what it must')
+  const found = unpackLinks(links)
+  if (found.kind === 'tree') return []
+  return [found.kind === 'tag' ? found.target : found.tree]
+}

@@ -1,0 +1,185 @@
+/**
+ * One exchange with a server: a request goes out, an answer comes in, and everything that can stand between the two is
+ * told apart.
+ *
+ * A request whose answer was lost is sent again under the same id; the server's receipt makes that safe.
+ *
+ * Spec: docs/sync-protocol.md
+ *
+ * @module
+ */
+import { ByteReader } from '@datakit/git/byte-reader'
+import { concat } from '@datakit/git/bytes'
+import { MalformedError } from '@datakit/git/error'
+import {
+  encodeSyncRequest,
+  readSection,
+  readSyncResponse,
+  SYNC_TYPE,
+  type SyncRequest,
+  type SyncResponse,
+} from '@datakit/git/protocol/sync'
+import { SyncError } from '../error.ts'
+import { wait } from '../transaction/update.ts'
+
+/** Where a server is and how to talk to it. */
+export interface ServerOptions {
+  /**
+   * URL of the repository: `https://example.org/config.git`, with or without what follows `.git`. A password in it is the
+   * token.
+   */
+  readonly url: string
+  /** Sent as a bearer token, where the URL has no password. */
+  readonly token?: string | undefined
+  /** The `fetch` of the runtime when left out. */
+  readonly fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** An answer whose sections are still to be read: the pack first, to its end, then the index. */
+export interface Answer {
+  readonly header: SyncResponse
+  readonly pack: AsyncIterable<Uint8Array>
+  readonly index: AsyncIterable<Uint8Array>
+}
+
+/** How often one request is sent to a server that is busy. */
+const MAX_ATTEMPTS = 4
+/** How often one is sent that nobody answers: who is offline should hear it soon. */
+const MAX_SILENT = 2
+/** Longest wait between two attempts, in milliseconds. */
+const MAX_WAIT = 5_000
+
+/**
+ * Sends a request, again when the answer is lost or the server is busy, and gives the answer.
+ *
+ * @throws SyncError when nobody answers, something else than the server does, or the server says no
+ * @throws TypeError when the URL is none of HTTP
+ */
+export async function exchange(
+  server: ServerOptions,
+  request: SyncRequest,
+  pack: Uint8Array,
+): Promise<Answer> {
+  const options = { ...server, ...addressOf(server) }
+  const body = concat([encodeSyncRequest(request), pack])
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await sendOnce(options, body)
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      const most = error instanceof SyncError ? attemptsFor(error) : 1
+      if (attempt >= most) throw error
+      await wait(Math.min(MAX_WAIT, 100 * 3 ** attempt) * (0.5 + Math.random()), options.signal)
+    }
+  }
+}
+
+/** The URL without what it says of the user, and the token. @throws TypeError when it is none of HTTP */
+export function addressOf({ url, token }: ServerOptions): {
+  readonly url: string
+  readonly token: string | undefined
+} {
+  const shown = url.replace(/\/\/[^/]*@/, '//')
+  if (!/^https?:/i.test(url) || !URL.canParse(url))
+    throw new TypeError(`Not the URL of a server: "${shown}", expected http:// or https://`)
+  return { url: shown, token: decodeURIComponent(new URL(url).password) || token }
+}
+
+/** How often the same request may be sent when it ended like this. */
+function attemptsFor({ code, status }: SyncError): number {
+  if (code === 'offline') return MAX_SILENT
+  return [429, 502, 503].includes(status) ? MAX_ATTEMPTS : 1
+}
+
+async function sendOnce(options: ServerOptions, body: Uint8Array<ArrayBuffer>): Promise<Answer> {
+  const response = await post(options, body)
+  const type = response.headers.get('content-type')?.split(';', 1)[0]?.trim() ?? ''
+  if (!response.ok) throw await refusal(response, type)
+  if (type !== SYNC_TYPE) {
+    await response.body?.cancel()
+    const what = `something that is not a DataKit server answered (${type || 'no content type'})`
+    throw new SyncError('not-datakit', `Cannot sync with ${options.url}: ${what}`, {
+      status: response.status,
+    })
+  }
+  const reader = new ByteReader(streamBody(response), 'an answer to sync')
+  try {
+    const header = await readSyncResponse(reader)
+    return {
+      header,
+      pack: readSection(reader, header.pack),
+      index: readSection(reader, header.index),
+    }
+  } catch (cause) {
+    if (!(cause instanceof MalformedError)) throw cause
+    throw new SyncError('malformed', `Cannot sync with ${options.url}: ${cause.message}`, { cause })
+  }
+}
+
+async function post(options: ServerOptions, body: Uint8Array<ArrayBuffer>): Promise<Response> {
+  const send = options.fetch ?? fetch
+  const { url, token, signal } = options
+  const headers = { 'content-type': SYNC_TYPE, accept: SYNC_TYPE }
+  const secret = token === undefined ? {} : { authorization: `Bearer ${token}` }
+  try {
+    return await send(syncUrl(url), {
+      method: 'POST',
+      headers: { ...headers, ...secret },
+      body,
+      cache: 'no-store',
+      ...(signal && { signal }),
+    })
+  } catch (cause) {
+    signal?.throwIfAborted()
+    // Node says why only behind its "fetch failed".
+    const why = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : ''
+    const answer = why === '' ? 'no answer' : `no answer (${why})`
+    throw new SyncError('offline', `Cannot sync with ${url}: ${answer}`, { cause })
+  }
+}
+
+/** `…/NAME.git/sync`, whatever of it the caller gave. */
+function syncUrl(url: string): string {
+  const bare = url.replace(/\/+$/, '').replace(/\/sync$/, '')
+  return bare.endsWith('.git') ? `${bare}/sync` : `${bare}.git/sync`
+}
+
+async function refusal(response: Response, type: string): Promise<SyncError> {
+  const { status } = response
+  const told =
+    type === 'application/json' ? parseProblem(await response.text().catch(() => '')) : undefined
+  const code =
+    told?.code ?? (status === 401 ? 'unauthorised' : status >= 500 ? 'unavailable' : 'not-datakit')
+  const message = told?.message ?? `it answered ${status}, not in the words of a DataKit server`
+  return new SyncError(code, `Cannot sync: ${message}`, { status })
+}
+
+/** What a DataKit server says is wrong: `{ error: { code, message } }`, if it is that. */
+export function parseProblem(json: string): { code: string; message: string } | undefined {
+  try {
+    const told: unknown = JSON.parse(json)
+    // Every field is checked before it is used.
+    const { code, message } = (told as { error: { code: unknown; message: unknown } }).error
+    return typeof code === 'string' && typeof message === 'string' ? { code, message } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The body as it comes. Not every runtime can iterate over a stream of a response. */
+async function* streamBody(response: Response): AsyncGenerator<Uint8Array, void, undefined> {
+  const reader = response.body?.getReader()
+  if (reader === undefined) return
+  try {
+    for (;;) {
+      const { done, value } = await reader.read().catch((cause: unknown) => {
+        throw new SyncError('cut-off', 'Cannot sync: the answer was cut off', { cause })
+      })
+      if (done) return
+      yield value
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined)
+  }
+}

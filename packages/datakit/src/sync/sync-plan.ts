@@ -1,0 +1,114 @@
+/**
+ * What a sync has to do for one branch, from where it is here and where the server had it when we last looked.
+ *
+ * A merge of the two is a *candidate*: it belongs to nobody until the server has taken it. Everything in it follows from
+ * its parents, so that whoever merges the same two commits makes the same commit; and when the server has moved on, it
+ * is dropped and made anew from one's own last commit, so that nobody merges other people's merges for ever.
+ *
+ * @module
+ */
+import type { Identity } from '@datakit/git/identity'
+import type { Oid } from '@datakit/git/oid'
+import { Draft } from '../transaction/draft.ts'
+import { History } from '../history/history.ts'
+import type { ConflictOutcome } from '../transaction/land.ts'
+import { mergeCommits } from '../merge/merge-commits.ts'
+import type { Repository } from '../repository.ts'
+import type { Known } from './sync-refs.ts'
+
+/** Where one branch is. */
+export interface BranchPosition {
+  readonly branch: string
+  /** Here. */
+  readonly own: Oid | undefined
+  /** On the server, when we last looked. */
+  readonly theirs: Oid | undefined
+  /** Where the server had it before, as long as the local branch is not in step. */
+  readonly dropped?: readonly Oid[] | undefined
+}
+
+/** What is to be done for it. */
+export type Step =
+  | { readonly kind: 'none' }
+  /** The server has more: the local branch follows. */
+  | { readonly kind: 'follow'; readonly to: Oid }
+  /** Something here is not on the server: a commit, or the merge of both sides. */
+  | { readonly kind: 'send'; readonly to: Oid; readonly merge: Draft | undefined }
+  | ConflictStep
+  /** Nothing is in common; or the server took back what is in the local branch, beside commits that it never had. */
+  | { readonly kind: 'unrelated' | 'rewritten' }
+
+interface ConflictStep {
+  readonly kind: 'conflict'
+  readonly outcome: ConflictOutcome
+}
+
+const MERGER = { name: 'DataKit', address: 'datakit@localhost', offset: 0 }
+const MESSAGE = 'Merge changes that were made in two places\n'
+
+/** Finds out what to do. Stores nothing. */
+export async function planStep(repository: Repository, position: BranchPosition): Promise<Step> {
+  const { own, theirs, dropped = [] } = position
+  if (own === theirs || own === undefined) return { kind: 'none' }
+  if (theirs === undefined) return { kind: 'send', to: own, merge: undefined }
+  const draft = new Draft(repository.store)
+  const history = new History(draft)
+  const bases = await history.mergeBases([own], [theirs])
+  if (bases.includes(own)) return { kind: 'follow', to: theirs }
+  const had = dropped.length === 0 ? [] : await history.mergeBases([own], dropped)
+  if (had.includes(own)) return { kind: 'follow', to: theirs }
+  for (const oid of had) if (!(await history.isAncestor(oid, theirs))) return { kind: 'rewritten' }
+  if (bases.length === 0) return { kind: 'unrelated' }
+  if (bases.includes(theirs)) return { kind: 'send', to: own, merge: undefined }
+  const { tree, ...merged } = await mergeCommits({ draft, history }, own, theirs)
+  if (merged.conflicts.length > 0)
+    return { kind: 'conflict', outcome: { state: 'conflict', ...merged } }
+  const seconds = Math.max((await history.node(own)).time, (await history.node(theirs)).time)
+  const identity: Identity = { ...MERGER, seconds }
+  const to = await draft.writeCommit({
+    tree,
+    parents: [theirs, own],
+    author: identity,
+    committer: identity,
+    headers: [],
+    message: MESSAGE,
+  })
+  return { kind: 'send', to, merge: draft }
+}
+
+/**
+ * Whether a server that was never synced with has histories of ours: every branch of both has a common past, and there is
+ * one, unless a person said that there need be none.
+ */
+export async function isRelated(
+  repository: Repository,
+  { own, heads }: Known,
+  isAccepted: boolean,
+): Promise<boolean> {
+  let isShared = isAccepted || heads.size === 0
+  for (const [branch, oid] of own) {
+    const theirs = heads.get(branch)
+    if (theirs === undefined) continue
+    isShared = true
+    if ((await repository.mergeBases(oid, theirs)).length === 0) return false
+  }
+  return isShared
+}
+
+/** Those heads that the server had before which need not be known any more: it has them, or we have its own. */
+export async function findSettled(
+  repository: Repository,
+  { own, heads }: Known,
+  { branch, oids }: { readonly branch: string; readonly oids: readonly Oid[] },
+): Promise<Oid[]> {
+  const [ours, theirs] = [own.get(branch), heads.get(branch)]
+  const settled: Oid[] = []
+  for (const oid of oids) {
+    const isSettled =
+      ours === undefined ||
+      ours === theirs ||
+      (theirs !== undefined && (await repository.isAncestor(oid, theirs)))
+    if (isSettled) settled.push(oid)
+  }
+  return settled
+}

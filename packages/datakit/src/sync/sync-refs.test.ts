@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest'
+import type { Oid } from '@datakit/git/oid'
+import {
+  forceBranch,
+  forceTag,
+  heads,
+  read,
+  refs,
+  serverOf,
+  states,
+  twoClients,
+  write,
+} from '../../test/clients.ts'
+import { Network } from '../../test/network.ts'
+import { sync } from './sync.ts'
+
+describe('sync of names that cannot be side by side', () => {
+  it('goes on when the server replaced a branch by one below it, and back', async () => {
+    const network = new Network()
+    const [ada, grace] = await twoClients(network)
+    await write(ada, 'x', '1', 'topic')
+    await sync(ada, network.options)
+    await sync(grace, network.options)
+    await sync(ada, { ...network.options, remove: ['topic'] })
+    await ada.branch('topic').delete()
+    const below = await write(ada, 'x', '2', 'topic/one')
+    expect(states((await sync(ada, network.options)).branches)).toMatchObject({
+      'topic/one': 'pushed',
+    })
+    for (let i = 0; i < 2; i++) {
+      expect((await sync(grace, network.options)).branches).toEqual([
+        { branch: 'main', state: 'in-step', oid: (await heads(grace))['main'] },
+        { branch: 'topic', state: 'gone', oid: (await heads(grace))['topic'] },
+        { branch: 'topic/one', state: 'elsewhere', oid: below, clash: 'topic' },
+      ])
+    }
+    const server = await serverOf(network)
+    await forceBranch(server, 'topic/one', undefined)
+    await forceBranch(server, 'topic', (await heads(grace))['topic'] as Oid)
+    expect(states((await sync(grace, network.options)).branches)).toEqual({
+      main: 'in-step',
+      topic: 'in-step',
+    })
+  })
+
+  it('says which branch of one’s own is in the way, and syncs the others', async () => {
+    const network = new Network()
+    const [ada, grace] = await twoClients(network)
+    await write(grace, 'q', '1', 'x')
+    const theirs = await write(ada, 'q', '1', 'x/y')
+    await write(ada, 'a', '2')
+    await sync(ada, network.options)
+    const { branches } = await sync(grace, network.options)
+    expect(branches).toMatchObject([
+      { branch: 'main', state: 'pulled' },
+      { branch: 'x', state: 'refused' },
+      { branch: 'x/y', state: 'elsewhere', oid: theirs, clash: 'x' },
+    ])
+    expect(await read(grace, 'a')).toBe('2')
+    await grace.branch('x').delete()
+    expect((await sync(grace, network.options)).branches[1]).toEqual({
+      branch: 'x/y',
+      state: 'elsewhere',
+      oid: theirs,
+      clash: undefined,
+    })
+  })
+
+  it('leaves out a tag that cannot be beside one’s own', async () => {
+    const network = new Network()
+    const [ada, grace] = await twoClients(network)
+    await forceTag(grace, 'v1', (await heads(ada))['main'] as Oid)
+    await forceTag(await serverOf(network), 'v1/a', (await heads(ada))['main'] as Oid)
+    expect(states((await sync(grace, network.options)).branches)).toEqual({ main: 'in-step' })
+    expect(Object.keys(await refs(grace, 'refs/tags/'))).toEqual(['refs/tags/v1'])
+  })
+})

@@ -1,0 +1,381 @@
+/**
+ * Sync: brings a repository and a server to the same state.
+ *
+ * What is known of the server lives in refs, and survives with them, see `sync-refs.ts`.
+ *
+ * Absence is never a wish: a branch that is missing on one side is not deleted on the other. Who wants that says so, see
+ * {@link SyncOptions.remove}.
+ *
+ * Spec: docs/sync-protocol.md
+ *
+ * @module
+ */
+import { randomId } from '@datakit/git/bytes'
+import { MalformedError } from '@datakit/git/error'
+import type { Head, RefUpdate, State } from '@datakit/git/place'
+import type { SyncRequest, SyncResponse } from '@datakit/git/protocol/sync'
+import { SyncError } from '../error.ts'
+import { receivePack, type ReceivedPack } from './incoming-pack.ts'
+import { packOutgoing } from './outgoing-pack.ts'
+import type { Repository } from '../repository.ts'
+import { exchange, type ServerOptions } from './sync-exchange.ts'
+import {
+  SyncRun,
+  unrelatedBranches,
+  type Plan,
+  type SyncOutcome,
+  type Wish,
+} from './sync-outcome.ts'
+import { findSettled, isRelated, planStep, type Step } from './sync-plan.ts'
+import {
+  forgetDropped,
+  HEADS,
+  moveCandidate,
+  readKnown,
+  takeRefs,
+  type Known,
+  type Refs,
+  type Taking,
+} from './sync-refs.ts'
+import { publish } from '../transaction/update.ts'
+
+export type { BranchOutcome, SyncOutcome } from './sync-outcome.ts'
+
+/** How far a sync is. */
+export interface SyncProgress {
+  readonly phase: 'sending' | 'receiving'
+  /** Bytes of packs so far in this phase. */
+  readonly bytes: number
+  /** Bytes in all, where that is known. */
+  readonly total: number | undefined
+}
+
+/** What to sync, and with whom. */
+export interface SyncOptions extends ServerOptions {
+  /** Branches to delete on the server, by short name, if they are where we last saw them. The local ones stay. */
+  readonly remove?: readonly string[] | undefined
+  /** Only takes what is there; the server stays as it is. */
+  readonly pull?: boolean | undefined
+  /** Branches that are gone or were rewritten on the server, and shall have there again what they have here. */
+  readonly restore?: readonly string[] | undefined
+  /** Goes on with a server whose repository is another one than before, or has no branch of ours. */
+  readonly acceptOther?: boolean | undefined
+  readonly onProgress?: ((progress: SyncProgress) => void) | undefined
+}
+
+/** Rounds after which a branch that moves all the time is left for later. */
+const MAX_ROUNDS = 10
+/** How often one request is sent when its answer is cut off. */
+const MAX_ATTEMPTS = 3
+
+/** Syncs once. */
+export function sync(repository: Repository, options: SyncOptions): Promise<SyncOutcome> {
+  return new Remote(repository, options).sync()
+}
+
+/** A server that a repository is synced with, again and again. */
+export class Remote {
+  readonly #repository: Repository
+  readonly #options: SyncOptions
+  /** The refs of the last answer and the version that they belong to: an answer leaves them out while it is the same. */
+  #seen: { readonly version: string; readonly refs: Refs } | undefined
+  /** Whether packs must be complete, because the server lacks what we thought it had. */
+  #isWhole = false
+
+  constructor(repository: Repository, options: SyncOptions) {
+    this.#repository = repository
+    this.#options = options
+  }
+
+  /**
+   * Sends what is here and takes what is there, until both agree or a person must decide. May be repeated at any time;
+   * not while it runs.
+   *
+   * @throws SyncError when the server does not answer, or says no to all of it
+   * @throws MalformedError when it answers with what cannot be
+   */
+  async sync(): Promise<SyncOutcome> {
+    const run = new SyncRun()
+    for (;;) {
+      const plan = await this.#plan(run)
+      const isDone = run.heard !== undefined && plan.wishes.length === 0
+      if (isDone || run.rounds === MAX_ROUNDS) return this.#finish(run, plan)
+      run.rounds++
+      if (await this.#round(run, plan)) continue
+      const branches = [...unrelatedBranches(plan.known.own, new Map()).values()]
+      return { repository: '', rounds: run.rounds, branches }
+    }
+  }
+
+  /** Moves what can be moved here, and finds out what the server must be asked. */
+  async #plan(run: SyncRun): Promise<Plan> {
+    for (;;) {
+      const known = await readKnown(await this.#repository.store.state())
+      if (await this.#isStrange(run, known)) {
+        const theirs = run.heard === undefined ? new Map() : known.heads
+        return { known, wishes: [], stuck: unrelatedBranches(known.own, theirs) }
+      }
+      const steps = await this.#steps(run, known)
+      const followed = await this.#follow(run, known, steps)
+      if (followed) continue
+      const wishes: Wish[] = []
+      const stuck = new Map(run.stuck)
+      for (const [branch, step] of steps) {
+        if (step.kind === 'conflict') stuck.set(branch, { branch, ...step.outcome })
+        const [ours, theirs] = [known.own.get(branch), known.heads.get(branch)]
+        if ((step.kind === 'unrelated' || step.kind === 'rewritten') && ours && theirs)
+          stuck.set(branch, { branch, state: step.kind, ours, theirs })
+        if (step.kind !== 'send') continue
+        const result = step.merge === undefined ? 'pushed' : 'merged'
+        wishes.push({ branch, update: { name: HEADS + branch, from: theirs, to: step.to }, result })
+      }
+      if (this.#options.pull === true) return { known, wishes: [], stuck }
+      await this.#keepCandidates(known, steps)
+      return { known, wishes: [...wishes, ...this.#removals(run, known)], stuck }
+    }
+  }
+
+  /** Whether nothing may be sent, since nobody knows that the server's histories are ours too. */
+  async #isStrange(run: SyncRun, known: Known): Promise<boolean> {
+    if (run.isRelated || known.own.size === 0) return false
+    const isOther = this.#isAccepting(run)
+    if (known.repository !== undefined && !isOther) return false
+    // To a server that has nothing yet, all may go at once; the request says so.
+    if (run.heard === undefined) return run.isStrange || isOther || known.tracked.size > 0
+    if (!(await isRelated(this.#repository, known, this.#options.acceptOther === true))) return true
+    run.isRelated = true
+    await this.#take(run, { ...run.heard, removed: new Set(), isRelated: true }, undefined)
+    return false
+  }
+
+  /** Whether the next answer may be another repository's. */
+  #isAccepting(run: SyncRun): boolean {
+    return this.#options.acceptOther === true && run.heard === undefined
+  }
+
+  async #steps(run: SyncRun, known: Known): Promise<Map<string, Step>> {
+    const steps = new Map<string, Step>()
+    for (const [branch, own] of known.own) {
+      if (run.stuck.has(branch) || this.#options.remove?.includes(branch) === true) continue
+      const isRestored = this.#options.restore?.includes(branch) === true
+      if (known.gone.has(branch) && !isRestored) continue
+      const theirs = known.heads.get(branch)
+      const dropped = isRestored ? [] : known.dropped.get(branch)
+      steps.set(branch, await planStep(this.#repository, { branch, own, theirs, dropped }))
+    }
+    return steps
+  }
+
+  /** Moves local branches that are behind the server. True when one did, or was moved by somebody else. */
+  async #follow(run: SyncRun, known: Known, steps: ReadonlyMap<string, Step>): Promise<boolean> {
+    const refs: RefUpdate[] = []
+    for (const [branch, step] of steps) {
+      if (step.kind !== 'follow') continue
+      refs.push(
+        { name: HEADS + branch, from: known.own.get(branch), to: step.to },
+        ...moveCandidate(known, branch, undefined),
+        ...forgetDropped(branch, known.dropped.get(branch)),
+      )
+    }
+    if (refs.length === 0) return false
+    const { place } = this.#repository.store
+    const outcome = await publish(
+      place,
+      { refs, log: this.#log('sync: fast-forward') },
+      this.#options,
+    )
+    if (outcome.state === 'lost') return true
+    for (const [branch, step] of steps) if (step.kind === 'follow') run.note(branch, 'pulled')
+    return true
+  }
+
+  /** Stores merges that the server has not taken yet, under refs of their own: no branch moves to them before it does. */
+  async #keepCandidates(known: Known, steps: ReadonlyMap<string, Step>): Promise<void> {
+    const { place } = this.#repository.store
+    for (const [branch, step] of steps) {
+      if (step.kind !== 'send' || step.merge === undefined) continue
+      const refs = moveCandidate(known, branch, step.to)
+      if (refs.length === 0) continue
+      const stage = await step.merge.stage([step.to])
+      const outcome = await publish(
+        place,
+        {
+          refs,
+          addPacks: stage && [stage.staged],
+          reliesOn: stage?.needs,
+          log: this.#log('sync: merge'),
+        },
+        this.#options,
+      )
+      // Another tab is at it too; what it made is made of the same two commits, or of newer ones.
+      if (outcome.state === 'lost')
+        throw new SyncError('busy', 'Cannot sync: another sync is under way here')
+    }
+    await this.#repository.store.state()
+  }
+
+  #removals(run: SyncRun, known: Known): Wish[] {
+    const wishes: Wish[] = []
+    for (const branch of this.#options.remove ?? []) {
+      const from = known.heads.get(branch)
+      if (from === undefined || run.stuck.has(branch)) continue
+      wishes.push({
+        branch,
+        update: { name: HEADS + branch, from, to: undefined },
+        result: 'removed',
+      })
+    }
+    return wishes
+  }
+
+  /** One request and its answer. False when the server has another repository than before. */
+  async #round(run: SyncRun, plan: Plan): Promise<boolean> {
+    const { known } = plan
+    const pack = await this.#pack(plan)
+    const size = pack.length
+    const isFirst = plan.wishes.length > 0 && !run.isRelated
+    const request: SyncRequest = {
+      id: randomId(),
+      repository: this.#isAccepting(run)
+        ? undefined
+        : (known.repository ?? (isFirst ? '' : undefined)),
+      known: this.#seen?.version,
+      haves: this.#isWhole ? [] : [...new Set(known.tracked.values())],
+      updates: plan.wishes.map(({ update }) => update),
+      head: undefined,
+      log: this.#log('sync'),
+      wantPack: true,
+      pack: size,
+    }
+    this.#tell('sending', 0, size)
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#exchange(run, plan, { request, pack })
+        return true
+      } catch (error) {
+        if (!(error instanceof SyncError)) throw error
+        if (error.code === 'cut-off' && attempt < MAX_ATTEMPTS) continue
+        if (error.code === 'repository-changed') {
+          run.isStrange = true
+          return request.repository === ''
+        }
+        const isLacking = error.status === 422 && !this.#isWhole
+        if (!isLacking) throw error
+        this.#isWhole = true
+        return true
+      }
+    }
+  }
+
+  /** The objects that the wishes reach and the server does not have. */
+  async #pack({ wishes, known }: Plan): Promise<Uint8Array> {
+    const wants = wishes.map(({ update }) => update.to).filter((oid) => oid !== undefined)
+    if (wants.length === 0) return new Uint8Array(0)
+    const { signal } = this.#options
+    const haves = this.#isWhole ? [] : [...known.tracked.values()]
+    return packOutgoing(this.#repository.store, { wants, haves, signal })
+  }
+
+  async #exchange(
+    run: SyncRun,
+    plan: Plan,
+    { request, pack }: { readonly request: SyncRequest; readonly pack: Uint8Array },
+  ): Promise<void> {
+    const answer = await exchange(this.#options, request, pack)
+    const { header } = answer
+    this.#tell('sending', pack.length, pack.length)
+    const isOther = header.repository !== request.repository
+    if (request.repository && isOther)
+      throw new SyncError(
+        'repository-changed',
+        'Cannot sync: the server has another repository there',
+      )
+    const refs = this.#refsOf(header)
+    const total = header.pack === 'chunked' ? undefined : header.pack
+    const onBytes = (bytes: number): void => this.#tell('receiving', bytes, total)
+    const received = await receivePack(this.#repository.store, answer, { refs, onBytes })
+    const removed = run.settle(plan.wishes, header.updates)
+    const { repository, own } = plan.known
+    const isRelated =
+      run.isRelated ||
+      request.repository !== undefined ||
+      header.repository === repository ||
+      own.size === 0
+    await this.#take(run, { answer: header, refs, removed, isRelated }, received)
+    this.#seen = { version: header.version, refs }
+    run.heard = { answer: header, refs }
+  }
+
+  #refsOf({ refs }: SyncResponse): Refs {
+    if (refs !== undefined) return new Map(refs.map(({ name, oid }) => [name, oid]))
+    if (this.#seen !== undefined) return this.#seen.refs
+    throw new MalformedError('an answer to sync', 'it leaves out refs that nobody knows yet')
+  }
+
+  /** Makes the pack visible and moves the refs that tell where the server is, in one update. */
+  async #take(run: SyncRun, taking: Taking, received: ReceivedPack | undefined): Promise<void> {
+    const { store } = this.#repository
+    for (let attempt = 0; attempt < MAX_ROUNDS; attempt++) {
+      const state = await store.state()
+      const refs = await takeRefs(state, taking)
+      if (refs.length === 0 && received === undefined) return
+      const outcome = await publish(
+        store.place,
+        {
+          refs,
+          head: await firstHead(state, taking.answer),
+          addPacks: received && [received.staged],
+          reliesOn: received?.needs,
+          log: this.#log('sync: fetch'),
+        },
+        this.#options,
+      )
+      if (outcome.state === 'done') {
+        for (const { name } of refs)
+          if (name.startsWith(HEADS)) run.note(name.slice(HEADS.length), 'pulled')
+        return
+      }
+      if (outcome.packs.length > 0)
+        throw new SyncError(
+          'cut-off',
+          'Cannot keep what the server sent: the store was compacted meanwhile',
+        )
+    }
+    throw new SyncError('busy', 'Cannot sync: another sync is under way here')
+  }
+
+  async #finish(run: SyncRun, plan: Plan): Promise<SyncOutcome> {
+    const { known } = plan
+    const refs = [...known.candidates.keys()].flatMap((name) =>
+      moveCandidate(known, name, undefined),
+    )
+    const { place } = this.#repository.store
+    for (const [branch, oids] of known.dropped)
+      refs.push(
+        ...forgetDropped(branch, await findSettled(this.#repository, known, { branch, oids })),
+      )
+    // Leftovers do no harm: if somebody else is at it, the next sync clears them away.
+    if (refs.length > 0) await publish(place, { refs, log: this.#log('sync: done') }, this.#options)
+    const repository = run.heard?.answer.repository ?? ''
+    return { repository, rounds: run.rounds, branches: run.outcomes(plan) }
+  }
+
+  #log(why: string): { who: string; why: string } {
+    return { who: this.#repository.store.who(), why }
+  }
+
+  #tell(phase: SyncProgress['phase'], bytes: number, total: number | undefined): void {
+    this.#options.onProgress?.({ phase, bytes, total })
+  }
+}
+
+/** HEAD of the server, for a repository that has no branch of its own yet. */
+async function firstHead(
+  state: State,
+  answer: SyncResponse,
+): Promise<{ from: Head; to: Head } | undefined> {
+  for await (const _ of state.refs(HEADS)) return undefined
+  const [from, to] = [state.head, answer.head]
+  const isOther = 'ref' in to && !('ref' in from && from.ref === to.ref)
+  return isOther ? { from, to } : undefined
+}
