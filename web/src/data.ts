@@ -7,7 +7,7 @@
  * @module
  */
 import type { Oid } from '@datakit/git/oid'
-import type { Conflict, Resolution } from '@datakit/datakit/conflict'
+import type { Conflict, WholeResolution } from '@datakit/datakit/conflict'
 import type { EntryKind } from './tree-rows.ts'
 
 /** An entry of a committed directory. */
@@ -134,7 +134,7 @@ export interface SplitChoice {
 }
 
 /** What was chosen for each path of a conflict. */
-export type Choices = ReadonlyMap<string, Resolution>
+export type Choices = ReadonlyMap<string, WholeResolution>
 
 /** One repository on this device. */
 export interface RepositoryStore {

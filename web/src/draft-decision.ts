@@ -6,7 +6,7 @@
  */
 import { utf8 } from '@datakit/git/bytes'
 import type { Oid } from '@datakit/git/oid'
-import type { Resolution } from '@datakit/datakit/conflict'
+import type { WholeResolution } from '@datakit/datakit/conflict'
 import type { Choices, ConflictDecision, Edit } from './data.ts'
 import type { Draft } from './drafts.ts'
 
@@ -34,7 +34,7 @@ export async function editsOfDecision(
   return edits
 }
 
-function editOf(draft: Draft, choice: Exclude<Resolution, 'theirs'>): Edit {
+function editOf(draft: Draft, choice: Exclude<WholeResolution, 'theirs'>): Edit {
   if (choice === 'ours') return writeOf(draft)
   if (choice === 'remove' || choice === 'base') return { act: 'remove', path: draft.path }
   const bytes = typeof choice.bytes === 'string' ? utf8(choice.bytes) : copy(choice.bytes)

@@ -17,6 +17,8 @@ export interface MergeInput {
   /** Where the file is, for drivers that say so in what they write; `''` where nobody knows. */
   readonly path: string
   readonly markers?: MarkerOptions | undefined
+  /** What somebody has decided about values in conflict; asked by drivers that know keys. */
+  readonly decide?: DecideKey | undefined
 }
 
 /** Characters of a marker when nothing is said. */
@@ -45,6 +47,12 @@ export interface KeyConflict {
   readonly ours: string | undefined
   readonly theirs: string | undefined
 }
+
+/**
+ * What to keep of a value in conflict: that of a version, where being absent is a value, too. `undefined` leaves it in conflict,
+ * and so does `base` where both sides have added something.
+ */
+export type DecideKey = (conflict: KeyConflict) => 'base' | 'ours' | 'theirs' | undefined
 
 /** What became of a merge of contents. */
 export type MergeOutcome =

@@ -4,7 +4,7 @@
  * @module
  */
 import { expect } from 'vitest'
-import type { KeyConflict, MergeDriver, MergeOutcome } from '../src/driver.ts'
+import type { DecideKey, KeyConflict, MergeDriver, MergeOutcome } from '../src/driver.ts'
 
 /** Three versions of a file; `base` is `undefined` where both added it. */
 export interface Texts {
@@ -22,13 +22,18 @@ export interface TextOutcome {
 }
 
 /** Runs a driver. */
-export function mergeTexts(driver: MergeDriver, { base, ours, theirs }: Texts): TextOutcome {
+export function mergeTexts(
+  driver: MergeDriver,
+  { base, ours, theirs }: Texts,
+  decide?: DecideKey,
+): TextOutcome {
   const encoder = new TextEncoder()
   const outcome: MergeOutcome = driver({
     base: base === undefined ? undefined : encoder.encode(base),
     ours: encoder.encode(ours),
     theirs: encoder.encode(theirs),
     path: '',
+    decide,
   })
   if (outcome.state === 'conflict')
     return { text: undefined, keys: outcome.keys ?? [], reason: outcome.reason }
@@ -50,7 +55,34 @@ export function mergeLawfully(driver: MergeDriver, texts: Texts): TextOutcome {
     expect(mergeTexts(driver, { base, ours, theirs: base }).text).toBe(ours)
     expect(mergeTexts(driver, { base, ours: base, theirs }).text).toBe(theirs)
   }
+  if (outcome.keys.length > 0) expectDecided(driver, texts, outcome.keys)
   return outcome
+}
+
+/** Expects that nothing stays in conflict of what was decided, and that it matters as little which side is called ours. */
+function expectDecided(
+  driver: MergeDriver,
+  { base, ours, theirs }: Texts,
+  keys: readonly KeyConflict[],
+): void {
+  const keep = (side: 'ours' | 'theirs', among = keys): DecideKey => {
+    // What was decided about a container holds for what is in it.
+    return ({ key }) => (among.some((each) => begins(key, each.key)) ? side : undefined)
+  }
+  const decided = mergeTexts(driver, { base, ours, theirs }, keep('ours'))
+  const shown = JSON.stringify({ base, ours, theirs, keys, decided }, undefined, 1)
+  expect(decided.keys, shown).toEqual([])
+  if (decided.text === undefined) expect(decided.reason, shown).toBeDefined()
+  const mirrored = mergeTexts(driver, { base, ours: theirs, theirs: ours }, keep('theirs'))
+  expect(mirrored.text, shown).toBe(decided.text)
+  const [first, ...others] = keys
+  if (first === undefined || others.some(({ key }) => begins(first.key, key))) return
+  const open = mergeTexts(driver, { base, ours, theirs }, keep('theirs', others))
+  expect(open.text, shown).toBeUndefined()
+}
+
+function begins(key: readonly unknown[], beginning: readonly unknown[]): boolean {
+  return beginning.every((step, i) => step === key[i])
 }
 
 /**

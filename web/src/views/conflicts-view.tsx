@@ -5,7 +5,7 @@
  */
 import type { JSX } from 'preact'
 import { useId, useState } from 'preact/hooks'
-import type { Conflict, ConflictKind, Resolution } from '@datakit/datakit/conflict'
+import type { Conflict, ConflictKind, WholeResolution } from '@datakit/datakit/conflict'
 import { navigate } from '../app-state.ts'
 import type { ConflictDecision, FileSide, SplitDecision } from '../data.ts'
 import type { Session } from '../session.ts'
@@ -62,7 +62,7 @@ function ConflictForm(props: {
 }): JSX.Element {
   const { session, decision } = props
   const { branch, conflicts } = decision
-  const [choices, setChoices] = useState<ReadonlyMap<string, Resolution>>(new Map())
+  const [choices, setChoices] = useState<ReadonlyMap<string, WholeResolution>>(new Map())
   const [message, setMessage] = useState('')
   const [isBusy, setBusy] = useState(false)
   const [problem, setProblem] = useState<string>()
@@ -132,8 +132,8 @@ function ConflictForm(props: {
 function ConflictItem(props: {
   readonly session: Session
   readonly conflict: Conflict
-  readonly choice: Resolution | undefined
-  readonly onChoose: (choice: Resolution) => void
+  readonly choice: WholeResolution | undefined
+  readonly onChoose: (choice: WholeResolution) => void
 }): JSX.Element {
   const { session, conflict, choice, onChoose } = props
   const { path, base, ours, theirs } = conflict
@@ -196,8 +196,8 @@ function Option(props: {
 /** Edits the bytes of a choice; the text that the editor began with stays its own. */
 function HandEdit(props: {
   readonly path: string
-  readonly choice: Exclude<Resolution, string>
-  readonly onChoose: (choice: Resolution) => void
+  readonly choice: Exclude<WholeResolution, string>
+  readonly onChoose: (choice: WholeResolution) => void
 }): JSX.Element {
   const { path, choice } = props
   const bytes =

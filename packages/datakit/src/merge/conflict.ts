@@ -8,6 +8,7 @@
  * @module
  */
 import type { Oid } from '@datakit/git/oid'
+import type { KeyStep } from '@datakit/merge/driver'
 
 /** What one side has at a path. A directory is a side too, with mode 040000 and the oid of its tree. */
 export interface Side {
@@ -42,13 +43,27 @@ export interface Conflict {
   readonly theirs: Side | undefined
 }
 
-/** What to keep of one conflicting path. */
-export type Resolution =
+/** What to keep of one value in conflict: that of a version, where being absent is a value, too. */
+export interface KeyDecision {
+  /** As the explanation of the conflict names it. */
+  readonly key: readonly KeyStep[]
+  /** `base` only where it has a value. */
+  readonly keep: 'base' | 'ours' | 'theirs'
+}
+
+/** What to keep of one conflicting path as a whole. */
+export type WholeResolution =
   | 'ours'
   | 'theirs'
   | 'base'
   | 'remove'
   | { readonly bytes: Uint8Array | string; readonly mode?: number }
+
+/** What to keep of one conflicting path. */
+export type Resolution =
+  | WholeResolution
+  /** For a file that is merged by key: what to keep of each value in conflict. The rest of the file is merged. */
+  | { readonly keys: readonly KeyDecision[] }
 
 /** The same conflict as the other side sees it. */
 export function mirrorConflict(conflict: Conflict): Conflict {

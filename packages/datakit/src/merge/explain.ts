@@ -6,14 +6,14 @@
  * @module
  */
 import type { Oid } from '@datakit/git/oid'
-import type { MarkerOptions, MergeOutcome } from '@datakit/merge/driver'
-import type { Conflict } from './conflict.ts'
+import type { DecideKey, MarkerOptions, MergeOutcome } from '@datakit/merge/driver'
+import type { Conflict, KeyDecision } from './conflict.ts'
 import { Draft } from '../transaction/draft.ts'
-import { PathError } from '../error.ts'
+import { PathError, TransactionError } from '../error.ts'
 import { History } from '../history/history.ts'
 import { findTrees } from './merge-bases.ts'
 import { isRegular } from './merge-file.ts'
-import type { Trees } from './merge.ts'
+import type { ContentMerge, Trees } from './merge.ts'
 import type { Store } from '../store.ts'
 import type { Work } from '../transaction/transaction-work.ts'
 
@@ -27,7 +27,7 @@ export async function explainConflict(
   const draft = new Draft(store)
   // What several bases are merged to is nowhere stored, so it is made again.
   const trees = await findTrees({ draft, history: new History(draft) }, commits)
-  return explain(draft, trees, conflict, markers)
+  return explain(draft, trees, conflict, { markers })
 }
 
 /** See {@link Transaction.explain}. */
@@ -39,14 +39,37 @@ export async function explainIn(
   const conflict = work.conflicts.get(path)
   if (conflict === undefined || work.findTrees === undefined)
     throw new PathError('not-found', path, 'it is not in conflict')
-  return explain(work.draft, await work.findTrees(), conflict, markers)
+  return explain(work.draft, await work.findTrees(), conflict, { markers })
+}
+
+/**
+ * A file in conflict, merged as it was decided key by key.
+ *
+ * @throws TransactionError `conflicts` when it is not merged by key, or values stay in conflict
+ */
+export async function mergeByKeys(
+  work: Work,
+  conflict: Conflict,
+  keys: readonly KeyDecision[],
+): Promise<Uint8Array> {
+  const decisions = new Map(keys.map(({ key, keep }) => [JSON.stringify(key), keep]))
+  const decide: DecideKey = ({ key }) => decisions.get(JSON.stringify(key))
+  const trees = await work.findTrees?.()
+  const outcome = trees && (await explain(work.draft, trees, conflict, { decide }))
+  if (outcome?.state === 'merged') return outcome.bytes
+  const open = outcome?.keys?.map(({ key }) => JSON.stringify(key)).join(', ')
+  const why =
+    open === undefined
+      ? `${outcome?.reason ?? 'it is not merged by key'}; keep a side, or give its bytes`
+      : `nothing that holds was said of ${open}; say what to keep of them too`
+  throw new TransactionError('conflicts', `Cannot resolve "${conflict.path}" by keys: ${why}`)
 }
 
 async function explain(
   draft: Draft,
   trees: Trees,
   { path, base, ours, theirs }: Conflict,
-  markers?: MarkerOptions,
+  how: Pick<ContentMerge, 'markers' | 'decide'>,
 ): Promise<MergeOutcome | undefined> {
   if (!ours || !theirs || !isRegular(ours) || !isRegular(theirs)) return undefined
   return draft.mergeContent?.({
@@ -55,6 +78,6 @@ async function explain(
     ours,
     theirs,
     within: { trees, draft, virtual: undefined },
-    markers,
+    ...how,
   })
 }

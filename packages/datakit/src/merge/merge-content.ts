@@ -45,7 +45,7 @@ export async function mergeContent(
   const markers: MarkerOptions | undefined = depth > 0 ? { labels: VIRTUAL } : merge.markers
   // Markers in a base must be told from those around it.
   const size = (markers?.size ?? markerSize(values) ?? MARKER_SIZE) + 2 * depth
-  return driver({ path, base, ours, theirs, markers: { ...markers, size } })
+  return driver({ path, base, ours, theirs, markers: { ...markers, size }, decide: merge.decide })
 }
 
 function driverName(value: AttributeValue | undefined, path: string): string {

@@ -178,6 +178,55 @@ describe('a conflict', () => {
     ])
   })
 
+  const KEYS = {
+    base: { 'a.json': '{\n  "users": 1,\n  "hosts": ["a"],\n  "old": 1\n}\n' },
+    ours: { 'a.json': '{\n  "users": 2,\n  "hosts": ["a", "b"],\n  "mine": true\n}\n' },
+    theirs: { 'a.json': '{\n  "users": 3,\n  "hosts": ["a", "c"],\n  "old": 4\n}\n' },
+  }
+  const DECISIONS = [
+    { key: ['users'], keep: 'theirs' },
+    { key: ['hosts', 1], keep: 'ours' },
+    { key: ['old'], keep: 'ours' },
+  ] as const
+
+  it('is resolved key by key, and what was not in conflict is merged', async () => {
+    const repository = await open()
+    const outcome = await conflictOf(repository, KEYS)
+    const [conflict] = outcome.conflicts
+    const explained = conflict && (await repository.explain(outcome, conflict))
+    const keys = explained?.state === 'conflict' ? explained.keys : undefined
+    expect(keys?.map(({ key }) => key).toSorted()).toEqual(
+      DECISIONS.map(({ key }) => key).toSorted(),
+    )
+    const resolutions = new Map([['a.json', { keys: DECISIONS }]])
+    const resolved = await repository.resolve('main', outcome, resolutions)
+    if (resolved.state !== 'committed') throw new Error(resolved.state)
+    expect(await (await repository.snapshot(resolved.oid)).readText('a.json')).toBe(
+      '{\n  "users": 3,\n  "hosts": ["a", "b"],\n  "mine": true\n}\n',
+    )
+  })
+
+  it.each([
+    ['a key that nothing was said of', 'a.json', DECISIONS.slice(1), '["users"]'],
+    ['a file that is merged by line', 'f', [], 'it is not merged by key'],
+  ])('stays, and the transaction open, where keys leave %s', async (_, path, keys, words) => {
+    const repository = await open()
+    const { base, ours, theirs } = KEYS
+    const outcome = await conflictOf(repository, {
+      base: { ...base, f: CLASH.base },
+      ours: { ...ours, f: CLASH.ours },
+      theirs: { ...theirs, f: CLASH.theirs },
+    })
+    const transaction = await repository.branch('main').transaction()
+    await transaction.merge(outcome.theirs)
+    await expect(transaction.resolve(path, { keys })).rejects.toMatchObject({
+      code: 'conflicts',
+      message: expect.stringContaining(words),
+    })
+    expect(transaction.conflicts.map((conflict) => conflict.path)).toContain(path)
+    expect(transaction.isOpen).toBe(true)
+  })
+
   it('is explained in the transaction that it is in, after a merge and after a revert', async () => {
     const repository = await open()
     const base = await commit(repository, { f: 'x\n' })

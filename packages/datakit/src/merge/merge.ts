@@ -14,7 +14,7 @@
  */
 import type { Oid } from '@datakit/git/oid'
 import { isTreeMode, kindOfMode } from '@datakit/git/tree'
-import type { MarkerOptions, MergeOutcome } from '@datakit/merge/driver'
+import type { DecideKey, MarkerOptions, MergeOutcome } from '@datakit/merge/driver'
 import type { Conflict, ConflictKind, Side } from './conflict.ts'
 import type { Draft } from '../transaction/draft.ts'
 import { later } from '../loading.ts'
@@ -40,6 +40,8 @@ export interface ContentMerge {
   readonly within: TreesMerge
   /** How to mark what cannot be merged, where somebody will see it. */
   readonly markers?: MarkerOptions | undefined
+  /** What somebody has decided about values in conflict. */
+  readonly decide?: DecideKey | undefined
 }
 
 /** A merge of trees, as those who merge files in it see it. */

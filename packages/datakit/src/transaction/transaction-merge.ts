@@ -8,6 +8,7 @@ import { messageText } from '@datakit/git/commit'
 import type { Oid } from '@datakit/git/oid'
 import type { Conflict, Resolution, Side } from '../merge/conflict.ts'
 import { refuseCut } from '../remote/cut-history.ts'
+import { mergeByKeys } from '../merge/explain.ts'
 import { PathError } from '../error.ts'
 import { History } from '../history/history.ts'
 import { mergeCommits } from '../merge/merge-commits.ts'
@@ -78,8 +79,12 @@ export async function resolveIn(work: Work, path: string, resolution: Resolution
   const conflict = work.conflicts.get(path)
   if (conflict === undefined) throw new PathError('not-found', path, 'it is not in conflict')
   if (typeof resolution === 'object') {
-    const mode = resolution.mode ?? modeFrom(conflict.ours ?? conflict.theirs ?? conflict.base)
-    const body = typeof resolution.bytes === 'string' ? utf8(resolution.bytes) : resolution.bytes
+    const given =
+      'keys' in resolution
+        ? { bytes: await mergeByKeys(work, conflict, resolution.keys) }
+        : resolution
+    const mode = given.mode ?? modeFrom(conflict.ours ?? conflict.theirs ?? conflict.base)
+    const body = typeof given.bytes === 'string' ? utf8(given.bytes) : given.bytes
     await place(work, path, { mode: fileMode(mode), oid: await work.draft.writeBlob(body) })
   } else await place(work, path, resolution === 'remove' ? undefined : conflict[resolution])
   work.conflicts.delete(path)

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { KeyConflict, KeyStep } from '../driver.ts'
+import type { DecideKey, KeyConflict, KeyStep } from '../driver.ts'
 import type { ContainerNode, DocumentNode, Format, Layout, Part, Versions } from './document.ts'
 import { formatLayout, STREAM } from './document.ts'
 import { indentParts, type MergedPart } from './indent.ts'
@@ -24,13 +24,19 @@ export interface MergedDocument {
   readonly conflicts: readonly KeyConflict[]
 }
 
+/** How documents are merged. */
+export interface MergeRules {
+  readonly format: Format
+  readonly options: ListOptions
+  readonly decide?: DecideKey | undefined
+}
+
 /** Merges three documents. */
 export function mergeDocuments(
-  format: Format,
-  options: ListOptions,
+  rules: MergeRules,
   versions: Versions<DocumentNode>,
 ): MergedDocument {
-  const merge = new DocumentMerge(format, options)
+  const merge = new DocumentMerge(rules)
   const root = merge.merge([], versions)
   return { root, conflicts: merge.allConflicts() }
 }
@@ -41,12 +47,10 @@ class DocumentMerge {
   readonly #added: KeyConflict[] = []
   #isRemovedByBoth = false
   readonly #ids = new ValueIds()
-  readonly #format: Format
-  readonly #options: ListOptions
+  readonly #rules: MergeRules
 
-  constructor(format: Format, options: ListOptions) {
-    this.#format = format
-    this.#options = options
+  constructor(rules: MergeRules) {
+    this.#rules = rules
   }
 
   /**
@@ -68,8 +72,12 @@ class DocumentMerge {
     if (ours.text === base?.text) return theirs
     const containers = asContainers(versions)
     if (!containers) return this.#mergeWhole(path, versions)
-    if (base === undefined && path.length > 0 && !areEqual(ours, theirs))
-      this.#added.push({ key: path, base: undefined, ours: ours.text, theirs: theirs.text })
+    if (base === undefined && path.length > 0 && !areEqual(ours, theirs)) {
+      const conflict = { key: path, base: undefined, ours: ours.text, theirs: theirs.text }
+      const kept = this.#decided(conflict)
+      if (kept) return versions[kept] ?? ours
+      this.#added.push(conflict)
+    }
     return this.#mergeContainers(path, containers)
   }
 
@@ -82,8 +90,7 @@ class DocumentMerge {
     }
     if (areEqual(base, ours)) return theirs
     if (areEqual(base, theirs)) return ours
-    this.#report(path, base?.text, ours.text, theirs.text)
-    return ours
+    return this.#settle(path, versions, ({ text }) => text) ?? ours
   }
 
   #mergeContainers(path: Path, versions: Versions<ContainerNode>): ContainerNode {
@@ -93,10 +100,7 @@ class DocumentMerge {
       theirs: versions.theirs.layout(),
     }
     const rows = this.#rowsOf(path, versions, layouts)
-    if (rows === undefined) {
-      this.#report(path, versions.base?.text, versions.ours.text, versions.theirs.text)
-      return versions.ours
-    }
+    if (rows === undefined) return this.#settle(path, versions, ({ text }) => text) ?? versions.ours
     const merged = rows.flatMap((row): MergedPart[] => {
       const part = this.#mergePart(isSingle(versions) ? path : [...path, row.step], row)
       return part ? [{ ours: row.ours, theirs: row.theirs, merged: part }] : []
@@ -123,17 +127,19 @@ class DocumentMerge {
       if (isSingle(versions) || haveOneLength(parts)) return rowsByPosition(parts)
       return this.#rowsInSequence(path, parts)
     }
-    const rule = this.#options.listRule?.(path)
+    const rule = this.#rules.options.listRule?.(path)
     if (rule === 'set') return rowsByKey(parts, ({ node }) => describeValue(node), true)
-    const identity = rule === 'sequence' ? undefined : findIdentity(versions, this.#options)
+    const identity = rule === 'sequence' ? undefined : findIdentity(versions, this.#rules.options)
     if (identity) return rowsByKey(parts, orNothing(identity), rule === 'keyed')
     return this.#rowsInSequence(path, parts)
   }
 
   #rowsInSequence(path: Path, parts: Versions<readonly Part[]>): readonly Row[] {
-    const { rows, doubts } = rowsInSequence(parts, (part) => this.#ids.of(part.node))
-    for (const doubt of doubts) this.#reportDoubt(path, doubt)
-    return rows
+    return rowsInSequence(
+      parts,
+      (part) => this.#ids.of(part.node),
+      (doubt) => this.#settleDoubt(path, doubt),
+    )
   }
 
   /** One item; `undefined` when it is removed. */
@@ -170,14 +176,14 @@ class DocumentMerge {
       return undefined
     }
     if (base === undefined) return left
-    if (!this.#isUntouched(base, left)) this.#report(path, ...[base, ours, theirs].map(textOf))
-    return undefined
+    if (this.#isUntouched(base, left)) return undefined
+    return this.#settle(path, { base, ours, theirs }, ({ node }) => node.text.trim())
   }
 
   /** Whether a side did nothing to an item that counts: neither its value nor a comment of it is another. */
   #isUntouched(base: Part, side: Part): boolean {
     const comments = ({ before, label, node, after, post }: Part): string =>
-      this.#format.commentsIn(before + label + node.text + after + post).join('\n')
+      this.#rules.format.commentsIn(before + label + node.text + after + post).join('\n')
     return areEqual(base.node, side.node) && comments(base) === comments(side)
   }
 
@@ -204,22 +210,48 @@ class DocumentMerge {
   }
 
   #mergeText(path: Path, texts: Versions<string>): string {
-    const merged = mergeText(texts)
-    if (merged === undefined)
-      this.#report(path, texts.base?.trim(), texts.ours.trim(), texts.theirs.trim())
-    return merged ?? texts.ours
+    return mergeText(texts) ?? this.#settle(path, texts, (text) => text.trim()) ?? texts.ours
   }
 
-  #reportDoubt(path: Path, { step, base, ours, theirs }: Doubt): void {
+  #settleDoubt(path: Path, { step, ...lists }: Doubt): Kept | undefined {
     const text = (parts: readonly Part[]): string | undefined =>
       parts.length === 0 ? undefined : parts.map(({ node }) => node.text.trim()).join('\n')
-    this.#report([...path, step], text(base), text(ours), text(theirs))
+    const { base, ours, theirs } = lists
+    return this.#judge({
+      key: [...path, step],
+      base: text(base),
+      ours: text(ours),
+      theirs: text(theirs),
+    })
   }
 
-  #report(key: Path, base?: string, ours?: string, theirs?: string): void {
-    this.#conflicts.push({ key, base, ours, theirs })
+  /** The version that was decided for, or `undefined` and a conflict. */
+  #settle<T>(
+    key: Path,
+    { base, ours, theirs }: { base: T | undefined; ours: T | undefined; theirs: T | undefined },
+    textOf: (version: T) => string,
+  ): T | undefined {
+    const text = (version: T | undefined): string | undefined =>
+      version === undefined ? undefined : textOf(version)
+    const kept = this.#judge({ key, base: text(base), ours: text(ours), theirs: text(theirs) })
+    return kept && { base, ours, theirs }[kept]
+  }
+
+  #judge(conflict: KeyConflict): Kept | undefined {
+    const kept = this.#decided(conflict)
+    if (kept === undefined) this.#conflicts.push(conflict)
+    return kept
+  }
+
+  #decided(conflict: KeyConflict): Kept | undefined {
+    const kept = this.#rules.decide?.(conflict)
+    // Nothing is there to go back to where both have added something.
+    const isNothing = kept === 'base' && conflict.base === undefined
+    return isNothing ? undefined : kept
   }
 }
+
+type Kept = 'base' | 'ours' | 'theirs'
 
 /** Items by key; sections come last, since what follows them would be in them. */
 function rowsOfMap(parts: Versions<readonly Part[]>): Row[] {
@@ -268,10 +300,6 @@ function orNothing(identity: (part: Part) => string | undefined): (part: Part) =
 
 function begins(key: Path, beginning: Path): boolean {
   return beginning.every((step, i) => step === key[i])
-}
-
-function textOf(part: Part | undefined): string | undefined {
-  return part?.node.text.trim()
 }
 
 function mergeFlag({ base, ours, theirs }: Versions<boolean | undefined>): boolean {

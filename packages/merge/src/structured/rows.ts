@@ -61,12 +61,16 @@ export interface Doubt {
   readonly theirs: readonly Part[]
 }
 
-/** Items of a sequence, compared as a whole: what a side replaced is removed, and what it put there is new. */
+/**
+ * Items of a sequence, compared as a whole: what a side replaced is removed, and what it put there is new. `decide` is asked
+ * about each doubt; what stays in doubt has no rows.
+ */
 export function rowsInSequence(
   { base = [], ours, theirs }: Parts,
   numberOf: (part: Part) => number,
-): { rows: Row[]; doubts: Doubt[] } {
-  const [rows, doubts]: [Row[], Doubt[]] = [[], []]
+  decide: (doubt: Doubt) => 'base' | 'ours' | 'theirs' | undefined,
+): Row[] {
+  const rows: Row[] = []
   const hunks = mergeSequences({
     base: base.map(numberOf),
     ours: ours.map(numberOf),
@@ -83,8 +87,11 @@ export function rowsInSequence(
     const pair = (parts: Omit<Doubt, 'step'>): void => {
       for (const [i, row] of rowsByPosition(parts).entries()) rows.push({ ...row, step: step + i })
     }
-    if (change === 'doubt') doubts.push({ step, ...found })
-    else if (change === 'same') pair(found)
+    if (change === 'doubt') {
+      const kept = decide({ step, ...found })
+      if (kept === 'base') pair({ base: found.base, ours: found.base, theirs: found.base })
+      else if (kept) pair({ base: [], ours: [], theirs: [], [kept]: found[kept] })
+    } else if (change === 'same') pair(found)
     else if (change === 'both') {
       pair({ ...found, ours: [], theirs: [] })
       pair({ ...found, base: [] })
@@ -93,5 +100,5 @@ export function rowsInSequence(
       pair({ base: [], ours: [], theirs: [], [change]: found[change] })
     }
   }
-  return { rows, doubts }
+  return rows
 }

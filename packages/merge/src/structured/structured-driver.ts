@@ -56,18 +56,30 @@ function mergeByKey(format: Format, options: ListOptions, input: MergeInput): Me
     theirs: decodeVersion(input.theirs, 'theirs'),
   })
   const documents = readVersions(format, texts)
-  const { root: merged, conflicts } = mergeDocuments(format, options, {
-    base: documents.base?.root,
-    ours: documents.ours.root,
-    theirs: documents.theirs.root,
-  })
+  let decided = 0
+  const decide =
+    input.decide &&
+    ((conflict: KeyConflict) => {
+      const kept = input.decide?.(conflict)
+      if (kept !== undefined) decided++
+      return kept
+    })
+  const { root: merged, conflicts } = mergeDocuments(
+    { format, options, decide },
+    {
+      base: documents.base?.root,
+      ours: documents.ours.root,
+      theirs: documents.theirs.root,
+    },
+  )
   if (conflicts.length > 0) return { state: 'conflict', keys: conflicts.toSorted(compareKeys) }
   const result = readAgain(format, merged.text)
   if (!areEqual(result.root, merged))
     throw new UnreadableError(
       'Cannot merge by key: put together, the text would mean something else than the merged values',
     )
-  proveComments(documents, result)
+  // What was decided may have been about comments, or have taken some along.
+  if (decided === 0) proveComments(documents, result)
   const problem = format.prove?.(documents, result)
   if (problem !== undefined) throw new UnreadableError(`Cannot merge by key: ${problem}`)
   return { state: 'merged', bytes: new TextEncoder().encode(merged.text) }
