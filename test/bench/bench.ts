@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: every hot path beside what a user would pick instead, in one run, and how the cost grows with the
- * work. Writes `docs/benchmarks.md` and `docs/benchmarks-server.md`.
+ * work. Writes `docs/benchmarks.md`, `docs/benchmarks-server.md` and `docs/benchmarks-model.md`.
  *
  * @module
  */
@@ -10,14 +10,15 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { CorpusOptions } from '../support/corpus.ts'
 import { benchBrowser, type BrowserResult } from './bench-browser.ts'
+import { benchModel } from './bench-model.ts'
 import { benchServer, type ServerCase, type ServerResult } from './bench-server.ts'
 import { benchThrottled, type ThrottledResult } from './bench-throttled.ts'
-import { browserTables, serverTables, throttledTable } from './report.ts'
+import { browserTables, modelTable, serverTables, throttledTable } from './report.ts'
 
-const help = `Usage: npm run bench -- [--quick] [--only browser|server] [--out FOLDER]
+const help = `Usage: npm run bench -- [--quick] [--only browser|server|model] [--out FOLDER]
 
   --quick       small corpora only: to see that it runs, not for figures
-  --only PART   one of the two parts; "npm run bench:server" is the second
+  --only PART   one of the three parts; "npm run bench:server" and "npm run bench:model" are two of them
   --out FOLDER  where the reports go (docs)`
 
 const { values } = parseArgs({
@@ -33,9 +34,15 @@ if (values.help) console.log(help)
 else await main()
 
 async function main(): Promise<void> {
-  if (values.only !== 'server')
+  const isWanted = (part: string): boolean => values.only === undefined || values.only === part
+  if (isWanted('browser'))
     write('benchmarks.md', `# Benchmarks\n\n${header('bench')}${browserTables(await browser())}`)
-  if (values.only !== 'browser')
+  if (isWanted('model'))
+    write(
+      'benchmarks-model.md',
+      `# Benchmarks of the model\n\n${header('bench:model')}${modelTable(await benchModel(values.quick))}`,
+    )
+  if (isWanted('server'))
     write(
       'benchmarks-server.md',
       `# Benchmarks of the server\n\n${header('bench:server')}${serverTables(await server())}${throttledTable(await throttled())}`,

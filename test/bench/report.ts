@@ -4,6 +4,7 @@
  * @module
  */
 import { BROWSER_WORK, type BrowserResult } from './bench-browser.ts'
+import type { ModelRow } from './bench-model.ts'
 import { SERVER_WORK, type ServerResult, type ServerWork } from './bench-server.ts'
 import type { ThrottledResult } from './bench-throttled.ts'
 
@@ -66,6 +67,26 @@ The Worker runs in workerd over a local R2; \`git http-backend\` over a disk, be
 buffers behind typed arrays held together, garbage included, seen every 50 ms. The clones are without a checkout.
 
 ${tables.join('\n')}`
+}
+
+/** The table of the model under Node. */
+export function modelTable(rows: readonly ModelRow[]): string {
+  const lines = rows.flatMap(({ work, peer, times }) => {
+    const first = times[0]
+    return times.map(({ size, ours, peer: theirs }) => {
+      const growth =
+        first === undefined || times.length < 2 ? '' : `${(ours / first.ours).toFixed(1)} x`
+      const ratio = theirs === undefined ? '' : (ours / theirs).toFixed(2)
+      return `| ${work} | ${size} | ${ms(ours)} | ${growth} | ${theirs === undefined ? '' : ms(theirs)} | ${ratio} | ${peer ?? ''} |`
+    })
+  })
+  return `
+Medians, in Node. Stock git is a process for each command, whose start is in its time: what a program pays that calls it. Merges are compared with Git's, tree by tree and byte by byte, after the clock.
+
+| work | in | ours | growth | stock git | ours / git | command |
+| --- | --- | ---: | ---: | ---: | ---: | --- |
+${lines.join('\n')}
+`
 }
 
 /** The table of a bucket that takes one write a second to a key. */
