@@ -5,6 +5,7 @@
  */
 import { Objects } from '@datakit/git/objects'
 import type { Oid } from '@datakit/git/oid'
+import { openDB } from 'idb'
 import { portableRuntime } from '@datakit/git/runtime/portable'
 import { openIndexedDbPlace } from '../src/indexeddb/place.ts'
 import { compact } from '../src/maintenance.ts'
@@ -16,6 +17,8 @@ export interface KillReport {
   readonly commits: number
   /** What is wrong; empty when nothing is. */
   readonly problem: string
+  /** Whether a database beside ours, which none of our code writes, was there from before. */
+  readonly hasControl: boolean
 }
 
 const NAMES = ['refs/heads/a', 'refs/heads/b']
@@ -26,6 +29,7 @@ function sample(number: number) {
 }
 
 async function main(): Promise<void> {
+  const hasControl = await readControl()
   const place = await openIndexedDbPlace(`kill${location.pathname}`)
   const state = await place.read()
   const log = await collect(place.log('refs/heads/a'))
@@ -35,18 +39,31 @@ async function main(): Promise<void> {
   const problem = refs.some((oid) => oid !== head)
     ? `after ${commits} commits the refs are ${refs.join(' and ')}, not ${head}`
     : await findDamage(await Objects.open(place, portableRuntime), commits)
-  await tell('report', { commits, problem })
+  await tell('report', { commits, problem, hasControl })
   let from: Oid | undefined = head
   for (let number = commits + 1; ; number++) {
     const object = sample(number)
     const addPacks = [await stage(place, [object])]
     const refUpdates = NAMES.map((name) => move(name, from, object.oid))
     await done(place, request(refUpdates, { addPacks }))
-    void tell('done', { commits: number, problem: '' })
+    void tell('done', { commits: number, problem: '', hasControl })
     from = object.oid
     if (number % 10 === 0) await compact(place, portableRuntime)
     if (number % 15 === 0) await place.sweep({ grace: 0 })
   }
+}
+
+/** A browser that was killed may throw away all that an origin has: then this is gone, too. Written before anything of ours. */
+async function readControl(): Promise<boolean> {
+  const database = await openDB('control', 1, {
+    upgrade: (opened) => void opened.createObjectStore('rows'),
+  })
+  const found: unknown = await database.get('rows', 'key')
+  const transaction = database.transaction('rows', 'readwrite', { durability: 'strict' })
+  await transaction.store.put('value', 'key')
+  await transaction.done
+  database.close()
+  return found !== undefined
 }
 
 /** Says which object cannot be read; empty when all can. */
@@ -65,4 +82,6 @@ async function tell(path: string, report: KillReport): Promise<void> {
   await fetch(`/${path}`, { method: 'POST', body: JSON.stringify(report) })
 }
 
-main().catch((error: unknown) => tell('report', { commits: -1, problem: String(error) }))
+main().catch((error: unknown) =>
+  tell('report', { commits: -1, problem: String(error), hasControl: true }),
+)
