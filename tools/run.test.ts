@@ -21,7 +21,8 @@ let folder = ''
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'datakit-run-'))
   for (const name of ['tools', 'node_modules', 'home']) mkdirSync(join(folder, name))
-  cpSync(join(import.meta.dirname, 'run.mjs'), join(folder, 'tools', 'run.mjs'))
+  for (const path of ['tools/run.mjs', 'packages/cli/bin/find-node.mjs'])
+    cpSync(join(import.meta.dirname, '..', path), join(folder, path))
   write('tools/tasks.ts', 'console.log("task", ...process.argv.slice(2))')
   write('package-lock.json', '{}')
   write('npm.mjs', `import fs from 'node:fs'; fs.appendFileSync('calls', process.argv[2] + '\\n')`)
