@@ -264,11 +264,10 @@ class Fetch {
   /** Where history is cut off from now on. @throws RefusedError `shallow` when nobody asked for that */
   async #cuts({ cuts, close }: FetchedPack): Promise<ReceiveRequest['shallow']> {
     const { objects, shallow } = this.#repository.store
-    const add: Oid[] = []
-    for (const oid of cuts.shallow) if (!shallow.has(oid)) add.push(oid)
     const isAsked = this.#options.deepen !== undefined || this.#options.acceptShallow === true
     const news: Oid[] = []
-    for (const oid of add) if (isAsked || !(await objects.has(oid))) news.push(oid)
+    for (const oid of cuts.shallow)
+      if (!shallow.has(oid) && (isAsked || !(await objects.has(oid)))) news.push(oid)
     if (news.length > 0 && !isAsked) {
       await close()
       const { name } = this.#remote
@@ -278,10 +277,10 @@ class Fetch {
       )
     }
     const remove = cuts.unshallow.filter((oid) => shallow.has(oid))
-    const known = new Set([...(await this.#knownCuts()), ...remove, ...cuts.shallow])
-    const forget = [...shallow].filter((oid) => !known.has(oid))
-    const isSame = news.length + remove.length + forget.length === 0
-    return isSame ? undefined : { add: news, remove, forget }
+    // One that was cut off before and that no ref has led to since comes in the pack again, again without its parents.
+    const again = cuts.shallow.filter((oid) => shallow.has(oid))
+    const add = [...news, ...again]
+    return add.length + remove.length === 0 ? undefined : { add, remove }
   }
 }
 

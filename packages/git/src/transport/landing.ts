@@ -301,14 +301,19 @@ export class Landing {
     }
   }
 
-  /** A commit that did not come and is not here has no parents to lack; who says he has it never gets it. */
+  /**
+   * A commit that did not come and is not here has no parents to lack; who says he has it never gets it. One that was cut off
+   * and comes again, with parents that are proved, is cut off no more.
+   */
   async #shallowUpdate(): Promise<UpdateRequest['shallow']> {
     const { shallow } = this.#request
-    if (shallow === undefined && this.#shallow.length === 0) return undefined
-    const add = [...this.#shallow]
+    const add = new Set(this.#shallow)
     for (const oid of shallow?.add ?? [])
-      if (this.#cameAlong(oid) || (await this.#objects.has(oid))) add.push(oid)
-    return { add, remove: [...(shallow?.remove ?? []), ...(shallow?.forget ?? [])] }
+      if (this.#cameAlong(oid) || (await this.#objects.has(oid))) add.add(oid)
+    const remove = new Set(shallow?.remove)
+    for (const oid of this.#objects.state.shallow)
+      if (this.#cameAlong(oid) && !add.has(oid)) remove.add(oid)
+    return add.size + remove.size === 0 ? undefined : { add: [...add], remove: [...remove] }
   }
 
   #cameAlong(oid: Oid): boolean {

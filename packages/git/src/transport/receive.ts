@@ -58,8 +58,6 @@ export interface ShallowRequest {
   readonly add: readonly Oid[]
   /** Commits whose parents come along, or are here. */
   readonly remove: readonly Oid[]
-  /** Commits that no ref leads to any more: they were cut off, and are forgotten. */
-  readonly forget?: readonly Oid[] | undefined
 }
 
 /** What became of one wish. `lost`: the ref was elsewhere. `refused`: a rule says no, whatever the ref. */
