@@ -53,7 +53,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** A browser that was killed may throw away all that an origin has: then this is gone, too. Written before anything of ours. */
+/** Chromium may throw away all databases of an origin (`leveldb-log.ts`): then this is gone, too. Written before anything of ours. */
 async function readControl(): Promise<boolean> {
   const database = await openDB('control', 1, {
     upgrade: (opened) => void opened.createObjectStore('rows'),
