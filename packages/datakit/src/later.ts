@@ -1,6 +1,6 @@
 /**
- * What is loaded when it is first wanted: everything that is not needed to open, to read, to commit and to sync. One module,
- * so that bundlers make one file of it.
+ * What is loaded when it is first wanted: everything that is not needed to open, to read, to commit and to sync. Merging
+ * is wanted when two sides have diverged. One module, so that bundlers make one file of it.
  *
  * @module
  */
@@ -20,6 +20,7 @@ export { walkGraph } from './history/graph.ts'
 export { explainConflict, explainIn } from './merge/explain.ts'
 export { lastModified, walkLog } from './history/log.ts'
 export { mergeBases } from './merge/merge-bases.ts'
+export { mergeCommits } from './merge/merge-commits.ts'
 export { mergeContent } from './merge/merge-content.ts'
 export { mergeFiles } from './merge/merge-file.ts'
 export { movePath, setPathMode } from './transaction/move.ts'

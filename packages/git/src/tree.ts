@@ -5,7 +5,7 @@
  * orders entries by the bytes of their names, a directory as if its name ended with a slash.
  *
  * Large directories are searched and changed in their bytes ({@link findEntry}, {@link editTree}): turning 10,000
- * entries into objects costs more than the rest of a commit.
+ * entries into objects costs more than the rest of a commit, and so does walking over them ({@link boundaryBefore}).
  *
  * Spec: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects#_tree_objects
  *
@@ -13,7 +13,7 @@
  */
 import { concat, decodeName, encodeName, utf8 } from './bytes.ts'
 import { MalformedError } from './error.ts'
-import { EMPTY_TREE, encodeOid, OID_BYTES, readOid, type Oid } from './oid.ts'
+import { encodeOid, OID_BYTES, readOid, type Oid } from './oid.ts'
 
 /** Mode of an entry, a number as in `0o100644`. Old histories hold modes that Git does not write today, as 100664. */
 export type Mode = number
@@ -47,9 +47,12 @@ export interface FoundEntry extends EntryValue {
   readonly end: number
 }
 
-/** A changed body, and how to make it of the old one: a delta as packs hold it. */
+/** A changed body, in parts, and how to make it of the old one: a delta as packs hold it. */
 export interface EditedTree {
-  readonly body: Uint8Array<ArrayBuffer>
+  /** Pieces of the old body and what is new, one after the other: `concat` makes the body of them. */
+  readonly parts: readonly Uint8Array[]
+  /** Bytes of all parts. */
+  readonly size: number
   readonly delta: Uint8Array<ArrayBuffer>
 }
 
@@ -130,14 +133,22 @@ export class TreeCursor {
   oid(): Oid {
     return readOid(this.body, this.oidStart)
   }
+}
 
-  /** Whether the entry has this name, given by {@link encodeName}. */
-  hasName(name: Uint8Array): boolean {
-    const { body, nameStart } = this
-    if (this.oidStart - 1 - nameStart !== name.length) return false
-    for (let i = 0; i < name.length; i++) if (body[nameStart + i] !== name[i]) return false
-    return true
+/**
+ * Where an entry begins: near `to`, not behind it, and found without walking over those in front. `from` must be such a
+ * place itself, and is the answer where nothing nearer can be proved.
+ *
+ * A zero byte with twenty in front of it that are none ends a name: one within an oid has the end of its own name closer.
+ */
+export function boundaryBefore(body: Uint8Array, from: number, to: number): number {
+  let zero = body.lastIndexOf(0, Math.max(0, to - OID_BYTES - 1))
+  while (zero > from) {
+    const before = body.lastIndexOf(0, zero - 1)
+    if (before < from || zero - before > OID_BYTES) return zero + OID_BYTES + 1
+    zero = before
   }
+  return from
 }
 
 function malformed(start: number, what: string): MalformedError {
@@ -168,12 +179,19 @@ export function compareEntries(a: TreeEntry, b: TreeEntry): number {
   return compareKeys(cursorAt(encodeEntry(a)), cursorAt(encodeEntry(b)))
 }
 
-/** The entry called `name`, wherever it stands; `undefined` if there is none. @throws MalformedError */
+/**
+ * The entry called `name`; `undefined` if there is none. Git's order is relied on, as Git does: few entries of a large body
+ * are looked at.
+ *
+ * @throws MalformedError
+ */
 export function findEntry(body: Uint8Array, name: string): FoundEntry | undefined {
-  const wanted = encodeName(name)
-  for (const cursor = new TreeCursor(body); cursor.next();) {
-    if (!cursor.hasName(wanted)) continue
-    return { mode: cursor.mode, oid: cursor.oid(), start: cursor.start, end: cursor.end }
+  const bytes = encodeName(name)
+  for (const mode of KEY_MODES) {
+    const cursor = new TreeCursor(body)
+    const key = keyOf(bytes, mode)
+    if (seek(cursor, key) && compareKeys(key, cursor) === 0)
+      return { mode: cursor.mode, oid: cursor.oid(), start: cursor.start, end: cursor.end }
   }
   return undefined
 }
@@ -190,9 +208,9 @@ export function spliceEntry(
 /**
  * A tree with some entries set or removed (`undefined`). Entries that are not named keep their bytes, odd modes too.
  *
- * The cost is one walk over the body, whatever the number of edits; the delta has as many parts as there are edits.
+ * The cost is a search and a few copies for each edit; the delta has as many parts as there are edits.
  *
- * @throws MalformedError when the body is not a tree
+ * @throws MalformedError when what it looks at is not a tree
  * @throws RangeError when a name cannot be one
  */
 export function editTree(
@@ -203,14 +221,24 @@ export function editTree(
   const parts: Uint8Array[] = []
   for (const piece of pieces)
     parts.push(piece instanceof Uint8Array ? piece : body.subarray(piece.from, piece.to))
-  const edited = concat(parts)
-  return { body: edited, delta: encodePieces(body.length, edited.length, pieces) }
+  let size = 0
+  for (const part of parts) size += part.length
+  return { parts, size, delta: encodePieces(body.length, size, pieces) }
+}
+
+/** What tells where an entry stands: its name, and whether it is a directory. */
+type Key = Pick<TreeCursor, 'body' | 'mode' | 'nameStart' | 'oidStart'>
+
+/** A file and a directory of one name stand at different places, and either may be the one that is there. */
+const KEY_MODES = [MODES.file, MODES.tree]
+
+function keyOf(body: Uint8Array, mode: Mode): Key {
+  return { body, mode, nameStart: 0, oidStart: body.length + 1 }
 }
 
 /** Something that an edit does where the order reaches an entry: it takes out the one of that key or puts one in. */
 interface Stop {
-  /** At an entry that stands there. */
-  readonly at: TreeCursor
+  readonly at: Key
   /** The entry to put in; `undefined` for taking out. */
   readonly insert: Uint8Array | undefined
 }
@@ -221,12 +249,10 @@ type Piece = Uint8Array | { readonly from: number; readonly to: number }
 function makeStops(edits: ReadonlyMap<string, EntryValue | undefined>): Stop[] {
   const stops: Stop[] = []
   for (const [name, value] of edits) {
-    // A file and a directory of one name stand at different places, and either may be the one that is there.
-    for (const mode of [MODES.file, MODES.tree])
-      stops.push({ at: cursorAt(encodeEntry({ name, mode, oid: EMPTY_TREE })), insert: undefined })
+    const bytes = encodeName(name)
+    for (const mode of KEY_MODES) stops.push({ at: keyOf(bytes, mode), insert: undefined })
     if (value === undefined) continue
-    const insert = encodeChecked({ name, ...value })
-    stops.push({ at: cursorAt(insert), insert })
+    stops.push({ at: keyOf(bytes, value.mode), insert: encodeChecked({ name, ...value }) })
   }
   // Sorting is stable: what is taken out comes before what is put in at the same key.
   return stops.sort((a, b) => compareKeys(a.at, b.at))
@@ -247,8 +273,8 @@ function cutPieces(body: Uint8Array, stops: readonly Stop[]): Piece[] {
     kept = end
   }
   const cursor = new TreeCursor(body)
-  while (next < stops.length && cursor.next()) {
-    for (let stop = stops[next]; stop !== undefined; stop = stops[++next]) {
+  for (let stop = stops[next]; stop !== undefined && seek(cursor, stop.at);) {
+    for (; stop !== undefined; stop = stops[++next]) {
       const order = compareKeys(stop.at, cursor)
       if (order > 0) break
       if (stop.insert !== undefined) {
@@ -265,8 +291,28 @@ function cutPieces(body: Uint8Array, stops: readonly Stop[]): Piece[] {
   return pieces
 }
 
+/** Bytes of entries that are walked over sooner than searched. */
+const WALKED = 512
+
+/** Moves on to the first entry behind that does not come before `key`; false when there is none. */
+function seek(cursor: TreeCursor, key: Key): boolean {
+  const { body } = cursor
+  let low = cursor.end
+  for (let high = body.length; high - low > WALKED;) {
+    const middle = boundaryBefore(body, low, (low + high) >> 1)
+    if (middle === low) break
+    cursor.end = middle
+    cursor.next()
+    if (compareKeys(key, cursor) > 0) low = middle
+    else high = middle
+  }
+  cursor.end = low
+  while (cursor.next()) if (compareKeys(key, cursor) <= 0) return true
+  return false
+}
+
 /** Git's order of the entries that two cursors are at: negative, zero or positive. */
-export function compareKeys(a: TreeCursor, b: TreeCursor): number {
+export function compareKeys(a: Key, b: Key): number {
   const [lengthA, lengthB] = [a.oidStart - 1 - a.nameStart, b.oidStart - 1 - b.nameStart]
   const shared = Math.min(lengthA, lengthB)
   for (let i = 0; i < shared; i++) {
@@ -277,7 +323,7 @@ export function compareKeys(a: TreeCursor, b: TreeCursor): number {
 }
 
 /** The byte of the key at `i`: of the name, the slash behind a directory's, 0 behind its end. */
-function byteAfter(cursor: TreeCursor, i: number): number {
+function byteAfter(cursor: Key, i: number): number {
   const at = cursor.nameStart + i
   if (at < cursor.oidStart - 1) return cursor.body[at] ?? 0
   return isTreeMode(cursor.mode) ? SLASH : 0

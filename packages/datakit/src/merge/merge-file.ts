@@ -1,5 +1,5 @@
 /**
- * Merging what two sides have under one path where neither has a directory. Loaded when both first changed the same path.
+ * Merging what two sides have under one path where neither has a directory.
  *
  * The mode and the content of a file are merged apart.
  *

@@ -50,15 +50,21 @@ describe('merge', () => {
   it.each([
     { how: 'file by file', attributes: '* -merge\n', mergeContent: false as const },
     { how: 'line by line', attributes: '', mergeContent: undefined },
+    {
+      how: 'in one large directory',
+      attributes: '* -merge\n',
+      mergeContent: false as const,
+      addCase: addLargeCase,
+    },
   ])(
     'merges random histories as git merge-tree does, $how',
-    async ({ attributes, mergeContent }) => {
+    async ({ attributes, mergeContent, addCase = addRandomCase }) => {
       writeFileSync(join(git.directory, 'info/attributes'), attributes)
       const seed = chooseSeed()
       console.log(`SEED=${seed}`)
       const random = seededRandom(seed)
       const script = new HistoryScript()
-      for (let i = 0; i < CASES; i++) addRandomCase(script, random, i)
+      for (let i = 0; i < CASES; i++) addCase(script, random, i)
       git.run(['fast-import', '--quiet', '--force'], script.text())
       const place = memoryPlace()
       await git.give(place)
@@ -92,6 +98,16 @@ describe('merge', () => {
     120_000,
   )
 })
+
+/** Adds two heads of directories that are searched and not walked over. */
+function addLargeCase(script: HistoryScript, random: () => number, i: number): void {
+  const paths = Array.from({ length: 60 }, (_, n) => `service-${n}.json`)
+  const edit = (mark: number, edits: number) =>
+    editFiles(random, script.filesOf(mark), edits, paths)
+  const base = script.add({ files: edit(0, 150), parents: [] })
+  script.name(`refs/heads/o${i}`, script.add({ files: edit(base, 6), parents: [base] }))
+  script.name(`refs/heads/t${i}`, script.add({ files: edit(base, 6), parents: [base] }))
+}
 
 /** Adds two heads `o7` and `t7` that have a base, two bases that merged each other, or none at all. */
 function addRandomCase(script: HistoryScript, random: () => number, i: number): void {

@@ -13,7 +13,7 @@
  * @module
  */
 import type { Oid } from '@datakit/git/oid'
-import { isTreeMode, kindOfMode } from '@datakit/git/tree'
+import { findEntry, isTreeMode, kindOfMode } from '@datakit/git/tree'
 import type { DecideKey, MarkerOptions, MergeOutcome } from '@datakit/merge/driver'
 import type { Conflict, ConflictKind, Side } from './conflict.ts'
 import type { Draft } from '../transaction/draft.ts'
@@ -120,21 +120,20 @@ class TreeMerge {
   async mergeDirectories(path: string, { base, ours, theirs }: Trees): Promise<Oid | undefined> {
     if (ours === theirs || base === theirs) return ours
     if (base === ours) return theirs
+    const differences = compareTrees(
+      await readTreeBody(this.#draft, theirs),
+      await readTreeBody(this.#draft, ours),
+    )
     const bodyOfBase = await readTreeBody(this.#draft, base)
-    const ourChanges = compareTrees(bodyOfBase, await readTreeBody(this.#draft, ours))
-    const theirChanges = compareTrees(bodyOfBase, await readTreeBody(this.#draft, theirs))
     const edits = new Map<string, Side | undefined>()
-    for (const [name, { before, after }] of ourChanges) {
-      const other = theirChanges.get(name)
-      const sides = {
-        base: before,
-        ours: after,
-        theirs: other === undefined ? before : other.after,
-      }
-      this.#draft.note(theirs, name, sides.theirs)
+    for (const [name, { before, after }] of differences) {
+      const found = findEntry(bodyOfBase, name)
+      const base = found && { mode: found.mode, oid: found.oid }
+      // What both have alike, and what only they changed, is in their tree already.
+      if (isSame(base, after)) continue
+      const sides = { base, ours: after, theirs: before }
       edits.set(name, await this.#mergeEntry(joinPath(path, name), sides))
     }
-    // What only they changed is in their tree already.
     return this.#draft.editTree(theirs, edits)
   }
 

@@ -11,8 +11,8 @@ import type { Identity } from '@datakit/git/identity'
 import type { Oid } from '@datakit/git/oid'
 import { Draft } from '../transaction/draft.ts'
 import { History } from '../history/history.ts'
+import { later } from '../loading.ts'
 import type { ConflictOutcome } from '../transaction/land.ts'
-import { mergeCommits } from '../merge/merge-commits.ts'
 import type { Repository } from '../repository.ts'
 import type { Known } from './sync-refs.ts'
 
@@ -60,7 +60,7 @@ export async function planStep(repository: Repository, position: BranchPosition)
   for (const oid of had) if (!(await history.isAncestor(oid, theirs))) return { kind: 'rewritten' }
   if (bases.length === 0) return { kind: 'unrelated' }
   if (bases.includes(theirs)) return { kind: 'send', to: own, merge: undefined }
-  const { tree, ...merged } = await mergeCommits({ draft, history }, own, theirs)
+  const { tree, ...merged } = await (await later()).mergeCommits({ draft, history }, own, theirs)
   if (merged.conflicts.length > 0)
     return { kind: 'conflict', outcome: { state: 'conflict', ...merged } }
   const seconds = Math.max((await history.node(own)).time, (await history.node(theirs)).time)

@@ -7,13 +7,14 @@
  *
  * @module
  */
+import { concat } from '@datakit/git/bytes'
 import { encodeCommit, type Commit } from '@datakit/git/commit'
 import { makeIdentity } from '@datakit/git/identity'
 import type { GitObject, ObjectType } from '@datakit/git/object'
 import { decodeOids, encodeOid, readOid, type Oid } from '@datakit/git/oid'
 import { encodePack, type PackObject } from '@datakit/git/pack/write-pack'
 import { readLinks, type Links } from '@datakit/git/pack/links'
-import { objectNameBytes } from '@datakit/git/pack/object-name'
+import { namePartsBytes } from '@datakit/git/pack/object-name'
 import type { PackId, StagedPack } from '@datakit/git/place'
 import { editTree, findEntry, isGitlinkMode, TreeCursor } from '@datakit/git/tree'
 import type { Side } from '../merge/conflict.ts'
@@ -47,13 +48,40 @@ export interface NewCommit {
 /** Edits of one directory, by name: what to put there, `undefined` to remove it. */
 export type TreeEdits = ReadonlyMap<string, Side | undefined>
 
+/** An object of a draft. A large tree that nobody reads is never put together: a merge that is only looked at is one. */
+class Drafted implements PackObject {
+  readonly oid: Oid
+  readonly type: ObjectType
+  readonly links: Links | undefined
+  readonly delta: PackObject['delta']
+  #parts: readonly Uint8Array[]
+
+  constructor(
+    oid: Oid,
+    { type, parts }: { readonly type: ObjectType; readonly parts: readonly Uint8Array[] },
+    { links, delta }: Pick<PackObject, 'links' | 'delta'>,
+  ) {
+    this.oid = oid
+    this.type = type
+    this.links = links
+    this.delta = delta
+    this.#parts = parts
+  }
+
+  get body(): Uint8Array {
+    const [first, ...others] = this.#parts
+    const body = first !== undefined && others.length === 0 ? first : concat(this.#parts)
+    this.#parts = [body]
+    return body
+  }
+}
+
 /** Objects on top of a repository. */
 export class Draft implements StatSource, LinkSource {
   readonly #store: Store
   /** See {@link Store}. */
   readonly mergeContent: MergeContent | undefined
   readonly #objects = new Map<Oid, PackObject>()
-  readonly #found = new Map<string, Side | undefined>()
 
   constructor(store: Store) {
     this.#store = store
@@ -81,7 +109,7 @@ export class Draft implements StatSource, LinkSource {
 
   /** Keeps a file; `body` must not change afterwards. */
   writeBlob(body: Uint8Array): Promise<Oid> {
-    return this.#write({ type: 'blob', body })
+    return this.#write('blob', [body])
   }
 
   /** Keeps a commit; its generation is worked out from its parents. */
@@ -91,7 +119,7 @@ export class Draft implements StatSource, LinkSource {
     // 0 stands for "nobody worked it out": of one parent, so of the child.
     const generation = generations.includes(0) ? 0 : Math.max(0, ...generations) + 1
     const links: Links = { kind: 'commit', tree, parents, time: committer.seconds, generation }
-    return this.#write({ type: 'commit', body: encodeCommit(commit) }, { links })
+    return this.#write('commit', [encodeCommit(commit)], { links })
   }
 
   /** Keeps a commit of now, or of the latest of its parents if the clock is behind them. */
@@ -124,41 +152,32 @@ export class Draft implements StatSource, LinkSource {
     const real = new Map<string, Side | undefined>()
     const removed: Oid[] = []
     for (const [name, value] of edits) {
-      const old = base && (await this.find(base, name))
+      const old = findEntry(before, name)
       if (isSame(old, value)) continue
       real.set(name, value)
       if (old && !isGitlinkMode(old.mode)) removed.push(old.oid)
     }
     if (base !== undefined && real.size === 0) return before.length === 0 ? undefined : base
-    const { body, delta } = editTree(before, real)
-    if (body.length === 0) return undefined
-    if (base === undefined) return this.#write({ type: 'tree', body })
-    const links = differenceOf(base, body, { removed, edits: real })
-    const isLarge = body.length > LARGE_TREE
-    return this.#write(
-      { type: 'tree', body },
-      { links, delta: isLarge ? { base, bytes: delta } : undefined },
-    )
+    const { parts, size, delta } = editTree(before, real)
+    if (size === 0) return undefined
+    if (base === undefined) return this.#write('tree', parts)
+    const links: Links = { kind: 'tree', against: base, removed, added: addedBy(real) }
+    const isLarge = size > LARGE_TREE
+    return this.#write('tree', parts, {
+      links,
+      delta: isLarge ? { base, bytes: delta } : undefined,
+    })
   }
 
-  /** The entry of a tree, looked for once: in a directory of 10,000 files that is what costs. */
+  /** The entry of a tree. */
   async find(tree: Oid, name: string): Promise<Side | undefined> {
-    const key = `${tree}${name}`
-    if (this.#found.has(key)) return this.#found.get(key)
     const entry = findEntry(await readTreeBody(this, tree), name)
-    const side = entry && { mode: entry.mode, oid: entry.oid }
-    this.#found.set(key, side)
-    return side
-  }
-
-  /** Takes note of an entry of a tree, so that it is not looked for. */
-  note(tree: Oid | undefined, name: string, side: Side | undefined): void {
-    this.#found.set(`${tree}${name}`, side)
+    return entry && { mode: entry.mode, oid: entry.oid }
   }
 
   /** Keeps the tree without entries, for a commit that has no file. */
   writeEmptyTree(): Promise<Oid> {
-    return this.#write({ type: 'tree', body: new Uint8Array(0) })
+    return this.#write('tree', [])
   }
 
   /**
@@ -175,9 +194,13 @@ export class Draft implements StatSource, LinkSource {
     return { staged: await writer.finish({ table, needs, verified: true }), needs, objects: packed }
   }
 
-  async #write(object: GitObject, extra: Pick<PackObject, 'links' | 'delta'> = {}): Promise<Oid> {
-    const oid = readOid(await objectNameBytes(this.#store.runtime, object))
-    if (!this.#objects.has(oid)) this.#objects.set(oid, { oid, ...object, ...extra })
+  async #write(
+    type: ObjectType,
+    parts: readonly Uint8Array[],
+    extra: Pick<PackObject, 'links' | 'delta'> = {},
+  ): Promise<Oid> {
+    const oid = readOid(await namePartsBytes(this.#store.runtime, type, parts))
+    if (!this.#objects.has(oid)) this.#objects.set(oid, new Drafted(oid, { type, parts }, extra))
     return oid
   }
 
@@ -219,7 +242,9 @@ export class Draft implements StatSource, LinkSource {
     const packed: PackObject[] = []
     for (const object of objects.values()) {
       const home = object.delta && (await this.#homeOf(object.delta.base))
-      packed.push(home === undefined ? { ...object, delta: undefined } : object)
+      const delta = home === undefined ? undefined : object.delta
+      const { oid, type, body } = object
+      packed.push({ oid, type, body, links: proveRemoved(object), delta })
       if (home !== undefined) needs.add(home)
     }
     return { packed, needs: [...needs] }
@@ -253,18 +278,19 @@ function isSame(found: Side | undefined, value: Side | undefined): boolean {
   return found?.mode === value?.mode && found?.oid === value?.oid
 }
 
-/** A tree's children told as the difference to the version before. */
-function differenceOf(
-  base: Oid,
-  body: Uint8Array,
-  { removed, edits }: { readonly removed: readonly Oid[]; readonly edits: TreeEdits },
-): Links {
+function addedBy(edits: TreeEdits): readonly Oid[] {
   const added = new Set<Oid>()
   for (const side of edits.values()) if (side && !isGitlinkMode(side.mode)) added.add(side.oid)
-  const gone = new Set(removed.filter((oid) => !added.has(oid)))
+  return [...added]
+}
+
+/** Children that left one name and may still be there under another are no longer told of as removed if they are. */
+function proveRemoved({ body, links }: PackObject): Links | undefined {
+  if (links?.kind !== 'tree' || links.against === undefined) return links
+  const added = new Set(links.added)
+  const gone = new Set(links.removed.filter((oid) => !added.has(oid)))
   const firsts = new Set([...gone].map((oid) => encodeOid(oid)[0]))
-  // A child that left one name may still be there under another.
   for (const cursor = new TreeCursor(body); gone.size > 0 && cursor.next();)
     if (firsts.has(body[cursor.oidStart])) gone.delete(cursor.oid())
-  return { kind: 'tree', against: base, removed: [...gone], added: [...added] }
+  return { ...links, removed: [...gone] }
 }

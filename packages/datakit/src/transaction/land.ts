@@ -11,7 +11,6 @@ import type { Conflict } from '../merge/conflict.ts'
 import type { Draft } from './draft.ts'
 import { History } from '../history/history.ts'
 import { later } from '../loading.ts'
-import { mergeCommits } from '../merge/merge-commits.ts'
 import type { Person, Store } from '../store.ts'
 import { publish } from './update.ts'
 
@@ -121,7 +120,7 @@ async function mergeHead(
   const history = new History(draft)
   if (await history.isAncestor(head, own)) return { oid: own }
   if (options.fastForwardOnly === true) return { state: 'not-fast-forward', head }
-  let result = await mergeCommits({ draft, history }, own, head)
+  let result = await (await later()).mergeCommits({ draft, history }, own, head)
   if (options.serializable === true) {
     result = await (await later()).addStaleReads({ draft, history, reads }, result)
   }
