@@ -355,3 +355,22 @@ it('merges a third of a megabyte with ten changes on each side', () => {
   console.log(`${texts.base.length} characters merged in ${Math.round((user + system) / 1000)} ms`)
   expect(text?.match(/changed/g)).toHaveLength(20)
 })
+
+// Seen to fail when: the tables that follow are copied for each array of tables.
+it('reads thousands of arrays of tables in time that is proportional to them', () => {
+  const arrays = (value: number): string =>
+    Array.from({ length: 20_000 }, (_, i) => `[[k${i}]]\na = ${i === 7 ? value : 0}\n`).join('')
+  const start = process.cpuUsage()
+  const texts = { base: arrays(0), ours: arrays(1), theirs: `${arrays(0)}[z]\n` }
+  expect(mergeTexts(driver, texts).text).toBe(`${arrays(1)}[z]\n`)
+  expect(process.cpuUsage(start).user).toBeLessThan(10_000_000)
+})
+
+it('makes a conflict of a file that would take too long to read', () => {
+  const start = process.cpuUsage()
+  const theirs = `a = [${'1,'.repeat(500_000)}]\n`
+  const { reason, text } = mergeTexts(driver, { base: 'a = 0\n', ours: 'a = 3\n', theirs })
+  expect(text).toBeUndefined()
+  expect(reason).toContain('a version has more than 150,000 tokens of TOML')
+  expect(process.cpuUsage(start).user).toBeLessThan(3_000_000)
+})

@@ -8,7 +8,13 @@
  * @module
  */
 import type { KeyConflict, MergeDriver, MergeInput, MergeOutcome } from '../driver.ts'
-import { UnreadableError, type Document, type Format, type Versions } from './document.ts'
+import {
+  TooLongError,
+  UnreadableError,
+  type Document,
+  type Format,
+  type Versions,
+} from './document.ts'
 import { areEqual } from './equality.ts'
 import { unifyLineEnds } from './line-ends.ts'
 import type { ListOptions } from './list-rules.ts'
@@ -92,7 +98,7 @@ function readVersions(format: Format, texts: Versions<string>): Versions<Documen
     try {
       return format.read(text)
     } catch (error) {
-      if (!(error instanceof UnreadableError)) throw error
+      if (!(error instanceof UnreadableError) || error instanceof TooLongError) throw error
       problems.push(`${whose}, read as ${format.name}: ${error.message}`)
       return undefined
     }
@@ -109,7 +115,7 @@ function readAgain(format: Format, text: string): Document {
   try {
     return format.read(text)
   } catch (error) {
-    if (!(error instanceof UnreadableError)) throw error
+    if (!(error instanceof UnreadableError) || error instanceof TooLongError) throw error
     throw new UnreadableError(
       `Cannot merge by key: put together, the text would not be ${format.name}: ${error.message}`,
     )

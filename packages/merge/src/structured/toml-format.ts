@@ -14,6 +14,8 @@ import {
   checkBrackets,
   lineAt,
   MAX_DEPTH,
+  MAX_TOKENS,
+  TooLongError,
   UnreadableError,
   type Document,
   type Format,
@@ -38,6 +40,8 @@ export const tomlFormat: Format = {
   prove: proveRemovals,
 }
 
+/** What tokens end with, roughly counted: in strings and comments, too. */
+const TOKEN_ENDS = /[\n,.=[\]{}]/g
 const MAYBE_COMMENT = /(?<=^|\s)#[^\r\n]*/g
 const ARRAY: Form = { style: 'array', comments: HASHES, separator: ',', gap: ' ' }
 const INLINE: Form = { ...ARRAY, style: 'inline' }
@@ -48,6 +52,7 @@ type Entries = readonly (AST.TOMLKeyValue | AST.TOMLTable)[]
 
 function readToml(text: string): Document {
   checkBrackets(text)
+  if ((text.match(TOKEN_ENDS)?.length ?? 0) > MAX_TOKENS) throw new TooLongError('TOML')
   const program = parse(text)
   const root = new TomlReader(text).readFile(program.body[0].body)
   return { root, comments: program.comments.map(({ value }) => `#${value}`.trimEnd()) }
@@ -105,9 +110,9 @@ class TomlReader {
         i++
         continue
       }
-      const length = lengthOfArray(entries.slice(i), namesOf(entry.key))
-      items.push(this.#readArrayOfTables(entries.slice(i, i + length), entry, depth))
-      i += length
+      const end = endOfArray(entries, i, namesOf(entry.key))
+      items.push(this.#readArrayOfTables(entries.slice(i, end), entry, depth))
+      i = end
     }
     this.#checkKeys(items)
     return items
@@ -202,13 +207,15 @@ class TomlReader {
   }
 }
 
-/** How many of the entries belong to an array of tables that the first begins: all whose names begin with its name. */
-function lengthOfArray(entries: Entries, names: readonly string[]): number {
-  const end = entries.findIndex(
-    (entry) =>
-      entry.type !== 'TOMLTable' || !isEqual(namesOf(entry.key).slice(0, names.length), names),
-  )
-  return end < 0 ? entries.length : end
+/** Where an array of tables ends that an entry begins: behind all whose names begin with its name. */
+function endOfArray(entries: Entries, from: number, names: readonly string[]): number {
+  for (let i = from; i < entries.length; i++) {
+    const entry = entries[i]
+    const isInside =
+      entry?.type === 'TOMLTable' && isEqual(namesOf(entry.key).slice(0, names.length), names)
+    if (!isInside) return i
+  }
+  return entries.length
 }
 
 function namesOf(key: AST.TOMLKey): string[] {

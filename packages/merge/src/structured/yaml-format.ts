@@ -9,11 +9,13 @@
  *
  * @module
  */
-import { Composer, Parser, type CST } from 'yaml'
+import { Composer, Lexer, Parser, type CST } from 'yaml'
 import {
   checkBrackets,
   lineAt,
+  MAX_TOKENS,
   STREAM,
+  TooLongError,
   UnreadableError,
   type Document,
   type Format,
@@ -41,14 +43,27 @@ function readYaml(text: string): Document {
 }
 
 function parse(text: string): CST.Token[] {
-  const tokens = [...new Parser().parse(text)]
+  const parser = new Parser()
+  const tokens: CST.Token[] = []
+  let count = 0
+  for (const lexeme of new Lexer().lex(text)) {
+    if (++count > MAX_TOKENS) throw new TooLongError('YAML')
+    for (const token of parser.next(lexeme)) tokens.push(token)
+  }
+  for (const token of parser.end()) tokens.push(token)
   const directive = tokens.find(({ type }) => type === 'directive')
   if (directive === undefined) return tokens
   throw new UnreadableError(`a directive (${lineAt(text, directive.offset)})`)
 }
 
 function compose(text: string, tokens: readonly CST.Token[]): ReturnType<YamlReader['read']>[] {
-  const options = { keepSourceTokens: true, prettyErrors: false, resolveKnownTags: false } as const
+  const options = {
+    keepSourceTokens: true,
+    prettyErrors: false,
+    resolveKnownTags: false,
+    // The library compares each key with all in front of it; the reader looks itself.
+    uniqueKeys: false,
+  } as const
   const documents = [...new Composer(options).compose(tokens)]
   const starts = tokens.filter(({ type }) => type === 'document')
   const reader = new YamlReader(text)

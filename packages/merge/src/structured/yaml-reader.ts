@@ -143,11 +143,14 @@ export class YamlReader {
   }
 
   #readMembers(node: YAMLMap.Parsed, isFlow: boolean): SourceItem[] {
-    const keys = new Set<string>()
+    const keys = new Set<unknown>()
     return node.items.map((pair, i) => {
       const item = this.#readMember(pair)
-      if (keys.has(item.key)) this.#fail(`the key "${item.key}" is there twice`, item.start)
-      keys.add(item.key)
+      // `1` and `0x1` are one key, and so are, for some, `1` and `"1"`.
+      const names = [item.key, isScalar(pair.key) ? pair.key.value : undefined]
+      if (names.some((name) => keys.has(name)))
+        this.#fail(`the key "${item.key}" is there twice`, item.start)
+      for (const name of names) keys.add(name)
       return isFlow
         ? this.#withComma(item, node.items[i + 1]?.key.range[0] ?? node.range[1] - 1)
         : item
