@@ -72,8 +72,36 @@ export class UnsupportedError extends GitError {
   override readonly code = 'unsupported'
 }
 
+/**
+ * Why a place cannot answer. Those that begin with `storage-` are of a browser:
+ *
+ * - `storage-full`: the disk or the quota is used up; nothing was written
+ * - `storage-gone`: the repository that was there before is not there any more
+ * - `storage-newer`, `storage-older`: a newer version of the program wrote it; a tab of an older one keeps it open
+ * - `storage-broken`: the database fails, again and again
+ * - `storage-blocked`: the browser lets the page keep nothing
+ */
+export type UnavailableReason =
+  | 'unavailable'
+  | 'storage-full'
+  | 'storage-gone'
+  | 'storage-newer'
+  | 'storage-older'
+  | 'storage-broken'
+  | 'storage-blocked'
+
 /** A place that cannot answer at the moment: its connection died, its disk is full, its service is busy. */
 export class UnavailableError extends GitError {
   override readonly name = 'UnavailableError'
   override readonly code = 'unavailable'
+  /** For those who can do something about it. */
+  readonly reason: UnavailableReason
+
+  constructor(
+    message: string,
+    options?: ErrorOptions & { readonly reason?: UnavailableReason | undefined },
+  ) {
+    super(message, options)
+    this.reason = options?.reason ?? 'unavailable'
+  }
 }

@@ -4,8 +4,9 @@
  * @module
  */
 import type { Place } from '@datakit/git/place'
-import { deleteDB } from 'idb'
+import { deleteDB, openDB, unwrap, type IDBPDatabase } from 'idb'
 import { openIndexedDbPlace, type IndexedDbOptions } from '../src/indexeddb/place.ts'
+import { createStores, SCHEMA_VERSION } from '../src/indexeddb/schema.ts'
 import { randomId } from '../src/update.ts'
 
 /** A place and the name of its database. */
@@ -21,6 +22,13 @@ export async function openPlace(
   const place = { ...(await openIndexedDbPlace(name, options)), name }
   opened.push(place)
   return place
+}
+
+/** Opens a database as the version before does. */
+export function openOlder(name: string): Promise<IDBPDatabase> {
+  return openDB(name, SCHEMA_VERSION - 1, {
+    upgrade: (database) => createStores(unwrap(database)),
+  })
 }
 
 /** Closes every place that was opened and deletes its database. */

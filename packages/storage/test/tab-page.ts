@@ -10,7 +10,7 @@ import type { Place } from '@datakit/git/place'
 import { portableRuntime } from '@datakit/git/runtime/portable'
 import { openDB } from 'idb'
 import { openIndexedDbPlace } from '../src/indexeddb/place.ts'
-import type { PackRow } from '../src/indexeddb/schema.ts'
+import { SCHEMA_VERSION, type PackRow } from '../src/indexeddb/schema.ts'
 import { collect, done, move, noise, oid, request, turn } from './samples.ts'
 import { commitFrom, commitUntilDone, CONTESTED, type WriterOrder } from './tab-writer.ts'
 
@@ -20,7 +20,7 @@ const REFS = 1100
 
 /** How filling the disk ended. */
 export interface FullReport {
-  readonly code: unknown
+  readonly reason: unknown
   readonly message: string
   /** Objects that were committed before. */
   readonly committed: number
@@ -109,8 +109,8 @@ const tab = {
       try {
         await this.add(committed, size)
       } catch (error) {
-        const { code, message } = error as Error & { code?: unknown }
-        return { code, message, committed }
+        const { reason, message } = error as Error & { reason?: unknown }
+        return { reason, message, committed }
       }
     }
   },
@@ -129,6 +129,12 @@ const tab = {
       await writer.abort()
       throw error
     }
+  },
+
+  /** Does to the database what a newer version of the program does. */
+  async upgrade(name: string): Promise<string> {
+    ;(await openDB(name, SCHEMA_VERSION + 1)).close()
+    return 'upgraded'
   },
 
   /** How many packs were written and are in no update, or are chunks of no pack at all. */

@@ -120,7 +120,10 @@ it('says that the quota is used up, and keeps all that was there and nothing by 
     const { usage } = await session.send('Storage.getUsageAndQuota', { origin })
     await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: usage + 6_000_000 })
     const report = await page.evaluate((size) => tab.fill(size), size)
-    expect(report).toMatchObject({ code: 'unavailable', message: expect.stringContaining('full') })
+    expect(report).toMatchObject({
+      reason: 'storage-full',
+      message: expect.stringContaining('full'),
+    })
     await session.send('Storage.overrideQuotaForOrigin', { origin })
     const after = await page.evaluate(() => tab.history())
     expect(after.unreadable).toEqual([])
@@ -129,3 +132,17 @@ it('says that the quota is used up, and keeps all that was there and nothing by 
   }
   await page.evaluate(() => tab.add(1000, 700_000))
 }, 120_000)
+
+it('is not kept from an upgrade by a tab that is frozen', async () => {
+  const { name, tabs } = await openTabs(2)
+  const [frozen, newer] = tabs
+  await frozen?.evaluate(() => tab.add(1, 1000))
+  const session = await context.newCDPSession(firstOf(tabs))
+  await session.send('Page.setWebLifecycleState', { state: 'frozen' })
+  const upgraded = newer?.evaluate((name) => tab.upgrade(name), name)
+  const late = new Promise((resolve) => setTimeout(resolve, 10_000, 'late'))
+  expect(await Promise.race([upgraded, late])).toBe('upgraded')
+  await session.send('Page.setWebLifecycleState', { state: 'active' })
+  const refused = frozen?.evaluate(() => tab.add(2, 1000))
+  await expect(refused).rejects.toThrow('newer version')
+}, 60_000)

@@ -18,13 +18,12 @@ import type { Connection } from './connection.ts'
 import {
   INDEX_BYTES,
   PACK_BYTES,
-  putRow,
   type AliasRow,
   type ChunkKind,
   type ChunkRow,
   type Home,
-  type Transaction,
 } from './schema.ts'
+import { putRow, type Transaction } from './database.ts'
 
 /** Bytes in a chunk; the last one of a pack has fewer. */
 export const CHUNK = 256 * 1024

@@ -1,11 +1,11 @@
 /**
  * What a browser does to a database: it ends connections, deletes and upgrades, refuses and fills up.
  */
-import { deleteDB, openDB, type IDBPDatabase } from 'idb'
+import { deleteDB, openDB } from 'idb'
 import { encodePack } from '@datakit/git/pack/write-pack'
 import { portableRuntime } from '@datakit/git/runtime/portable'
 import { afterEach, expect, it, vi } from 'vitest'
-import { deletePlaces, openPlace } from '../../test/indexeddb-places.ts'
+import { deletePlaces, openOlder, openPlace } from '../../test/indexeddb-places.ts'
 import {
   blob,
   collect,
@@ -19,6 +19,7 @@ import {
 } from '../../test/samples.ts'
 import { randomId } from '../update.ts'
 import { indexedDbDepot, openIndexedDbPlace } from './place.ts'
+import { SCHEMA_VERSION } from './schema.ts'
 
 const MAIN = 'refs/heads/main'
 
@@ -72,6 +73,58 @@ it.each(['InvalidStateError', 'UnknownError'])(
   },
 )
 
+/** Makes transactions fail as on a connection that is gone, so many times. */
+function dieTimes(times: number) {
+  const genuine = IDBDatabase.prototype.transaction
+  let left = times
+  return vi.spyOn(IDBDatabase.prototype, 'transaction').mockImplementation(function (
+    this: IDBDatabase,
+    ...rest
+  ) {
+    if (left-- > 0) throw new DOMException('The connection was lost', 'UnknownError')
+    return genuine.apply(this, rest)
+  })
+}
+
+it.each([2, 3, 4])('goes on after %i connections that died one after the other', async (times) => {
+  const place = await openPlace()
+  await done(place, request([move(MAIN, undefined, oid(1))]))
+  dieTimes(times)
+  await done(place, request([move(MAIN, oid(1), oid(2))]))
+  expect(await collect(place.log(MAIN))).toHaveLength(2)
+})
+
+it('gives up on a database that never works, and takes up again when it does', async () => {
+  const place = await openPlace()
+  await done(place, request([move(MAIN, undefined, oid(1))]))
+  const transact = dieTimes(Infinity)
+  const broken = { code: 'unavailable', reason: 'storage-broken' }
+  await expect(place.read()).rejects.toMatchObject(broken)
+  expect(transact.mock.calls.length).toBe(5)
+  const failed = place.update(request([move(MAIN, oid(1), oid(2))]))
+  await expect(failed).rejects.toMatchObject(broken)
+  transact.mockRestore()
+  expect(await (await place.read()).ref(MAIN)).toBe(oid(1))
+})
+
+it('loses nothing when each of its connections is closed under it', async () => {
+  const place = await openPlace()
+  const genuine = IDBDatabase.prototype.transaction
+  let count = 0
+  vi.spyOn(IDBDatabase.prototype, 'transaction').mockImplementation(function (
+    this: IDBDatabase,
+    ...rest
+  ) {
+    const transaction = genuine.apply(this, rest)
+    if (++count % 3 === 0) transaction.abort()
+    if (count % 3 === 1) this.close()
+    return transaction
+  })
+  for (let i = 0; i < 20; i++)
+    await done(place, request([move(MAIN, i === 0 ? undefined : oid(i), oid(i + 1))]))
+  expect(await collect(place.log(MAIN))).toHaveLength(20)
+})
+
 it('opens a database once for all who were using it when its connection died', async () => {
   const place = await openPlace()
   await done(place, request([move(MAIN, undefined, oid(1))]))
@@ -114,7 +167,7 @@ it('says that nothing has happened when the connection dies before the commit', 
     throw new DOMException('The connection was lost', 'UnknownError')
   })
   const failed = place.update(request([move(MAIN, undefined, oid(1))]))
-  await expect(failed).rejects.toMatchObject({ code: 'unavailable' })
+  await expect(failed).rejects.toMatchObject({ code: 'unavailable', reason: 'storage-broken' })
 })
 
 it.each(['SecurityError', 'InvalidStateError'])(
@@ -166,28 +219,27 @@ it('makes way for a newer version of the program, and writes no more', async () 
   const place = await openPlace()
   await done(place, request([move(MAIN, undefined, oid(1))]))
   const writing = place.update(request([move(MAIN, oid(1), oid(2))]))
-  const newer = await openDB(place.name, 2)
+  const newer = await openDB(place.name, SCHEMA_VERSION + 1)
   expect((await writing).state).toBe('done')
-  const reload = { code: 'unavailable', message: expect.stringContaining('reload') }
+  const reload = { reason: 'storage-newer', message: expect.stringContaining('reload') }
   await expect(place.read()).rejects.toMatchObject(reload)
   await expect(place.update(request([move(MAIN, oid(2), oid(3))]))).rejects.toMatchObject(reload)
   expect((await newer.getAll('refs')).map(({ oid }) => oid)).toEqual([oid(2)])
   newer.close()
 })
 
-/** A database that an older version keeps open, and the newer program. */
-async function beNewerThan(name: string): Promise<IDBPDatabase> {
-  const old = await openDB(name, 1)
-  const genuine = IDBFactory.prototype.open
-  vi.spyOn(IDBFactory.prototype, 'open').mockImplementation(function (this: IDBFactory, name) {
-    return genuine.call(this, name, 2)
-  })
-  return old
-}
+it('lets go of the database when the page is frozen, and takes it up again', async () => {
+  const place = await openPlace()
+  await done(place, request([move(MAIN, undefined, oid(1))]))
+  const close = vi.spyOn(IDBDatabase.prototype, 'close')
+  document.dispatchEvent(new Event('freeze'))
+  await vi.waitFor(() => expect(close).toHaveBeenCalledTimes(1))
+  expect(await (await place.read()).ref(MAIN)).toBe(oid(1))
+})
 
 it('waits until a tab of an older version closes', async () => {
   const name = `place-${randomId()}`
-  const old = await beNewerThan(name)
+  const old = await openOlder(name)
   const setTimer = vi.spyOn(globalThis, 'setTimeout')
   const opening = openPlace(name)
   await vi.waitFor(() => expect(setTimer).toHaveBeenCalledWith(expect.any(Function), 5000))
@@ -197,10 +249,10 @@ it('waits until a tab of an older version closes', async () => {
 
 it('does not wait for ever for a tab of an older version', async () => {
   const name = `place-${randomId()}`
-  const old = await beNewerThan(name)
+  const old = await openOlder(name)
   vi.useFakeTimers({ toFake: ['setTimeout'] })
   const refused = expect(openIndexedDbPlace(name)).rejects.toMatchObject({
-    code: 'unavailable',
+    reason: 'storage-older',
     message: expect.stringContaining('close its other tabs'),
   })
   await vi.waitUntil(() => vi.getTimerCount() > 0)
@@ -210,14 +262,36 @@ it('does not wait for ever for a tab of an older version', async () => {
   await deleteDB(name)
 })
 
-it('reads as a repository that does not exist when its data was cleared', async () => {
+const GONE = { reason: 'storage-gone', message: expect.stringContaining('deleted') }
+
+it('takes no repository for a new one because its data was cleared', async () => {
   const place = await openPlace()
   await done(place, request([move(MAIN, undefined, oid(1))]))
-  const { repository } = await place.read()
   await deleteDB(place.name)
-  expect((await place.read()).exists).toBe(false)
-  await done(place, request([move(MAIN, undefined, oid(1))]))
-  expect((await place.read()).repository).not.toBe(repository)
+  await expect(place.read()).rejects.toMatchObject(GONE)
+  const again = place.update(request([move(MAIN, undefined, oid(1))]))
+  await expect(again).rejects.toMatchObject(GONE)
+  const database = await openDB(place.name)
+  expect(await database.count('state')).toBe(0)
+  database.close()
+})
+
+it('begins anew for who asks anew, and tells those who saw the one before', async () => {
+  const before = await openPlace()
+  await done(before, request([move(MAIN, undefined, oid(1))]))
+  const { repository } = await before.read()
+  await deleteDB(before.name)
+  const expecting = await openPlace(before.name, { repository })
+  await expect(expecting.read()).rejects.toMatchObject(GONE)
+  const after = await openPlace(before.name)
+  expect((await after.read()).exists).toBe(false)
+  await done(after, request([move(MAIN, undefined, oid(1))]))
+  for (const place of [before, expecting]) {
+    await expect(place.read()).rejects.toMatchObject(GONE)
+    const late = place.update(request([move(MAIN, oid(1), oid(2))]))
+    await expect(late).rejects.toMatchObject(GONE)
+  }
+  expect(await (await after.read()).ref(MAIN)).toBe(oid(1))
 })
 
 it('takes no ref for absent because the data was cleared', async () => {
@@ -229,11 +303,9 @@ it('takes no ref for absent because the data was cleared', async () => {
   await done(place, request([move(MAIN, undefined, oid(1)), ...many]))
   const state = await place.read()
   await deleteDB(place.name)
-  const gone = { code: 'unavailable', message: expect.stringContaining('deleted') }
-  await expect(state.ref(MAIN)).rejects.toMatchObject(gone)
-  await expect(collect(state.refs())).rejects.toMatchObject(gone)
-  await expect(state.promised(oid(1))).rejects.toMatchObject(gone)
-  expect(await (await place.read()).ref(MAIN)).toBeUndefined()
+  await expect(state.ref(MAIN)).rejects.toMatchObject(GONE)
+  await expect(collect(state.refs())).rejects.toMatchObject(GONE)
+  await expect(state.promised(oid(1))).rejects.toMatchObject(GONE)
 })
 
 it('keeps no pack whose first half was cleared', async () => {
@@ -252,7 +324,6 @@ it('keeps no pack whose first half was cleared', async () => {
 
 it('loses what was staged when the data was cleared', async () => {
   const place = await openPlace()
-  await done(place, request([move(MAIN, undefined, oid(1))]))
   const needs = [randomId()]
   const large = await stage(place, [noise(400_000, 1)])
   const thin = await stage(place, [blob('small')], needs)
@@ -279,7 +350,7 @@ it('lists a repository of a newer version of the program with the reason', async
   for (const name of ['new', 'old']) {
     await done(await openPlace(prefix + name), request([move(MAIN, undefined, oid(1))]))
   }
-  ;(await openDB(`${prefix}new`, 2)).close()
+  ;(await openDB(`${prefix}new`, SCHEMA_VERSION + 1)).close()
   expect(await collect(depot.list())).toEqual([
     { name: 'new', refused: expect.stringContaining('newer version') },
     { name: 'old', refused: undefined },

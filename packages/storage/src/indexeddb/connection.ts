@@ -3,23 +3,21 @@
  *
  * Browsers end connections on their own: Safari when a page was in the background, all of them when site data is
  * cleared or another tab upgrades. The next transaction then fails with an `InvalidStateError`, an `UnknownError` or an
- * abort. Work is repeated once on a new connection, so it has to be such that doing it twice is doing it once.
+ * abort. Work is repeated on new connections, so it has to be such that doing it twice is doing it once.
+ *
+ * A database that was deleted opens again, empty. So a connection remembers which repository it has seen, and every
+ * transaction looks whether it is still that one.
  *
  * @module
  */
-import { UnavailableError } from '@datakit/git/error'
-import { openDB } from 'idb'
-import {
-  createStores,
-  SCHEMA_VERSION,
-  type Database,
-  type Schema,
-  type StoreName,
-  type Transaction,
-} from './schema.ts'
+import { UnavailableError, type UnavailableReason } from '@datakit/git/error'
+import { begin, ended, unseal, type Transaction } from './database.ts'
+import { createStores, SCHEMA_VERSION, type StoreName } from './schema.ts'
 
 /** How long tabs of an older version have to close the database, in milliseconds. */
 const PATIENCE = 5000
+/** Before the work is tried again, each time that a connection died; in milliseconds. */
+const PAUSES = [0, 50, 250, 1000]
 
 /** Names of the browser's errors that a new connection may do without. */
 const mortal = new Set([
@@ -29,31 +27,39 @@ const mortal = new Set([
   'TransactionInactiveError',
 ])
 
+type Mode = 'readonly' | 'readwrite'
+
 /** A connection died on the way of a commit: it was made, or it was not. */
 export class LostAnswerError extends UnavailableError {}
 
 /** Runs transactions on one database. */
 export class Connection {
   readonly name: string
-  #opening: Promise<Database> | undefined
+  /** Id of the repository that must be there, once one was seen or expected. */
+  repository: string | undefined
+  #opening: Promise<IDBDatabase> | undefined
   #isClosed = false
+  /** A page that is frozen hears of no upgrade, and would be in the way of it. */
+  readonly #release = () => {
+    const opening = this.#opening
+    this.#opening = undefined
+    void opening?.then((database) => database.close(), ignore)
+  }
 
-  constructor(name: string) {
+  constructor(name: string, repository?: string) {
     this.name = name
+    this.repository = repository
+    // The event is of the document, which a worker has not got.
+    addEventListener('freeze', this.#release, true)
   }
 
   /**
-   * The database, opened if it is not open.
+   * Opens the database if it is not open.
    *
-   * @throws UnavailableError when the browser refuses, another tab keeps an older version open, or a newer version of the
-   *   program wrote it
+   * @throws UnavailableError when the browser refuses, or another tab keeps an older version open
    */
-  open(): Promise<Database> {
-    if (this.#isClosed)
-      throw new UnavailableError(`Cannot use "${this.name}": its place was closed`)
-    const opening = (this.#opening ??= openDatabase(this.name, () => this.#forget(opening)))
-    opening.catch(() => this.#forget(opening))
-    return opening
+  async open(): Promise<void> {
+    await this.#insist(() => this.#database())
   }
 
   /** Reads in one transaction. `work` awaits nothing but requests of the transaction. */
@@ -61,7 +67,7 @@ export class Connection {
     stores: StoreName[],
     work: (transaction: Transaction<'readonly'>) => Promise<T>,
   ): Promise<T> {
-    return this.#run(stores, 'readonly', work)
+    return this.#insist(() => this.#run(stores, 'readonly', work))
   }
 
   /**
@@ -69,82 +75,102 @@ export class Connection {
    * what it throws undoes the transaction.
    *
    * @throws LostAnswerError when nobody can tell whether it was written
-   * @throws UnavailableError when the disk or the quota is full; nothing has happened then
+   * @throws UnavailableError when the disk or the quota is full, the repository is gone, or is for newer programs only;
+   *   nothing has happened then
    */
   write<T>(
     stores: StoreName[],
     work: (transaction: Transaction<'readwrite'>) => Promise<T>,
   ): Promise<T> {
-    return this.#run(stores, 'readwrite', work)
+    return this.#insist(() => this.#run(stores, 'readwrite', work))
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
-    const opening = this.#opening
-    this.#opening = undefined
-    ;(await opening?.catch(() => undefined))?.close()
+    removeEventListener('freeze', this.#release, true)
+    this.#release()
   }
 
-  async #run<T, Mode extends 'readonly' | 'readwrite'>(
-    stores: StoreName[],
-    mode: Mode,
-    work: (transaction: Transaction<Mode>) => Promise<T>,
-  ): Promise<T> {
-    const attempt = async () => {
-      const opening = this.open()
-      const database = await opening
+  #database(): Promise<IDBDatabase> {
+    if (this.#isClosed)
+      throw new UnavailableError(`Cannot use "${this.name}": its place was closed`)
+    const opening = (this.#opening ??= openDatabase(this.name, () => this.#forget(opening)))
+    opening.catch(() => this.#forget(opening))
+    return opening
+  }
+
+  /** Tries again, with pauses, as long as connections die. */
+  async #insist<T>(attempt: () => Promise<T>): Promise<T> {
+    let lost: unknown
+    for (let attempts = 0; ; attempts++) {
       try {
-        const transaction = database.transaction(stores, mode, { durability: 'strict' })
-        return await finish(transaction, work)
+        return await attempt()
       } catch (error) {
-        if (isDeath(error)) {
-          this.#forget(opening)
-          database.close()
-        }
-        throw explained(this.name, error)
+        if (error instanceof LostAnswerError) lost ??= error
+        const pause = isDeath(error) ? PAUSES[attempts] : undefined
+        // Work that fails by itself has looked, and found that nothing was written.
+        if (pause === undefined) throw error instanceof UnavailableError ? (lost ?? error) : error
+        await new Promise((resolve) => setTimeout(resolve, pause))
       }
     }
+  }
+
+  async #run<T, M extends Mode>(
+    stores: StoreName[],
+    mode: M,
+    work: (transaction: Transaction<M>) => Promise<T>,
+  ): Promise<T> {
+    const opening = this.#database()
+    const database = await opening
     try {
-      return await attempt()
+      const transaction = begin(database, stores, mode)
+      const all = () => Promise.all([work(transaction), this.#check(transaction, stores)])
+      return (await finish(transaction.raw, all))[0]
     } catch (error) {
-      if (!isDeath(error)) throw error
-      return await attempt().catch((again: unknown) => {
-        // Work that fails by itself has looked, and found that nothing was written.
-        throw error instanceof LostAnswerError && again instanceof UnavailableError ? error : again
-      })
+      if (isDeath(error)) {
+        this.#forget(opening)
+        database.close()
+      }
+      throw explained(this.name, error)
     }
   }
 
-  #forget(opening: Promise<Database>): void {
+  /** Looks whether the repository is the one that was seen, and may be read or written by this version of the program. */
+  async #check({ mode, raw, objectStore }: Transaction, stores: StoreName[]): Promise<void> {
+    if (!stores.includes('state')) return
+    const header = await objectStore('state').get('header')
+    const { version } = raw.db
+    const { read, write } = header?.needs ?? { read: version, write: version }
+    if ((mode === 'readonly' ? read : write) > SCHEMA_VERSION)
+      throw unavailable(this.name, 'storage-newer')
+    unseal(header, `the repository in "${this.name}"`)
+    this.repository ??= header?.repository
+    if (this.repository !== header?.repository) throw unavailable(this.name, 'storage-gone')
+  }
+
+  #forget(opening: Promise<IDBDatabase>): void {
     if (this.#opening === opening) this.#opening = undefined
   }
 }
 
-async function finish<T, Mode extends 'readonly' | 'readwrite'>(
-  transaction: Transaction<Mode>,
-  work: (transaction: Transaction<Mode>) => Promise<T>,
-): Promise<T> {
-  // Looked at below in any case; without this an abort would also be reported as unhandled.
-  const ended = transaction.done.then(
-    () => undefined,
-    (error: unknown) => ({ error: transaction.error ?? error }),
-  )
+async function finish<T>(transaction: IDBTransaction, work: () => Promise<T>): Promise<T> {
+  const end = ended(transaction)
   let result: T
   try {
-    result = await work(transaction)
+    result = await work()
   } catch (error) {
     try {
       transaction.abort()
     } catch {
       // It has ended already: by the error that is thrown here.
     }
-    const failure = await ended
+    const failure = await end
     // A request that fails with the transaction says "AbortError"; the transaction knows why.
     throw error instanceof DOMException && error.name === 'AbortError'
       ? (failure?.error ?? error)
       : error
   }
-  const failure = await ended
+  const failure = await end
   if (!failure) return result
   if (!isDeath(failure.error)) throw failure.error
   const message = `Cannot tell whether "${transaction.db.name}" was written: its database died`
@@ -152,30 +178,42 @@ async function finish<T, Mode extends 'readonly' | 'readwrite'>(
 }
 
 /** Opens a database and makes its stores when it is new; `onEnd` hears when it was closed from outside. */
-function openDatabase(name: string, onEnd: () => void): Promise<Database> {
+async function openDatabase(name: string, onEnd: () => void): Promise<IDBDatabase> {
+  try {
+    return await openVersion(name, onEnd, SCHEMA_VERSION)
+  } catch (error) {
+    // Newer than we are. Whether it may be read all the same is said in it.
+    if (error instanceof DOMException && error.name === 'VersionError')
+      return openVersion(name, onEnd)
+    throw explained(name, error)
+  }
+}
+
+function openVersion(name: string, onEnd: () => void, version?: number): Promise<IDBDatabase> {
   return new Promise((resolve, reject) => {
     let isLate = false
     const giveUp = () => {
       isLate = true
-      const problem = 'close its other tabs, which run an older version'
-      reject(new UnavailableError(`Cannot open "${name}": ${problem}`))
+      reject(unavailable(name, 'storage-older'))
     }
-    const open = async () => {
-      const database = await openDB<Schema>(name, SCHEMA_VERSION, {
-        upgrade: createStores,
-        // Tabs that are in the middle of a transaction close when it ends.
-        blocked: () => void setTimeout(giveUp, PATIENCE),
-        blocking(_current, _blocked, event) {
-          // Whoever upgrades or deletes the database waits for this.
-          if (event.target instanceof IDBDatabase) event.target.close()
-          onEnd()
-        },
-        terminated: onEnd,
+    const request = indexedDB.open(name, version)
+    request.addEventListener('upgradeneeded', ({ oldVersion }) => {
+      if (oldVersion === 0) createStores(request.result)
+    })
+    // Tabs that are in the middle of a transaction close when it ends.
+    request.addEventListener('blocked', () => setTimeout(giveUp, PATIENCE))
+    request.addEventListener('error', () => reject(request.error))
+    request.addEventListener('success', () => {
+      const database = request.result
+      database.addEventListener('close', onEnd)
+      // Whoever upgrades or deletes the database waits for this.
+      database.addEventListener('versionchange', () => {
+        database.close()
+        onEnd()
       })
       if (isLate) database.close()
       else resolve(database)
-    }
-    open().catch((error: unknown) => reject(explained(name, error)))
+    })
   })
 }
 
@@ -184,15 +222,30 @@ function isDeath(error: unknown): boolean {
   return cause instanceof DOMException && mortal.has(cause.name)
 }
 
-const advice: Readonly<Record<string, string>> = {
-  QuotaExceededError:
+const advice: Readonly<Record<Exclude<UnavailableReason, 'unavailable'>, string>> = {
+  'storage-full':
     "the browser's storage is full; free space on this device, or delete what this site keeps and does not need",
-  VersionError: 'a newer version of this program wrote it; reload the page',
+  'storage-newer': 'a newer version of this program wrote it; reload the page',
+  'storage-older': 'close its other tabs, which run an older version',
+  'storage-gone': 'its data was deleted, by the browser or by a person; open it anew',
+  'storage-blocked': 'the browser lets this page keep nothing',
+  'storage-broken': 'its database failed',
+}
+
+const reasons: Readonly<Record<string, keyof typeof advice>> = {
+  QuotaExceededError: 'storage-full',
+  SecurityError: 'storage-blocked',
+}
+
+function unavailable(name: string, reason: keyof typeof advice, cause?: unknown): UnavailableError {
+  const what = cause instanceof DOMException ? ` (${cause.name}: ${cause.message})` : ''
+  return new UnavailableError(`Cannot use "${name}": ${advice[reason]}${what}`, { cause, reason })
 }
 
 /** Our error for one of the browser's. */
 function explained(name: string, cause: unknown): unknown {
   if (!(cause instanceof DOMException)) return cause
-  const problem = advice[cause.name] ?? `its database failed with "${cause.name}: ${cause.message}"`
-  return new UnavailableError(`Cannot use "${name}": ${problem}`, { cause })
+  return unavailable(name, reasons[cause.name] ?? 'storage-broken', cause)
 }
+
+function ignore(): void {}

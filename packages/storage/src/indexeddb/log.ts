@@ -5,6 +5,7 @@
  */
 import type { LogEntry } from '@datakit/git/place'
 import type { Connection } from './connection.ts'
+import { resultOf, unseal } from './database.ts'
 import type { LogRow } from './schema.ts'
 
 /** Lines that are read at once. */
@@ -20,14 +21,18 @@ export async function* readLog(
     const rows: LogRow[] = await connection.read(['log'], async (transaction) => {
       const end = before === undefined ? [key, []] : [key, ...before]
       const range = IDBKeyRange.bound([key], end, false, true)
+      const index = transaction.raw.objectStore('log').index('ref')
+      const cursors = index.openCursor(range, 'prev')
       const batch: LogRow[] = []
-      let cursor = await transaction.objectStore('log').index('ref').openCursor(range, 'prev')
-      for (; cursor && batch.length < LINES; cursor = await cursor.continue())
+      let cursor = await resultOf(cursors)
+      for (; cursor && batch.length < LINES; cursor = await resultOf(cursors)) {
         batch.push(cursor.value)
+        cursor.continue()
+      }
       return batch
     })
     for (const row of rows) {
-      const { from, to, who, at, why } = row
+      const { from, to, who, at, why } = unseal(row, `the log of ${ref}`)
       yield { ref, from, to, who, at, why, external: false }
     }
     const last = rows.at(-1)

@@ -24,18 +24,16 @@ import {
 import { putChunks } from './chunks.ts'
 import {
   chunksOf,
-  deleteRows,
   INDEX_BYTES,
   PACK_BYTES,
-  putRow,
   type Header,
   type Home,
   type PackRow,
   type PromisedRow,
   type RefRow,
-  type Transaction,
 } from './schema.ts'
-import { bytesOf, NO_HEADER, rangeBehind, versionOf } from './state.ts'
+import { deleteRows, putRow, seal, type Transaction } from './database.ts'
+import { bytesOf, NO_HEADER, rangeBehind, soundRef, versionOf } from './state.ts'
 import type { HeldPack } from './stages.ts'
 import type { Bundle, Plan } from './tail.ts'
 
@@ -75,7 +73,7 @@ export async function makeUpdate(
   const [outcome, version] = [failure ? 'lost' : 'done', versionOf(next)] as const
   putRow(transaction, 'receipts', { id: request.id, digest, at: now, outcome, version })
   if (failure) return failure
-  putRow(transaction, 'state', next, 'header')
+  putRow(transaction, 'state', seal(next), 'header')
   for (const row of rows) putRow(transaction, 'packs', row)
   for (const part of plan) if (typeof part !== 'string') writeBundle(transaction, part, now)
   writeRefs(transaction, preparation, { ...found, header: next })
@@ -111,7 +109,9 @@ async function readRows(transaction: Transaction, preparation: Preparation): Pro
   const [header = NO_HEADER, receipt, refs, packs, promised] = await Promise.all([
     transaction.objectStore('state').get('header'),
     transaction.objectStore('receipts').get(request.id),
-    readAll(names, (name) => transaction.objectStore('refs').get(encodeName(name))),
+    readAll(names, async (name) =>
+      soundRef(transaction, name, await transaction.objectStore('refs').get(encodeName(name))),
+    ),
     readAll(new Set(ids), (id) => findPack(transaction, id)),
     readAll(request.promised?.add ?? [], (oid) => transaction.objectStore('promised').get(oid)),
   ])
@@ -269,7 +269,7 @@ function writeRefs(
   for (const { name, to, peeled } of movedRefs(request)) {
     const key = encodeName(name)
     if (to === undefined) deleteRows(transaction, 'refs', key)
-    else putRow(transaction, 'refs', { oid: to, peeled, number }, key)
+    else putRow(transaction, 'refs', seal({ oid: to, peeled, number }), key)
   }
   const after = new Map(request.refs.map(({ name, to }) => [name, to]))
   const resolve = (head: Head, when: 'before' | 'after'): Oid | undefined => {
@@ -280,7 +280,7 @@ function writeRefs(
     const { ref, from, to, who, at, why } = entry
     const fromPeeled = refs.get(ref)?.peeled
     const row = { number, line, ref: encodeName(ref), from, fromPeeled, to, who, at, why }
-    putRow(transaction, 'log', row)
+    putRow(transaction, 'log', seal(row))
   }
   const remote = request.promised?.remote ?? ''
   for (const [oid, row] of promised)

@@ -23,6 +23,11 @@ import { planPacks, readTail, type Plan, type Tail } from './tail.ts'
 export interface IndexedDbOptions {
   /** Milliseconds since 1970, for receipts, the log and graces; `Date.now` when left out. */
   readonly clock?: (() => number) | undefined
+  /**
+   * Id of the repository that is known to be there ({@link State.repository}). When it is not, the browser deleted it, and
+   * every read and write says so (`UnavailableError` of reason `storage-gone`) instead of beginning a new one.
+   */
+  readonly repository?: string | undefined
 }
 
 /** How often an update is prepared anew because another tab was faster; after that it appends to nothing. */
@@ -37,7 +42,7 @@ export async function openIndexedDbPlace(
   name: string,
   options: IndexedDbOptions = {},
 ): Promise<Place> {
-  const connection = new Connection(name)
+  const connection = new Connection(name, options.repository)
   await connection.open()
   return placeOver(connection, options.clock ?? Date.now)
 }
@@ -150,7 +155,11 @@ class Updater {
       const outcome = await connection
         .write(ALL_STORES, (transaction) => makeUpdate(transaction, preparation))
         .catch(unknownOutcome)
-      if (outcome.state === 'done') this.#remember(request, plan)
+      if (outcome.state === 'done') {
+        // What was made by this very update is to be found from here on.
+        connection.repository ??= outcome.version.split('.')[0]
+        this.#remember(request, plan)
+      }
       if (outcome.state !== 'stale') return outcome
       this.#tail = undefined
     }

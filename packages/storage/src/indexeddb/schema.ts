@@ -9,14 +9,24 @@
  */
 import type { Oid } from '@datakit/git/oid'
 import type { Head, PackId } from '@datakit/git/place'
-import type { DBSchema, IDBPDatabase, IDBPTransaction, StoreKey, StoreNames, StoreValue } from 'idb'
 import type { KeptReceipt } from '../update.ts'
 
 /** Name of a pack's row, which stays when small packs are appended and the pack gets another id. */
 export type Home = string
 
+/** A row that is small and that much depends on: with a checksum of its own, as chunks have. */
+export interface Sealed {
+  /** CRC-32 of the rest as JSON; rows of version 1 have none. */
+  readonly crc?: number
+}
+
 /** The one small row that every read and every update begins with. */
-export interface Header {
+export interface Header extends Sealed {
+  /**
+   * The lowest schema versions of programs that may read and write this database; that of the database when left out. A
+   * newer program that adds what older ones need not know says so here, and they go on.
+   */
+  readonly needs?: { readonly read: number; readonly write: number }
   /** How many updates there were. */
   readonly number: number
   readonly repository: string
@@ -28,14 +38,14 @@ export interface Header {
   readonly swept: number
 }
 
-export interface RefRow {
+export interface RefRow extends Sealed {
   readonly oid: Oid
   readonly peeled: Oid | undefined
   /** The update that put it there. */
   readonly number: number
 }
 
-export interface LogRow {
+export interface LogRow extends Sealed {
   readonly number: number
   readonly line: number
   readonly ref: Uint8Array<ArrayBuffer>
@@ -92,25 +102,19 @@ export const PACK_BYTES = 0
 export const INDEX_BYTES = 1
 export type ChunkKind = typeof PACK_BYTES | typeof INDEX_BYTES
 
-export interface Schema extends DBSchema {
-  state: { key: 'header'; value: Header }
-  refs: { key: Uint8Array<ArrayBuffer>; value: RefRow }
-  log: {
-    key: [number, number]
-    value: LogRow
-    indexes: { ref: [Uint8Array<ArrayBuffer>, number, number] }
-  }
-  receipts: { key: string; value: KeptReceipt; indexes: { at: number } }
-  packs: { key: Home; value: PackRow; indexes: { id: PackId; changed: number } }
-  aliases: { key: PackId; value: AliasRow; indexes: { at: number } }
-  chunks: { key: [Home, ChunkKind, number]; value: ChunkRow }
-  promised: { key: Oid; value: PromisedRow }
+/** The rows of each store, their keys and its indexes. */
+export interface RowTypes {
+  readonly state: { key: 'header'; value: Header; index: never }
+  readonly refs: { key: Uint8Array<ArrayBuffer>; value: RefRow; index: never }
+  readonly log: { key: [number, number]; value: LogRow; index: 'ref' }
+  readonly receipts: { key: string; value: KeptReceipt; index: 'at' }
+  readonly packs: { key: Home; value: PackRow; index: 'id' | 'changed' }
+  readonly aliases: { key: PackId; value: AliasRow; index: 'at' }
+  readonly chunks: { key: [Home, ChunkKind, number]; value: ChunkRow; index: never }
+  readonly promised: { key: Oid; value: PromisedRow; index: never }
 }
 
-export type StoreName = StoreNames<Schema>
-export type Database = IDBPDatabase<Schema>
-export type Transaction<Mode extends 'readonly' | 'readwrite' = 'readonly' | 'readwrite'> =
-  IDBPTransaction<Schema, StoreName[], Mode>
+export type StoreName = keyof RowTypes
 
 /** Every store: what an update may touch. */
 export const ALL_STORES: StoreName[] = [
@@ -124,11 +128,11 @@ export const ALL_STORES: StoreName[] = [
   'promised',
 ]
 
-/** Counts up when the rows become others. */
-export const SCHEMA_VERSION = 1
+/** Counts up when the rows become others. Version 1 had no checksums on small rows. */
+export const SCHEMA_VERSION = 2
 
 /** Makes the stores of a new database. */
-export function createStores(database: Database): void {
+export function createStores(database: IDBDatabase): void {
   for (const name of ['state', 'refs', 'chunks', 'promised'] as const)
     database.createObjectStore(name)
   const log = database.createObjectStore('log', { keyPath: ['number', 'line'] })
@@ -144,24 +148,3 @@ export function createStores(database: Database): void {
 export function chunksOf(home: Home): IDBKeyRange {
   return IDBKeyRange.bound([home], [home, []])
 }
-
-/** Puts a row. That it fails is not told here: it fails the transaction, which is waited for. */
-export function putRow<Name extends StoreName>(
-  transaction: Transaction<'readwrite'>,
-  store: Name,
-  row: StoreValue<Schema, Name>,
-  key?: StoreKey<Schema, Name>,
-): void {
-  transaction.objectStore(store).put(row, key).catch(ignore)
-}
-
-/** Deletes rows, likewise. */
-export function deleteRows<Name extends StoreName>(
-  transaction: Transaction<'readwrite'>,
-  store: Name,
-  keys: StoreKey<Schema, Name> | IDBKeyRange,
-): void {
-  transaction.objectStore(store).delete(keys).catch(ignore)
-}
-
-function ignore(): void {}

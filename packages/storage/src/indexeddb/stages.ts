@@ -13,15 +13,8 @@ import type { PackId, PackSummary, PackWriter, StagedPack } from '@datakit/git/p
 import { randomId, STAGE_LIFETIME } from '../update.ts'
 import { CHUNK, putChunks, readStaged } from './chunks.ts'
 import type { Connection } from './connection.ts'
-import {
-  chunksOf,
-  deleteRows,
-  INDEX_BYTES,
-  PACK_BYTES,
-  putRow,
-  type PackRow,
-  type Transaction,
-} from './schema.ts'
+import { chunksOf, INDEX_BYTES, PACK_BYTES, type PackRow } from './schema.ts'
+import { deleteRows, putRow, type Transaction } from './database.ts'
 
 /** A pack that waits in memory. */
 export interface HeldPack {
@@ -108,7 +101,7 @@ class StageWriter implements PackWriter {
     this.#hasEnded = true
     this.#pieces = []
     if (this.#flushed === 0) return
-    await this.#stages.connection.write(['packs', 'chunks'], async (transaction) => {
+    await this.#stages.connection.write(['state', 'packs', 'chunks'], async (transaction) => {
       deleteRows(transaction, 'packs', this.#id)
       deleteRows(transaction, 'chunks', chunksOf(this.#id))
     })
@@ -122,7 +115,7 @@ class StageWriter implements PackWriter {
     const bytes = this.#whole()
     const id = this.#id
     const first = this.#flushed / CHUNK
-    await this.#stages.connection.write(['packs', 'chunks'], async (transaction) => {
+    await this.#stages.connection.write(['state', 'packs', 'chunks'], async (transaction) => {
       // What was written before is gone when the site's data was cleared.
       if (first > 0 && (await transaction.objectStore('packs').getKey(id)) === undefined)
         throw new MissingError('a stage', id)

@@ -8,11 +8,12 @@
  * @module
  */
 import { decodeName, encodeName } from '@datakit/git/bytes'
-import { UnavailableError } from '@datakit/git/error'
+import { MalformedError } from '@datakit/git/error'
 import type { PackInfo, Ref, State } from '@datakit/git/place'
 import { FIRST_HEAD } from '../update.ts'
 import type { Connection } from './connection.ts'
-import type { Header, Home, PackRow, StoreName, Transaction } from './schema.ts'
+import type { Header, Home, PackRow, RefRow, StoreName } from './schema.ts'
+import { isSound, unseal, type Transaction } from './database.ts'
 
 /** Rows that a listing reads at once. */
 const BATCH = 1000
@@ -53,7 +54,7 @@ export class StateReader {
   async read(): Promise<State> {
     const last = this.#last
     const { header, known, changed, few } = await this.#connection.read(
-      ['state', 'packs', 'refs'],
+      ['state', 'packs', 'refs', 'log'],
       (transaction) => readHeader(transaction, last),
     )
     if (this.#state?.version === versionOf(header)) return this.#state
@@ -69,7 +70,8 @@ export class StateReader {
 }
 
 async function readHeader(transaction: Transaction, last: Packs | undefined) {
-  const header = (await transaction.objectStore('state').get('header')) ?? NO_HEADER
+  const found = await transaction.objectStore('state').get('header')
+  const header = found ?? NO_HEADER
   const index = transaction.objectStore('packs').index('changed')
   const isOf = last?.header.repository === header.repository && last.header.number >= header.swept
   /** What the packs that changed are compared with; `undefined` when all of them are read. */
@@ -81,6 +83,8 @@ async function readHeader(transaction: Transaction, last: Packs | undefined) {
     index.getAll(IDBKeyRange.lowerBound(since, true)),
     readRows(transaction, undefined, FEW + 1),
   ])
+  if (!found && changed.length + refs.length > 0)
+    throw new MalformedError('the repository', 'its root row is missing')
   return { header, known, changed, few: refs.length > FEW ? undefined : refs }
 }
 
@@ -110,16 +114,7 @@ function stateAt(
 ): State {
   const { number, repository } = header
   const byName = few && new Map(few.map((ref) => [ref.name, ref.oid]))
-  /** Reads rows of this repository, not of one that was put in its place. */
-  const read: ReadRows = (store, work) =>
-    connection.read(['state', store, 'log'], async (transaction) => {
-      const [current, result] = await Promise.all([
-        transaction.objectStore('state').get('header'),
-        work(transaction),
-      ])
-      if (number === 0 || current?.repository === repository) return result
-      throw new UnavailableError(`Cannot read "${connection.name}": its data was deleted meanwhile`)
-    })
+  const read: ReadRows = (store, work) => connection.read(['state', store, 'log'], work)
   return {
     version: versionOf(header),
     repository,
@@ -160,8 +155,10 @@ async function refAt(
     transaction.objectStore('refs').get(key),
     transaction.objectStore('log').index('ref').get(behind),
   ])
+  unseal(line, `the log of ${name}`)
   if (line) return line.from && { name, oid: line.from, peeled: line.fromPeeled }
-  return row && { name, oid: row.oid, peeled: row.peeled }
+  const sound = await soundRef(transaction, name, row)
+  return sound && { name, oid: sound.oid, peeled: sound.peeled }
 }
 
 async function* refsAt(read: ReadRows, prefix: string, number: number): AsyncGenerator<Ref> {
@@ -211,8 +208,10 @@ async function readBatch(
   if (lines.length === 0) return { refs, last }
   const byName = new Map(refs.map((ref) => [ref.name, ref]))
   // From the newest to the oldest: the first line behind the state says what a ref was.
-  for (const { ref, from, fromPeeled } of lines.toReversed()) {
+  for (const line of lines.toReversed()) {
+    const { ref, from, fromPeeled } = line
     const name = decodeName(ref)
+    unseal(line, `the log of ${name}`)
     const isInside = range.includes(ref) && (last === undefined || indexedDB.cmp(ref, last) <= 0)
     if (!isInside || name === 'HEAD') continue
     if (from === undefined) byName.delete(name)
@@ -234,12 +233,31 @@ async function readRows(
     store.getAllKeys(range, limit),
     store.getAll(range, limit),
   ])
-  const refs = rows.map(({ oid, peeled }, i) => ({
-    name: decodeName(bytesOf(keys[i])),
-    oid,
-    peeled,
-  }))
-  return { refs, keys }
+  const refs = rows.map(async (row, i) => {
+    const name = decodeName(bytesOf(keys[i]))
+    const { oid, peeled } = await soundRef(transaction, name, row)
+    return { name, oid, peeled }
+  })
+  return { refs: await Promise.all(refs), keys }
+}
+
+/**
+ * The row of a ref; one that is damaged is taken from the log, where the update that wrote it left the same.
+ *
+ * @throws MalformedError when that is damaged too
+ */
+export async function soundRef<Row extends RefRow | undefined>(
+  transaction: Transaction,
+  name: string,
+  row: Row,
+): Promise<Row | RefRow> {
+  if (isSound(row)) return row
+  const key = encodeName(name)
+  const lines = transaction.objectStore('log').index('ref')
+  const line = (await lines.getAll(IDBKeyRange.bound([key], [key, []]))).at(-1)
+  const { to, number } = unseal(line, `the log of ${name}`) ?? {}
+  if (to === undefined || number === undefined) throw new MalformedError(name, 'its row is damaged')
+  return { oid: to, peeled: undefined, number }
 }
 
 /** A binary key, which browsers give as an `ArrayBuffer`. */

@@ -5,7 +5,8 @@
  */
 import type { PackId } from '@datakit/git/place'
 import type { Connection } from './connection.ts'
-import { chunksOf, deleteRows, putRow } from './schema.ts'
+import { deleteRows, putRow, seal } from './database.ts'
+import { chunksOf } from './schema.ts'
 
 /** Marks live packs as verified. Tells whether that changed anything. */
 export function markVerified(connection: Connection, ids: readonly PackId[]): Promise<boolean> {
@@ -21,7 +22,7 @@ export function markVerified(connection: Connection, ids: readonly PackId[]): Pr
     if (marked.length === 0) return false
     for (const row of marked)
       if (row) putRow(transaction, 'packs', { ...row, verified: true, changed: number })
-    putRow(transaction, 'state', { ...header, number }, 'header')
+    putRow(transaction, 'state', seal({ ...header, number }), 'header')
     return true
   })
 }
@@ -46,7 +47,7 @@ export function sweep(
     }
     for (const id of aliases) deleteRows(transaction, 'aliases', id)
     if (header && due.length > 0)
-      putRow(transaction, 'state', { ...header, swept: header.number }, 'header')
+      putRow(transaction, 'state', seal({ ...header, swept: header.number }), 'header')
     return { deleted: due.length }
   })
 }
