@@ -8,6 +8,8 @@ import type { Oid } from '@datakit/git/oid'
 import type { Place } from '@datakit/git/place'
 import { portableRuntime } from '@datakit/git/runtime/portable'
 import { History } from '@datakit/datakit/history'
+import type { Conflict, KeyDecision } from '@datakit/datakit/conflict'
+import type { MergeOutcome } from '@datakit/merge/driver'
 import { takeTheirs } from '@datakit/datakit/take-theirs'
 import type { CommitOutcome } from '@datakit/datakit/land'
 import type { LoggedCommit } from '@datakit/datakit/log'
@@ -36,6 +38,7 @@ import type {
   SplitDecision,
 } from './data.ts'
 import { findDecisions, syncWithServer } from './data-sync.ts'
+import { mergeDrafted } from './drafted-merge.ts'
 import type { EntryKind } from './tree-rows.ts'
 import { keepUpInWorker } from './upkeep.ts'
 
@@ -171,6 +174,18 @@ class LocalRepository implements RepositoryStore {
 
   decisions(): Promise<readonly Decision[]> {
     return findDecisions(this.#repository)
+  }
+
+  async explain(
+    decision: ConflictDecision,
+    conflict: Conflict,
+    keys: readonly KeyDecision[] = [],
+  ): Promise<MergeOutcome | undefined> {
+    const { unstored } = decision
+    if (unstored.size === 0) return this.#repository.explain(decision, conflict)
+    const read = async (oid: Oid): Promise<Uint8Array> =>
+      unstored.get(oid) ?? (await this.readBlob(oid))
+    return mergeDrafted(conflict, read, keys)
   }
 
   async resolve(

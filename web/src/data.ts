@@ -7,7 +7,8 @@
  * @module
  */
 import type { Oid } from '@datakit/git/oid'
-import type { Conflict, WholeResolution } from '@datakit/datakit/conflict'
+import type { Conflict, KeyDecision, Resolution } from '@datakit/datakit/conflict'
+import type { MergeOutcome } from '@datakit/merge/driver'
 import type { EntryKind } from './tree-rows.ts'
 
 /** An entry of a committed directory. */
@@ -134,7 +135,7 @@ export interface SplitChoice {
 }
 
 /** What was chosen for each path of a conflict. */
-export type Choices = ReadonlyMap<string, WholeResolution>
+export type Choices = ReadonlyMap<string, Resolution>
 
 /** One repository on this device. */
 export interface RepositoryStore {
@@ -166,6 +167,15 @@ export interface RepositoryStore {
   sync(options: SyncOptions): Promise<SyncReport>
   /** Decisions that can be seen from here without the server. */
   decisions(): Promise<readonly Decision[]>
+  /**
+   * What the driver of a file in conflict makes of it: values in conflict, or why it did not try. `keys` are for files whose own
+   * side is a draft, and are what was decided of them.
+   */
+  explain(
+    decision: ConflictDecision,
+    conflict: Conflict,
+    keys?: readonly KeyDecision[],
+  ): Promise<MergeOutcome | undefined>
   resolve(decision: ConflictDecision, choices: Choices, words: CommitWords): Promise<CommitResult>
   settle(decision: SplitDecision, choice: SplitChoice): Promise<void>
   /** How many commits the server has not got, as far as is known here. */

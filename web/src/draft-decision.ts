@@ -5,9 +5,8 @@
  * @module
  */
 import { utf8 } from '@datakit/git/bytes'
-import type { Oid } from '@datakit/git/oid'
-import type { WholeResolution } from '@datakit/datakit/conflict'
-import type { Choices, ConflictDecision, Edit } from './data.ts'
+import type { KeyDecision, WholeResolution } from '@datakit/datakit/conflict'
+import type { Choices, ConflictDecision, Edit, RepositoryStore } from './data.ts'
 import type { Draft } from './drafts.ts'
 
 /** The step of a commit that a draft stands for. */
@@ -20,15 +19,22 @@ export async function editsOfDecision(
   decision: ConflictDecision,
   drafts: readonly Draft[],
   choices: Choices,
-  readBlob: (oid: Oid) => Promise<Uint8Array>,
+  store: Pick<RepositoryStore, 'readBlob' | 'explain'>,
 ): Promise<Edit[]> {
   const edits: Edit[] = []
   for (const draft of drafts) {
     const choice = choices.get(draft.path)
-    const base = decision.conflicts.find(({ path }) => path === draft.path)?.base
+    const conflict = decision.conflicts.find(({ path }) => path === draft.path)
+    const base = conflict?.base
     if (choice === undefined || choice === 'theirs') continue
     if (choice === 'base' && base !== undefined) {
-      edits.push(writeOf({ ...draft, bytes: copy(await readBlob(base.oid)), mode: base.mode }))
+      edits.push(
+        writeOf({ ...draft, bytes: copy(await store.readBlob(base.oid)), mode: base.mode }),
+      )
+    } else if (typeof choice === 'object' && 'keys' in choice) {
+      const outcome = conflict && (await store.explain(decision, conflict, choice.keys))
+      if (outcome?.state !== 'merged') throw notMerged(draft.path, choice.keys)
+      edits.push(writeOf({ ...draft, bytes: copy(outcome.bytes) }))
     } else edits.push(editOf(draft, choice))
   }
   return edits
@@ -39,6 +45,12 @@ function editOf(draft: Draft, choice: Exclude<WholeResolution, 'theirs'>): Edit 
   if (choice === 'remove' || choice === 'base') return { act: 'remove', path: draft.path }
   const bytes = typeof choice.bytes === 'string' ? utf8(choice.bytes) : copy(choice.bytes)
   return writeOf({ ...draft, bytes, mode: choice.mode ?? draft.mode })
+}
+
+function notMerged(path: string, keys: readonly KeyDecision[]): Error {
+  return new Error(
+    `Cannot merge “${path}” by the ${keys.length} values that were chosen: others are in conflict now; choose again`,
+  )
 }
 
 function copy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -277,9 +277,7 @@ export class Session {
     choices: Choices,
     message: string,
   ): Promise<ActionResult> {
-    const edits = await editsOfDecision(decision, drafts, choices, (oid) =>
-      this.store.readBlob(oid),
-    )
+    const edits = await editsOfDecision(decision, drafts, choices, this.store)
     const decided = drafts.filter(({ path }) => choices.has(path))
     let result: ActionResult = { state: 'unchanged' }
     if (edits.length > 0) result = await this.#commit(decision.theirs, edits, message)

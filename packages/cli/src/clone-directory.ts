@@ -91,7 +91,7 @@ export function problemOf(outcome: BranchOutcome, clone: CloneDirectory): Comman
   if (state === 'conflict') {
     const paths = outcome.conflicts.map(({ path }) => path).join(', ')
     return new CommandError(
-      `Branch "${branch}" here and on the server changed the same: ${paths}. Nothing is lost; decide in the web app, or with git`,
+      `Branch "${branch}" here and on the server changed the same: ${paths}. Nothing is lost: "datakit conflicts" shows what, "datakit resolve" decides`,
       EXIT.conflict,
     )
   }

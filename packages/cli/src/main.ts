@@ -60,6 +60,16 @@ const commands: readonly {
     load: async () => (await import('./commands/pull.ts')).pullCommand,
   },
   {
+    name: 'conflicts',
+    summary: 'show what a pull or a sync could not merge',
+    load: async () => (await import('./commands/conflicts.ts')).conflictsCommand,
+  },
+  {
+    name: 'resolve',
+    summary: 'decide it, path by path and key by key',
+    load: async () => (await import('./commands/resolve.ts')).resolveCommand,
+  },
+  {
     name: 'push',
     summary: 'bring branches and tags to a Git server',
     load: async () => (await import('./commands/push.ts')).pushCommand,
@@ -90,7 +100,7 @@ const help = `Usage: datakit COMMAND [ARGUMENTS]
 
 Configuration in Git: pull it, read it, change it, watch it, serve it.
 
-${commands.map(({ name, summary }) => `  ${name.padEnd(8)}${summary}`).join('\n')}
+${commands.map(({ name, summary }) => `  ${name.padEnd(10)}${summary}`).join('\n')}
 
 "datakit COMMAND --help" tells more. Every command takes --json.
 Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 not found, 4 conflict, 5 refused, 6 gone.`

@@ -5,7 +5,13 @@
  */
 import type { JSX } from 'preact'
 import { useId, useState } from 'preact/hooks'
-import type { Conflict, ConflictKind, WholeResolution } from '@datakit/datakit/conflict'
+import type {
+  Conflict,
+  ConflictKind,
+  KeyDecision,
+  Resolution,
+  WholeResolution,
+} from '@datakit/datakit/conflict'
 import { navigate } from '../app-state.ts'
 import type { ConflictDecision, FileSide, SplitDecision } from '../data.ts'
 import type { Session } from '../session.ts'
@@ -15,6 +21,8 @@ import { Field } from './dialog.tsx'
 import { StoredDiff } from './diff-view.tsx'
 import { EditorPane } from './editor-pane.tsx'
 import { focusMain } from './focus.ts'
+import { KeyChoices, useKeys } from './key-choices.tsx'
+import { Option } from './option.tsx'
 import { useLoaded } from './use-loaded.ts'
 
 const kinds: Readonly<Record<ConflictKind, string>> = {
@@ -62,7 +70,7 @@ function ConflictForm(props: {
 }): JSX.Element {
   const { session, decision } = props
   const { branch, conflicts } = decision
-  const [choices, setChoices] = useState<ReadonlyMap<string, WholeResolution>>(new Map())
+  const [choices, setChoices] = useState<ReadonlyMap<string, Resolution>>(new Map())
   const [message, setMessage] = useState('')
   const [isBusy, setBusy] = useState(false)
   const [problem, setProblem] = useState<string>()
@@ -96,10 +104,14 @@ function ConflictForm(props: {
         <ConflictItem
           key={conflict.path}
           session={session}
+          decision={decision}
           conflict={conflict}
           choice={choices.get(conflict.path)}
           onChoose={(choice) =>
-            setChoices((before) => new Map([...before, [conflict.path, choice]]))
+            setChoices((before) => {
+              const others = [...before].filter(([path]) => path !== conflict.path)
+              return new Map(choice === undefined ? others : [...others, [conflict.path, choice]])
+            })
           }
         />
       ))}
@@ -131,13 +143,25 @@ function ConflictForm(props: {
 
 function ConflictItem(props: {
   readonly session: Session
+  readonly decision: ConflictDecision
   readonly conflict: Conflict
-  readonly choice: WholeResolution | undefined
-  readonly onChoose: (choice: WholeResolution) => void
+  readonly choice: Resolution | undefined
+  /** `undefined` while values are open. */
+  readonly onChoose: (choice: Resolution | undefined) => void
 }): JSX.Element {
-  const { session, conflict, choice, onChoose } = props
+  const { session, decision, conflict, choice } = props
   const { path, base, ours, theirs } = conflict
-  const isByHand = typeof choice === 'object'
+  const { keys, reason } = useKeys(session, decision, conflict)
+  const [kept, setKept] = useState<readonly KeyDecision[]>()
+  const onChoose = (whole: WholeResolution): void => {
+    setKept(undefined)
+    props.onChoose(whole)
+  }
+  const keep = (decisions: readonly KeyDecision[]): void => {
+    setKept(decisions)
+    props.onChoose(decisions.length === keys.length ? { keys: decisions } : undefined)
+  }
+  const isByHand = typeof choice === 'object' && 'bytes' in choice
   const canEdit = [ours, theirs].some(isFile) && conflict.kind !== 'file/directory'
   const edit = async (): Promise<void> => {
     const side = isFile(ours) ? ours : theirs
@@ -145,22 +169,31 @@ function ConflictItem(props: {
     onChoose({ bytes: await session.readBlob(side.oid), mode: side.mode })
   }
   const option = (label: string, isChosen: boolean, choose: () => void): JSX.Element => (
-    <Option group={path} label={label} isChosen={isChosen} onChoose={choose} />
+    <Option group={path} isChosen={isChosen} onChoose={choose}>
+      {label}
+    </Option>
   )
   return (
     <fieldset class="conflict">
       <legend>
         <bdi>{path}</bdi>
       </legend>
-      <p class="hint">{kinds[conflict.kind]}</p>
+      <p class="hint">
+        {kinds[conflict.kind]}
+        {keys.length > 0 &&
+          `; ${keys.length === 1 ? 'one value was changed in two ways' : `${keys.length} values were changed in two ways`}`}
+      </p>
+      {reason !== undefined && <p class="hint">{reason}</p>}
       <div class="options">
         {option(sideLabel('Keep mine', ours), choice === 'ours', () => onChoose('ours'))}
         {option(sideLabel('Take theirs', theirs), choice === 'theirs', () => onChoose('theirs'))}
         {base !== undefined &&
           option('As it was before', choice === 'base', () => onChoose('base'))}
+        {keys.length > 0 && option('Value by value', kept !== undefined, () => keep([]))}
         {canEdit && option('Edit by hand', isByHand, () => void edit())}
         {option('Delete', choice === 'remove', () => onChoose('remove'))}
       </div>
+      {kept !== undefined && <KeyChoices path={path} keys={keys} kept={kept} onKeep={keep} />}
       {isByHand && <HandEdit path={path} choice={choice} onChoose={onChoose} />}
       <Side title="What I changed" session={session} before={base} after={ours} />
       <Side title="What they changed" session={session} before={base} after={theirs} />
@@ -171,25 +204,6 @@ function ConflictItem(props: {
         <Whole title="Theirs" session={session} side={theirs} />
       </details>
     </fieldset>
-  )
-}
-
-function Option(props: {
-  readonly group: string
-  readonly label: string
-  readonly isChosen: boolean
-  readonly onChoose: () => void
-}): JSX.Element {
-  return (
-    <label class="option">
-      <input
-        type="radio"
-        name={`choice of ${props.group}`}
-        checked={props.isChosen}
-        onChange={props.onChoose}
-      />
-      {props.label}
-    </label>
   )
 }
 

@@ -73,7 +73,7 @@ function say(
   if (result.state === 'conflict') {
     const paths = result.conflicts.map(({ path }) => path).join(', ')
     throw new CommandError(
-      `Both sides changed the same: ${paths}. "${branch}" is where it was: merge with git, or --set takes theirs`,
+      `Both sides changed the same: ${paths}. "${branch}" is where it was: "datakit conflicts" shows what, "datakit resolve" decides, --set takes theirs`,
       EXIT.conflict,
     )
   }
