@@ -45,9 +45,19 @@ export interface TestServerOptions {
   readonly inspectorPort?: number | undefined
   /** Whether a Durable Object gathers the Worker's updates of a repository. */
   readonly coordinated?: boolean | undefined
-  /** Whether the Worker's bucket takes one write a second to a key, as R2 does. */
+  /** Whether the Worker's bucket takes one write a second to a key, as R2 does and a local one does not; it does when left out. */
   readonly throttled?: boolean | undefined
 }
+
+/** The Worker over a bucket that takes one write a second to a key. */
+export const THROTTLED_WORKER = join(
+  import.meta.dirname,
+  '..',
+  '..',
+  'worker',
+  'test',
+  'throttled-worker.ts',
+)
 
 /** A port of the loopback that nobody listens on. */
 export async function freePort(): Promise<number> {
@@ -84,18 +94,7 @@ export async function startTestServer(
           token: options.token,
           inspectorPort: options.inspectorPort,
           coordinated: options.coordinated,
-          ...(options.throttled
-            ? {
-                entry: join(
-                  import.meta.dirname,
-                  '..',
-                  '..',
-                  'worker',
-                  'test',
-                  'throttled-worker.ts',
-                ),
-              }
-            : {}),
+          entry: options.throttled === false ? undefined : THROTTLED_WORKER,
           variables: variablesOf(options),
         })
   return {

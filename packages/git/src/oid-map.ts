@@ -7,7 +7,7 @@
  * @module
  */
 import { enlarge, release } from './bytes.ts'
-import { OID_BYTES, readOid, type Oid } from './oid.ts'
+import { encodeOid, OID_BYTES, readOid, type Oid } from './oid.ts'
 
 // Drawn when they are first needed: a Worker has no random numbers before its first request.
 let drawn: Int32Array | undefined
@@ -68,6 +68,17 @@ export class OidMap {
     copy.#slots = this.#slots.slice()
     copy.#size = this.#size
     return copy
+  }
+
+  /** A map without some oids, in which the others may have other places; this one where there are none to leave out. */
+  without(oids: readonly Oid[]): OidMap {
+    if (oids.length === 0) return this
+    const left = new OidMap()
+    const dropped = new Set(oids.map((oid) => this.find(encodeOid(oid))))
+    for (let place = 0; place < this.size; place++) {
+      if (!dropped.has(place)) left.setValue(left.add(this.oidBytes(place)), this.value(place))
+    }
+    return left
   }
 
   #slotOf(bytes: Uint8Array, start: number): number {

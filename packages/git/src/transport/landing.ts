@@ -6,6 +6,7 @@
 import { utf8 } from '../bytes.ts'
 import { findRow, type PackTable } from '../pack/pack-table.ts'
 import { RefusedError, UnavailableError, type GitError } from '../error.ts'
+import { LockedRefsError } from '../locked-refs.ts'
 import type { Objects } from '../objects.ts'
 import { encodeOid, type Oid } from '../oid.ts'
 import { OidMap } from '../oid-map.ts'
@@ -53,6 +54,8 @@ export class Landing {
   #version: Version | undefined
   #isUnpacked = true
   #hasFailedWhole = false
+  /** Whether each ref is moved by an update of its own, since they cannot be moved together. */
+  #isOneByOne = false
 
   constructor(objects: Objects, request: ReceiveRequest) {
     this.#objects = objects
@@ -101,7 +104,7 @@ export class Landing {
     await this.#addBehind()
     for (const base of this.#pack?.outside ?? []) this.#children.add(base, KINDS.any)
     const outside = this.#children.outside(this.#pack?.table)
-    this.#outside = without(outside, this.#request.promised?.add ?? [])
+    this.#outside = outside.without(this.#request.promised?.add ?? [])
     if (this.#request.promisor !== undefined) await this.#promiseOutside()
     await this.#proveOutside()
   }
@@ -146,16 +149,17 @@ export class Landing {
   /** Moves the refs and makes the pack visible. */
   async update(): Promise<ReceiveOutcome> {
     const { place } = this.#objects
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    for (let attempt = 0, failed = 0; failed < MAX_ATTEMPTS; attempt++) {
       if (this.isSettled) return this.outcome()
-      const outcome = await this.#tryUpdate(await this.#updateRequest(attempt))
+      const request = await this.#updateRequest(attempt)
+      const outcome = await this.#tryUpdate(request)
       if (outcome?.state === 'done') {
         this.#version = outcome.version
-        for (const { name } of this.#open()) this.#settle({ name, state: 'done' })
-        return this.outcome()
+        for (const { name } of request.refs) this.#settle({ name, state: 'done' })
+        continue
       }
       await this.#resolveAgain(outcome)
-      if (attempt > 0 && !this.isSettled) await wait(20 * 2 ** attempt, this.#request.signal)
+      if (failed++ > 0 && !this.isSettled) await wait(20 * 2 ** failed, this.#request.signal)
     }
     throw new UnavailableError(
       `The repository (${place.traits.kind}) changes too fast to be updated`,
@@ -261,7 +265,7 @@ export class Landing {
       const kind = this.#outside.value(this.#outside.find(encodeOid(oid)))
       if (kind === KINDS.tree || kind === KINDS.blob) this.#promised.push(oid)
     }
-    this.#outside = without(this.#outside, this.#promised)
+    this.#outside = this.#outside.without(this.#promised)
   }
 
   async #proveOutside(): Promise<void> {
@@ -287,7 +291,8 @@ export class Landing {
     const isPartial = remote !== undefined && this.#promised.length > 0
     const { state } = this.#objects
     const refs: RefUpdate[] = []
-    for (const update of this.#open()) refs.push({ ...update, peeled: await this.#peel(update.to) })
+    const open = this.#isOneByOne ? this.#open().slice(0, 1) : this.#open()
+    for (const update of open) refs.push({ ...update, peeled: await this.#peel(update.to) })
     return {
       id: attemptId(this.#objects, id, attempt),
       isFirst,
@@ -341,17 +346,25 @@ export class Landing {
       }
       const isTold = request.isFirst === true && error instanceof UnavailableError && !mayBeMade
       if (!isTold) throw error
-      this.#giveUp(error)
+      this.#giveUp(error, request.refs)
       return undefined
     }
   }
 
-  /** Nothing was changed, and the caller will not ask again by himself: he is told which refs were not moved, and why. */
-  #giveUp(error: UnavailableError): void {
-    this.#request.say?.(utf8(`error: ${error.message}\n`))
-    const reason =
-      this.#request.atomic === true ? 'atomic transaction failed' : 'failed to update ref'
-    for (const { name } of this.#open()) this.#settled.set(name, { name, state: 'refused', reason })
+  /**
+   * Nothing was changed, and the caller will not ask again by himself: he is told which refs were not moved, and why. Those
+   * are the locked ones, where the others can go without them; `packed-refs` is in the way of those alone that move together.
+   */
+  #giveUp(error: UnavailableError, refs: readonly RefUpdate[]): void {
+    const { say, atomic = false } = this.#request
+    const locked = error instanceof LockedRefsError && !atomic ? error.refs : []
+    const stuck = refs.filter(({ name }) => locked.includes(name))
+    const goOn = locked.includes('packed-refs') && !this.#isOneByOne
+    this.#isOneByOne ||= goOn
+    if (stuck.length > 0 || !goOn) say?.(utf8(`error: ${error.message}\n`))
+    const reason = atomic ? 'atomic transaction failed' : 'failed to update ref'
+    for (const { name } of stuck.length > 0 || goOn ? stuck : refs)
+      this.#settled.set(name, { name, state: 'refused', reason })
   }
 
   /** Takes in how the repository has changed. @throws RefusedError when it cannot be done on what is there */
@@ -388,15 +401,4 @@ export class Landing {
     const links = type === 'tag' ? await this.#objects.links(oid) : undefined
     return links?.kind === 'tag' ? links.target : undefined
   }
-}
-
-/** The same without some oids. */
-function without(map: OidMap, oids: readonly Oid[]): OidMap {
-  if (oids.length === 0) return map
-  const left = new OidMap()
-  const dropped = new Set(oids.map((oid) => map.find(encodeOid(oid))))
-  for (let place = 0; place < map.size; place++) {
-    if (!dropped.has(place)) left.setValue(left.add(map.oidBytes(place)), map.value(place))
-  }
-  return left
 }

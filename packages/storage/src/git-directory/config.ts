@@ -72,6 +72,20 @@ export class Config {
   }
 }
 
+/**
+ * How long a lock of Git's is waited for, by its path, in milliseconds: what the configuration says, as in Git without an end
+ * where it is negative, or else `otherwise`.
+ *
+ * @throws MalformedError when it says no number
+ */
+export function lockTimeouts(config: Config, otherwise: number): (path: string) => number {
+  const [refs, packed] = ['core.filesRefLockTimeout', 'core.packedRefsTimeout'].map((key) => {
+    const timeout = config.int(key) ?? otherwise
+    return timeout < 0 ? Infinity : timeout
+  })
+  return (path) => (path === 'packed-refs' ? packed : refs) ?? otherwise
+}
+
 /** Reads the `config` of a Git directory and what it includes. @throws MalformedError with the file and line */
 export function readConfig(gitDirectory: string): Config {
   const path = `${gitDirectory}/config`

@@ -21,6 +21,7 @@ import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 
 import { UnavailableError } from '@datakit/git/error'
+import { LockedRefsError } from '@datakit/git/locked-refs'
 
 import {
   errorCode,
@@ -149,19 +150,17 @@ export class Journal {
 
   /**
    * Takes the lock with a number of the plan, waiting for a stranger to let go of it. What the lock holds is `content`.
-   * `blocked` where a file is in the way of the lock's directory.
-   *
-   * @throws UnavailableError when a stranger holds it for longer than `timeout` milliseconds
+   * `blocked` where a file is in the way of the lock's directory, `held` when a stranger holds it for longer than `timeout`
+   * milliseconds.
    */
   async take(
     number: number,
     content: string | undefined,
     timeout: number,
-  ): Promise<'taken' | 'blocked'> {
-    const path = this.#lockPath(number)
+  ): Promise<'taken' | 'blocked' | 'held'> {
     const token = this.path(tokenOf(number, content))
     await writeToken(token, content)
-    return await lockWith(token, path, { name: this.#lockName(number), timeout })
+    return await lockWith(token, this.#lockPath(number), timeout)
   }
 
   /** Keeps a file in the journal, on the disk. */
@@ -227,12 +226,13 @@ export class Journal {
     await rename(this.#lockPath(number), target)
   }
 
-  /** Takes a lock again that somebody removed. @throws UnavailableError when a stranger holds it for too long */
+  /** Takes a lock again that somebody removed. @throws LockedRefsError when a stranger holds it for too long */
   async retake(number: number, timeout: number): Promise<void> {
     if (this.holds(number)) return
     const value = this.path(`value-${number}`)
     const token = this.has(`value-${number}`) ? value : this.path(tokenOf(number, undefined))
-    await lockWith(token, this.#lockPath(number), { name: this.#lockName(number), timeout })
+    if ((await lockWith(token, this.#lockPath(number), timeout)) === 'held')
+      throw new LockedRefsError([this.plan?.locks[number] ?? ''])
   }
 
   /** Goes back behind the point of no return, before anything has moved. */
@@ -297,13 +297,12 @@ async function writeToken(path: string, content: string | undefined): Promise<vo
 async function lockWith(
   token: string,
   path: NativePath,
-  { name, timeout }: { readonly name: string; readonly timeout: number },
-): Promise<'taken' | 'blocked'> {
+  timeout: number,
+): Promise<'taken' | 'blocked' | 'held'> {
   const until = Date.now() + timeout
   for (let wait = 1; ; wait = Math.min(2 * wait, 50)) {
     const outcome = await tryLock(token, path)
-    if (outcome !== 'held') return outcome
-    if (Date.now() >= until) throw lockedError(name)
+    if (outcome !== 'held' || Date.now() >= until) return outcome
     await delay(wait * (0.5 + Math.random()))
   }
 }
@@ -352,12 +351,6 @@ async function isDead(root: string, name: string): Promise<boolean> {
   if (state !== 'unseen') return state === 'dead'
   const directory = await ifThere(stat(`${root}/${name}`))
   return directory !== undefined && Date.now() - directory.mtimeMs > UNSEEN
-}
-
-function lockedError(path: string): UnavailableError {
-  return new UnavailableError(
-    `Cannot update the repository: "${path}" is held by another program; if none is running, it was left by one that died and may be removed`,
-  )
 }
 
 function lostLockError(path: string): UnavailableError {

@@ -15,6 +15,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 import { RefusedError, UnavailableError } from '@datakit/git/error'
+import { LockedRefsError } from '@datakit/git/locked-refs'
 import type { Head, UpdateOutcome, UpdateRequest } from '@datakit/git/place'
 import { compareNames, isRefName } from '@datakit/git/ref-name'
 
@@ -55,8 +56,10 @@ export interface RefWatcher {
 /** What an update needs to know beside the request. */
 export interface UpdateOptions {
   readonly clock: () => number
-  /** How long a lock of somebody else's is waited for, in milliseconds. */
+  /** Half as long as others of our own updates are waited for, in milliseconds. */
   readonly lockTimeout: number
+  /** The same for a lock of somebody else's: `packed-refs`, a ref or `HEAD`. */
+  readonly timeoutOf: (path: string) => number
   readonly watcher: RefWatcher
   /** Leaves packs in the stage after they were placed, for an update that may have to be made elsewhere. */
   readonly keepsStage?: boolean | undefined
@@ -219,7 +222,7 @@ async function prepare(attempt: Attempt, journal: Journal): Promise<Ready> {
   journal.checkLocks(blocked)
   const folded = isSeveral(request) && (await foldRefs(files, journal, request))
   if (folded) await delay(SETTLE)
-  await takeBlocked(journal, blocked, options.lockTimeout)
+  await takeBlocked(journal, blocked, options)
   const decision = await decide(files, journal, {
     request,
     plan,
@@ -281,7 +284,11 @@ async function freshen({ files, request }: Attempt): Promise<void> {
   }
 }
 
-/** Takes every lock of the plan; returns the numbers of those whose directory is a ref that this update deletes. */
+/**
+ * Takes every lock of the plan; returns the numbers of those whose directory is a ref that this update deletes.
+ *
+ * @throws LockedRefsError naming all that strangers hold
+ */
 async function takeLocks(attempt: Attempt, journal: Journal, plan: Plan): Promise<number[]> {
   const { request, options } = attempt
   const content = new Map<string, string>()
@@ -289,21 +296,28 @@ async function takeLocks(attempt: Attempt, journal: Journal, plan: Plan): Promis
     for (const { name, to } of request.refs) if (to) content.set(name, `${to}\n`)
   if (request.head) content.set('HEAD', contentOfHead(request.head.to))
   const blocked: number[] = []
+  const held: string[] = []
   for (const [i, path] of plan.locks.entries()) {
-    const taken = await journal.take(i, content.get(path), options.lockTimeout)
+    // Whoever waited for one lock in vain has waited long enough for the others.
+    const timeout = held.length === 0 ? options.timeoutOf(path) : 0
+    const taken = await journal.take(i, content.get(path), timeout)
     if (taken === 'blocked') blocked.push(i)
+    if (taken === 'held') held.push(path)
   }
+  if (held.length > 0) throw new LockedRefsError(held)
   return blocked
 }
 
 async function takeBlocked(
   journal: Journal,
   blocked: readonly number[],
-  timeout: number,
+  { timeoutOf }: UpdateOptions,
 ): Promise<void> {
   for (const number of blocked) {
-    if ((await journal.take(number, undefined, timeout)) === 'taken') continue
     const path = journal.plan?.locks[number] ?? ''
+    const taken = await journal.take(number, undefined, timeoutOf(path))
+    if (taken === 'taken') continue
+    if (taken === 'held') throw new LockedRefsError([path])
     throw new UnavailableError(`Cannot create "${path}": a file is where its directory should be`)
   }
 }

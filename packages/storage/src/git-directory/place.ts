@@ -19,7 +19,7 @@ import { nodeRuntime } from '@datakit/git/runtime/node'
 import { statSync } from 'node:fs'
 
 import { FIRST_HEAD } from '../update.ts'
-import type { Config } from './config.ts'
+import { lockTimeouts, type Config } from './config.ts'
 import { createByUpdate, type Site } from './create.ts'
 import { recoverUpdates } from './recover-updates.ts'
 import { GitFiles, stateOf } from './git-files.ts'
@@ -49,7 +49,10 @@ export interface GitDirectoryPlace extends Place {
 export interface GitDirectoryOptions {
   /** Milliseconds since 1970; `Date.now` when left out. */
   readonly clock?: (() => number) | undefined
-  /** How long a lock of another program's is waited for, in milliseconds; 5,000 when left out. */
+  /**
+   * How long a lock of another program's is waited for, in milliseconds; 5,000 when left out. What the repository says with
+   * `core.filesRefLockTimeout` or `core.packedRefsTimeout` goes before it.
+   */
   readonly lockTimeout?: number | undefined
 }
 
@@ -91,9 +94,11 @@ export class Repository {
       (id) => this.files.stage.find(id),
     )
     this.subscriptions = new Subscriptions(directory, () => this.files.refs.read().digest)
+    const { lockTimeout = LOCK_TIMEOUT } = options
     this.#options = {
       clock: options.clock ?? Date.now,
-      lockTimeout: options.lockTimeout ?? LOCK_TIMEOUT,
+      lockTimeout,
+      timeoutOf: () => lockTimeout,
       watcher: this.hooks.watcher(),
     }
   }
@@ -186,7 +191,10 @@ export class Repository {
         throw obstructed()
       }
     }
-    return await makeUpdate(this.files, request, this.#options)
+    return await makeUpdate(this.files, request, {
+      ...this.#options,
+      timeoutOf: lockTimeouts(this.config(), this.#options.lockTimeout),
+    })
   }
 
   async markVerified(ids: readonly string[]): Promise<void> {

@@ -1,5 +1,4 @@
 /** What forced pushes and deleted refs leave behind in a bucket, and when it goes. */
-import { env } from 'cloudflare:workers'
 import type { GitObject } from '@datakit/git/object'
 import { Objects } from '@datakit/git/objects'
 import type { Oid } from '@datakit/git/oid'
@@ -8,11 +7,11 @@ import { readLinks, unpackLinks } from '@datakit/git/pack/links'
 import type { PackObject } from '@datakit/git/pack/write-pack'
 import type { Place } from '@datakit/git/place'
 import { nodeRuntime } from '@datakit/git/runtime/node'
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { cases, random } from '../../../git/test/seed.ts'
 import { Author } from '../../test/author.ts'
 import { codes, gather } from '../../test/checking.ts'
-import { faultyBucket } from '../../test/faulty-bucket.ts'
+import { overR2 } from '../../../../worker/test/r2-modes.ts'
 import { done, move, noise, request, stage } from '../../test/samples.ts'
 import { compact } from '../maintenance.ts'
 import { randomId } from '../update.ts'
@@ -21,25 +20,15 @@ import { checkR2 } from './check.ts'
 import { collectGarbage } from './collect.ts'
 import { r2Depot } from './depot.ts'
 
-const raw: Bucket = (env as unknown as { BUCKET: R2Bucket }).BUCKET
 const MAIN = 'refs/heads/main'
 const HOUR = 60 * 60 * 1000
 const DAY = 24 * HOUR
-
-// R2's own second, made shorter.
-const writeInterval = 20
-
-/** R2 as it is, and as it refuses a second write to a key too soon. */
-const buckets: readonly [string, Bucket][] = [
-  ['R2', raw],
-  ['R2 that answers 429', faultyBucket(raw, { writeInterval, delay: 1 })],
-]
 
 /** A repository, its clock, and everything that was ever pushed to it. */
 async function scene(bucket: Bucket) {
   let now = Date.now()
   const name = `collect/${randomId()}`
-  const options = { clock: () => now, writeInterval, patience: 500 }
+  const options = { clock: () => now }
   const place = await r2Depot(bucket, options).open(name)
   const all = new Map<Oid, GitObject>()
   return {
@@ -86,7 +75,7 @@ async function held(place: Place, oids: Iterable<Oid>): Promise<Set<Oid>> {
 
 const file = (seed: number) => noise(3000, seed).body
 
-describe.each(buckets)('%s', (_, bucket) => {
+overR2(({ bucket }) => {
   it('keeps what a forced push has left for two weeks, then lets it go in two phases', async () => {
     const { place, all, push, collect, check, advance } = await scene(bucket)
     const author = new Author()
@@ -146,7 +135,7 @@ describe.each(buckets)('%s', (_, bucket) => {
         return bucket.put(key, value, options)
       },
     }
-    const options = { clock: now, writeInterval, patience: 500 }
+    const options = { clock: now }
     await collectGarbage(racing, name, nodeRuntime, options)
     expect(isFirst).toBe(false)
     expect(codes(await check())).toEqual([])

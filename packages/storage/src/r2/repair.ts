@@ -21,7 +21,7 @@ import type { Runtime } from '@datakit/git/runtime'
 import type { Health } from '../fsck/check-place.ts'
 import { found, mended, progressOf, type CheckEvent } from '../fsck/finding.ts'
 import { repairPlace, type CopySource, type RepairOptions } from '../fsck/repair-place.ts'
-import { listAll, type Bucket } from './bucket.ts'
+import { isThrottled, listAll, type Bucket } from './bucket.ts'
 import { checkR2, type CheckR2Options, type R2Health, type RootPart } from './check.ts'
 import { readCondemned } from './condemned.ts'
 import { r2Depot } from './depot.ts'
@@ -30,7 +30,7 @@ import { objectPrefix, packOfKey, rootKey } from './keys.ts'
 import { readSegment } from './overflow.ts'
 import { Repository } from './repository.ts'
 import { decodeRoot, encodeRoot, type RefValue, type Root } from './root.ts'
-import { hasBody, Store } from './store.ts'
+import { hasBody, pause, Store } from './store.ts'
 import { openTable } from './tables.ts'
 import { readUnit } from './unit.ts'
 
@@ -41,6 +41,8 @@ export interface RepairR2Options extends CheckR2Options, RepairOptions {
 }
 
 const GRACE = 60 * 60 * 1000
+/** How often a write is tried again that came too soon after another. */
+const WRITE_TRIES = 20
 /** What a root points at when its ledger is gone. */
 const EMPTY_LEDGER = utf8('{"packs":[],"catalogs":[],"shallow":[]}')
 
@@ -123,12 +125,25 @@ async function* mendLedger(store: Store, name: string): AsyncGenerator<CheckEven
   const root = await decodeRoot(without, async () => EMPTY_LEDGER)
   const packs = await unitsOf(store, root, key)
   const next = { ...root, epoch: root.epoch + 1, ledger: undefined, packs }
-  const stored = await store.bucket.put(key, encodeRoot(next), {
-    onlyIf: { etagMatches: object.etag },
-  })
+  const onlyIf = { etagMatches: object.etag }
+  const stored = await whenItTakes(() => store.bucket.put(key, encodeRoot(next), { onlyIf }))
   if (!stored) throw new UnavailableError('Cannot repair: the repository was changed meanwhile')
   const message = `the list of packs was made anew from ${packs.length} packs that are there`
   yield mended(key, message)
+}
+
+/** Writes a key that may have been written a moment ago, after which R2 takes no other write for a second. */
+async function whenItTakes<T>(write: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await write()
+    } catch (cause) {
+      if (!isThrottled(cause)) throw cause
+      if (tries > WRITE_TRIES)
+        throw new UnavailableError('Cannot repair: the bucket takes no write', { cause })
+      await pause(1000 + 500 * Math.random())
+    }
+  }
 }
 
 async function unitsOf(store: Store, root: Root, key: string): Promise<PackInfo[]> {

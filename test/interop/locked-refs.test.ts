@@ -1,0 +1,69 @@
+/** Locks that a program left in a Git directory when it died: a push fails where `git http-backend` fails, and nowhere else. */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { httpBackend, type HttpBackend } from '../support/http-backend.ts'
+import { startTestServer, temporaryFolder, type TestServer } from '../support/servers.ts'
+import { git, refsOf, tryGit } from '../support/stock-git.ts'
+
+const folder = temporaryFolder('locked')
+const root = join(folder.path, 'root')
+const source = join(folder.path, 'source')
+let ours: TestServer
+let theirs: HttpBackend
+
+beforeAll(async () => {
+  mkdirSync(root)
+  ours = await startTestServer('node', { data: root })
+  theirs = await httpBackend(root)
+  await git(folder.path, 'init', '--quiet', '--initial-branch=main', source)
+  for (const message of ['One', 'Two'])
+    await git(source, 'commit', '--quiet', '--allow-empty', '-m', message)
+})
+afterAll(async () => {
+  await ours.stop()
+  await theirs.close()
+  folder.remove()
+})
+
+let count = 0
+const BRANCHES = ['a', 'b', 'c', 'gone']
+
+/** What a push to a repository with these locks says of each ref, how it ends, and what the refs are then. */
+async function pushTo(url: string, locks: readonly string[], push: readonly string[]) {
+  const name = `config-${count++}.git`
+  const directory = join(root, name)
+  await git(root, 'init', '--quiet', '--bare', '--initial-branch=main', name)
+  for (const key of ['core.filesRefLockTimeout', 'core.packedRefsTimeout'])
+    await git(directory, 'config', key, '50')
+  const first = BRANCHES.map((name) => `main~1:refs/heads/${name}`)
+  await git(source, 'push', '--quiet', directory, ...first)
+  for (const lock of locks) {
+    const path = join(directory, `${lock}.lock`)
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, '')
+  }
+  const { code, out } = await tryGit(source, 'push', '--porcelain', `${url}/${name}`, ...push)
+  for (const lock of locks) rmSync(join(directory, `${lock}.lock`))
+  await git(directory, 'fsck', '--strict')
+  // The first line is where to.
+  return { code, said: out.split('\n').slice(1), refs: await refsOf(directory) }
+}
+
+const MANY = ['main:a', 'main:b', 'main:new', ':gone', 'main:refs/tags/v1']
+
+it.each([
+  { what: 'one that is moved', locks: ['refs/heads/b'], push: MANY },
+  { what: 'one that is created', locks: ['refs/heads/new'], push: MANY },
+  { what: 'one that is deleted', locks: ['refs/heads/gone'], push: MANY },
+  { what: 'several', locks: ['refs/heads/a', 'refs/heads/gone', 'refs/tags/v1'], push: MANY },
+  { what: 'all', locks: ['a', 'b', 'new', 'gone'].map((name) => `refs/heads/${name}`), push: MANY },
+  { what: 'one of a push of one', locks: ['refs/heads/a'], push: ['main:a'] },
+  { what: 'one of an atomic push', locks: ['refs/heads/b'], push: ['--atomic', ...MANY] },
+  { what: 'one that is not pushed', locks: ['refs/heads/c'], push: MANY },
+  { what: 'packed-refs', locks: ['packed-refs'], push: MANY },
+  { what: 'packed-refs and one', locks: ['packed-refs', 'refs/heads/b'], push: MANY },
+  { what: 'packed-refs in an atomic push', locks: ['packed-refs'], push: ['--atomic', ...MANY] },
+])('with a lock on $what, ends as with git http-backend', async ({ locks, push }) => {
+  expect(await pushTo(ours.url, locks, push)).toEqual(await pushTo(theirs.url, locks, push))
+})
