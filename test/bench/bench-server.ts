@@ -60,7 +60,7 @@ export async function benchServer(of: ServerCase): Promise<ServerResult> {
   await makeCorpus(source, of.corpus)
   await addRefs(source, of.refs ?? 0)
   const inspectorPort = await freePort()
-  const worker = await startTestServer('worker', { inspectorPort })
+  const worker = await startTestServer('worker', { inspectorPort, throttled: false })
   const watch = await IsolateMemory.open(inspectorPort)
   const backend = await httpBackend(folder.path)
   try {

@@ -16,7 +16,7 @@ describe.each([
 ])('pushes that come together, %s', (_, coordinated) => {
   it('all arrive, each with its objects, and one of two on a branch is told', async () => {
     const folder = temporaryFolder('coordinated')
-    const server = await startTestServer('worker', { throttled: true, coordinated })
+    const server = await startTestServer('worker', { coordinated })
     const url = `${server.url}/config.git`
     const source = join(folder.path, 'source')
     try {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
 import { startWorker } from '../../tools/worker.ts'
 import { runDatakit } from '../support/programs.ts'
-import { startTestServer, temporaryFolder } from '../support/servers.ts'
+import { startTestServer, temporaryFolder, THROTTLED_WORKER } from '../support/servers.ts'
 import { git, objectsOf } from '../support/stock-git.ts'
 
 const folder = temporaryFolder('fsck')
@@ -68,7 +68,11 @@ it('says things as JSON, and what is wrong with the arguments', async () => {
 })
 
 it('has a Worker check its bucket, and mend it from a clone', async () => {
-  const worker = await startWorker({ port: 0, data: join(folder.path, 'bucket') })
+  const worker = await startWorker({
+    port: 0,
+    data: join(folder.path, 'bucket'),
+    entry: THROTTLED_WORKER,
+  })
   const url = `${worker.url}/config.git`
   const work = await makeWork('worker-work')
   await git(work, 'push', '--quiet', url, 'main')

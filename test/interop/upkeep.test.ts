@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
 import { startServer } from '../../packages/cli/src/server.ts'
 import { startWorker } from '../../tools/worker.ts'
-import { temporaryFolder } from '../support/servers.ts'
+import { temporaryFolder, THROTTLED_WORKER } from '../support/servers.ts'
 import { git, objectsOf } from '../support/stock-git.ts'
 
 const folder = temporaryFolder('upkeep')
@@ -74,7 +74,11 @@ it('merges what was pushed into a Git directory, unless its configuration says n
 })
 
 it('merges what was pushed to the Worker', async () => {
-  const worker = await startWorker({ port: 0, data: join(folder.path, 'bucket') })
+  const worker = await startWorker({
+    port: 0,
+    data: join(folder.path, 'bucket'),
+    entry: THROTTLED_WORKER,
+  })
   const work = await makeWork('worker-work')
   const url = `${worker.url}/config.git`
   await push(work, url, PUSHES)

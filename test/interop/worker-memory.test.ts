@@ -24,7 +24,7 @@ it('stays below 100 MB while 100,000 objects of 100 MB are pushed, cloned and cl
     noise: 1130,
   })
   const inspectorPort = await freePort()
-  const worker = await startTestServer('worker', { inspectorPort })
+  const worker = await startTestServer('worker', { inspectorPort, throttled: false })
   const memory = await IsolateMemory.open(inspectorPort)
   const url = `${worker.url}/large.git`
   const clone = (name: string) => git(folder.path, 'clone', '--quiet', '--bare', url, name)
