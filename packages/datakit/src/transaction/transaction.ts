@@ -8,6 +8,9 @@
  * This is snapshot isolation: two transactions that change different paths both succeed, even if one read what the other
  * wrote; unless the commit is to be `serializable`.
  *
+ * Whatever changes a transaction takes its turn, in the order in which it was begun, also where a caller does not wait: a commit
+ * has what was written before it, and what is begun while it is under way is refused when it has ended.
+ *
  * What only some transactions do (moving, merging, comparing) is loaded when it is first wanted.
  *
  * @module
@@ -36,6 +39,8 @@ export class Transaction {
   /** Every path that was looked at, whatever was found there. */
   readonly #reads = new Set<string>()
   #isOpen = true
+  /** Ends when all has that was begun to change the transaction. */
+  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(store: Store, start: TransactionStart) {
     this.#store = store
@@ -109,24 +114,27 @@ export class Transaction {
    * @throws PathError `is-a-directory` when a directory is there, `not-a-directory` when a step on the way is a file,
    *   `bad-path` when Git cannot keep the path or it would be dangerous in a clone
    */
-  async write(
+  write(
     path: string,
     body: Uint8Array | string,
     options: { readonly mode?: number } = {},
   ): Promise<void> {
-    const tree = this.#open()
-    const before = options.mode === undefined ? await tree.find(path) : undefined
-    const mode = options.mode === undefined ? modeFrom(before) : fileMode(options.mode)
-    const oid = await this.#work.draft.writeBlob(typeof body === 'string' ? utf8(body) : body)
-    await tree.set(path, { mode, oid })
-    this.#decide(path)
+    return this.#inTurn(async (tree) => {
+      const before = options.mode === undefined ? await tree.find(path) : undefined
+      const mode = options.mode === undefined ? modeFrom(before) : fileMode(options.mode)
+      const oid = await this.#work.draft.writeBlob(typeof body === 'string' ? utf8(body) : body)
+      await tree.set(path, { mode, oid })
+      this.#decide(path)
+    })
   }
 
   /** Removes what is at a path, a directory with all that is in it. False when nothing was there. */
-  async remove(path: string): Promise<boolean> {
-    const removed = await this.#look(path).remove(path)
-    this.#decide(path)
-    return removed
+  remove(path: string): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const removed = await this.#look(path).remove(path)
+      this.#decide(path)
+      return removed
+    })
   }
 
   /**
@@ -137,11 +145,13 @@ export class Transaction {
    *   should go, or the other way round in a merge; `bad-path` when `to` is inside of `from`, as everything is inside of
    *   the root. Nothing has moved then.
    */
-  async move(from: string, to: string, options: MoveOptions = {}): Promise<void> {
-    this.#look(from)
-    await (await later()).movePath(this.#work, { from, to, ...options })
-    this.#decide(from)
-    this.#decide(to)
+  move(from: string, to: string, options: MoveOptions = {}): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#look(from)
+      await (await later()).movePath(this.#work, { from, to, ...options })
+      this.#decide(from)
+      this.#decide(to)
+    })
   }
 
   /**
@@ -149,9 +159,8 @@ export class Transaction {
    *
    * @throws PathError `not-found`; `is-a-directory` when a directory or a submodule is there
    */
-  async setMode(path: string, mode: number): Promise<void> {
-    this.#open()
-    await (await later()).setPathMode(this.#work, path, mode)
+  setMode(path: string, mode: number): Promise<void> {
+    return this.#inTurn(async () => (await later()).setPathMode(this.#work, path, mode))
   }
 
   /**
@@ -161,13 +170,12 @@ export class Transaction {
    *
    * @throws TransactionError `conflicts` when an earlier merge left some
    */
-  async merge(theirs: Oid): Promise<TransactionMerge> {
-    const tree = await this.#saveDecided('merge')
-    return (await later()).mergeInto(
-      this.#work,
-      await this.#commitDraft({ message: 'Merge' }, tree),
-      theirs,
-    )
+  merge(theirs: Oid): Promise<TransactionMerge> {
+    return this.#inTurn(async () => {
+      const tree = await this.#saveDecided('merge')
+      const ours = await this.#commitDraft({ message: 'Merge' }, tree)
+      return (await later()).mergeInto(this.#work, ours, theirs)
+    })
   }
 
   /**
@@ -177,12 +185,14 @@ export class Transaction {
    * @throws TransactionError `conflicts` when an earlier merge left some
    * @throws RangeError when the commit is a merge and `mainline` does not say which parent to go back to
    */
-  async revert(
+  revert(
     commit: Oid,
     options: RevertOptions = {},
   ): Promise<TransactionMerge & { readonly message: string }> {
-    const tree = await this.#saveDecided('revert')
-    return (await later()).revertIn(this.#work, { tree, commit, ...options })
+    return this.#inTurn(async () => {
+      const tree = await this.#saveDecided('revert')
+      return (await later()).revertIn(this.#work, { tree, commit, ...options })
+    })
   }
 
   /**
@@ -190,10 +200,11 @@ export class Transaction {
    *
    * @throws MissingError when there is no such commit
    */
-  async addParent(oid: Oid): Promise<void> {
-    this.#open()
-    await readCommit(this.#work.draft, oid)
-    this.#work.merged.push(oid)
+  addParent(oid: Oid): Promise<void> {
+    return this.#inTurn(async () => {
+      await readCommit(this.#work.draft, oid)
+      this.#work.merged.push(oid)
+    })
   }
 
   /**
@@ -207,9 +218,8 @@ export class Transaction {
   }
 
   /** Settles one path in conflict. @throws PathError `not-found` when it is in none */
-  async resolve(path: string, resolution: Resolution): Promise<void> {
-    this.#open()
-    await (await later()).resolveIn(this.#work, path, resolution)
+  resolve(path: string, resolution: Resolution): Promise<void> {
+    return this.#inTurn(async () => (await later()).resolveIn(this.#work, path, resolution))
   }
 
   /**
@@ -218,7 +228,11 @@ export class Transaction {
    * @throws TransactionError `conflicts` when a merge into the transaction left some, `closed` when it has ended
    * @throws UnavailableError when the place was out of reach for too long; the transaction stays open
    */
-  async commit(options: CommitOptions): Promise<CommitOutcome> {
+  commit(options: CommitOptions): Promise<CommitOutcome> {
+    return this.#inTurn(() => this.#commit(options))
+  }
+
+  async #commit(options: CommitOptions): Promise<CommitOutcome> {
     const { start, draft } = this.#work
     // Where the branch is by now is found out while the trees are written.
     const [tree, state] = await Promise.all([this.#saveDecided('commit'), this.#store.state()])
@@ -235,7 +249,7 @@ export class Transaction {
     return outcome
   }
 
-  /** Gives up. Does nothing when it has ended already. */
+  /** Gives up. Does nothing when it has ended already; a commit that is under way goes on, and its outcome is what counts. */
   abort(): void {
     this.#isOpen = false
   }
@@ -246,6 +260,13 @@ export class Transaction {
       'closed',
       'Cannot use a transaction: it was committed or given up; begin another',
     )
+  }
+
+  /** Runs what changes the transaction when all that was begun before has ended, well or not. */
+  #inTurn<Result>(act: (tree: WorkingTree) => Promise<Result>): Promise<Result> {
+    const result = this.#turn.then(() => act(this.#open()))
+    this.#turn = result.catch(() => undefined)
+    return result
   }
 
   #look(path: string): WorkingTree {
