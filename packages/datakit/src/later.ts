@@ -15,7 +15,8 @@ export {
   resetBranch,
 } from './branch/branch-moves.ts'
 export { diffCommits, diffSince } from './history/diff.ts'
-export { openTree } from './files/files.ts'
+export { checkLimit, openTree } from './files/files.ts'
+export { pageOf, streamFile } from './files/stream-file.ts'
 export { walkGraph } from './history/graph.ts'
 export { explainConflict, explainIn } from './merge/explain.ts'
 export { lastModified, walkLog } from './history/log.ts'

@@ -179,6 +179,12 @@ export function transactionContract(test: Test): void {
     expect(body.length).toBe(large.length)
     expect(body.every((byte, i) => byte === large[i])).toBe(true)
     expect((await snapshot.stat('large'))?.size).toBe(large.length)
+    let at = 0
+    for await (const piece of snapshot.stream('large')) {
+      expect(piece.every((byte, i) => byte === large[at + i])).toBe(true)
+      at += piece.length
+    }
+    expect(at).toBe(large.length)
   })
 
   test('lose nothing when everything is written at once', async ({ repository }) => {

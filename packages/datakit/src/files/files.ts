@@ -4,11 +4,13 @@
  * @module
  */
 import { text } from '@datakit/git/bytes'
+import { PIECE } from '@datakit/git/object-stream'
 import type { Oid } from '@datakit/git/oid'
 import { DataKitError } from '../error.ts'
 import { readTreeBody } from './object-source.ts'
 import { readAllFiles, type ReadFile } from './read-all.ts'
 import type { Store } from '../store.ts'
+import { notThere, pageOf, streamFile } from './stream-file.ts'
 import {
   findPath,
   listPath,
@@ -33,6 +35,15 @@ export interface Files {
   list(path?: string): Promise<Entry[]>
   /** What is at a path, with its size if it is a file; `undefined` when nothing is. */
   stat(path: string): Promise<Stat | undefined>
+  /** Some entries of a directory, in Git's order. @throws RangeError when there is no `after` in it, or `limit` is below 1 */
+  page(path: string, options: PageOptions): Promise<Page>
+  /**
+   * The bytes of a file in pieces of at most 64 kB; none when nothing is there. A file of more than 1 MB that its pack holds as a whole
+   * is inflated as it is read, and never held; a wrong byte in it is an error behind the last piece. Others are read and checked first.
+   *
+   * @throws PathError `is-a-directory`
+   */
+  stream(path: string): AsyncIterable<Uint8Array>
   /** Every file below `path`, ordered by path. */
   walk(options?: WalkOptions): AsyncIterable<WalkedFile>
   /** The same files with their bytes, in the order in which they are stored. */
@@ -55,6 +66,8 @@ export async function openTree(store: Store, tree: Oid): Promise<Files> {
       const found = await findPath(store, tree, path)
       return found && statSide(store.objects, found)
     },
+    page: (path, options) => pageOf(store, tree, { path, ...checkLimit(options) }),
+    stream: (path) => streamFile(store, tree, path),
     walk: (options = {}) => walkTree(store, tree, options),
     readAll: (options = {}) => readAllFiles(store, tree, options),
   }
@@ -104,17 +117,15 @@ export function readJson(files: Pick<Files, 'read'>, path: string): Promise<unkn
   )
 }
 
-/** Bytes of a piece of a stream. */
-const PIECE = 64 * 1024
-
 /**
- * The bytes of a file in pieces of at most 64 kB; none when nothing is there. The file is read and checked as a whole
- * before its first piece is given, since its name covers all of it.
+ * The bytes of a file in pieces of at most 64 kB; none when nothing is there. Of a commit or a tree see {@link Files.stream}; of a
+ * transaction the file is read as a whole.
  */
 export async function* readStream(
-  files: Pick<Files, 'read'>,
+  files: Pick<Files, 'stream'> | Pick<Files, 'read'>,
   path: string,
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  if ('stream' in files) return yield* files.stream(path)
   const body = (await files.read(path)) ?? new Uint8Array(0)
   for (let at = 0; at < body.length; at += PIECE) yield body.subarray(at, at + PIECE)
 }
@@ -126,22 +137,35 @@ export interface Page {
   readonly next: string | undefined
 }
 
+/** Where a page begins, and how many entries it has at most. */
+export interface PageOptions {
+  /** The name that the page before ended with; the first page when left out. */
+  readonly after?: string | undefined
+  readonly limit: number
+}
+
+/** @throws RangeError when the limit is below 1 */
+export function checkLimit(options: PageOptions): PageOptions {
+  if (options.limit >= 1) return options
+  throw new RangeError(`Not a number of entries: ${options.limit}, expected 1 or more`)
+}
+
 /**
- * The entries of a directory, some at a time, in Git's order.
+ * The entries of a directory, some at a time, in Git's order. Of a commit or a tree a page makes its own entries and no others, out of
+ * the directory's bytes, which are read as a whole (its name covers them) and kept; of a transaction all are listed for each page.
  *
  * @throws RangeError when there is no such name in the directory, or the limit is below 1
  */
 export async function listPage(
-  files: Pick<Files, 'list'>,
+  files: Pick<Files, 'page'> | Pick<Files, 'list'>,
   path: string,
-  options: { readonly after?: string | undefined; readonly limit: number },
+  options: PageOptions,
 ): Promise<Page> {
-  const { after, limit } = options
-  if (!(limit >= 1)) throw new RangeError(`Not a number of entries: ${limit}, expected 1 or more`)
+  const { after, limit } = checkLimit(options)
+  if ('page' in files) return files.page(path, options)
   const all = await files.list(path)
   const start = after === undefined ? 0 : all.findIndex(({ name }) => name === after) + 1
-  if (after !== undefined && start === 0)
-    throw new RangeError(`Cannot list "${path}" behind "${after}": there is no such name in it`)
+  if (after !== undefined && start === 0) throw notThere(path, after)
   const entries = all.slice(start, start + limit)
   return { entries, next: start + limit < all.length ? entries.at(-1)?.name : undefined }
 }

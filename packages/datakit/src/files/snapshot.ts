@@ -6,7 +6,7 @@
 import type { Commit } from '@datakit/git/commit'
 import { text } from '@datakit/git/bytes'
 import type { Oid } from '@datakit/git/oid'
-import type { Files } from './files.ts'
+import type { Files, Page, PageOptions } from './files.ts'
 import { later } from '../loading.ts'
 import type { LoggedCommit } from '../history/log.ts'
 import { readCommit } from './object-source.ts'
@@ -73,6 +73,17 @@ export class Snapshot implements Files {
   async stat(path: string): Promise<Stat | undefined> {
     const found = await findPath(this.#store, this.tree, path)
     return found && statSide(this.#store.objects, found)
+  }
+
+  /** See {@link Files.page}. */
+  async page(path: string, options: PageOptions): Promise<Page> {
+    const { checkLimit, pageOf } = await later()
+    return pageOf(this.#store, this.tree, { path, ...checkLimit(options) })
+  }
+
+  /** See {@link Files.stream}. */
+  async *stream(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+    yield* (await later()).streamFile(this.#store, this.tree, path)
   }
 
   /** Every file below `path`, ordered by path; directories are passed through and not named. */
