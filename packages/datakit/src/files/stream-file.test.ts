@@ -40,11 +40,11 @@ async function open(body: Uint8Array): Promise<Watched> {
   const maker = await Repository.open(place, { runtime: nodeRuntime })
   await maker.branch('main').commit((files) => files.write('large', body), { message: 'Large' })
   const reads: number[] = []
-  let watched: Watched | undefined
+  const watched: Omit<Watched, 'head'> = { reads, spoil: (bytes) => bytes }
   const readPack: Place['readPack'] = async (id, start, end) => {
     const bytes = await place.readPack(id, start, end)
     reads.push(end - start)
-    return watched === undefined ? bytes : watched.spoil(bytes, id)
+    return watched.spoil(bytes, id)
   }
   const proxy = new Proxy(place, {
     get: (target, key) => (key === 'readPack' ? readPack : Reflect.get(target, key, target)),
@@ -54,8 +54,7 @@ async function open(body: Uint8Array): Promise<Watched> {
   if (head === undefined) throw new Error('There is no commit')
   await head.stat('large')
   reads.length = 0
-  watched = { head, reads, spoil: (bytes) => bytes }
-  return watched
+  return Object.assign(watched, { head })
 }
 
 async function collect(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
