@@ -8,7 +8,7 @@ import { build } from 'esbuild'
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { chromium, type BrowserContext, type Page } from 'playwright'
 import { startServer } from '@datakit/cli/server'
 import { findChromium } from '../../tools/chromium.ts'
@@ -42,9 +42,11 @@ export interface BrowserResult {
   readonly corpus: CorpusOptions
   readonly ours: BrowserTimings
   readonly peer: BrowserTimings
+  /** The peer's program over a repository of ours; on one corpus. */
+  readonly view: BrowserTimings | undefined
 }
 
-type Side = 'ours' | 'peer'
+type Side = 'ours' | 'peer' | 'view'
 
 declare global {
   /** What the page offers, set by `page-main.ts`. */
@@ -52,10 +54,13 @@ declare global {
 }
 
 /** How many commits the median is taken of. */
-const COMMITS: Readonly<Record<Side, number>> = { ours: 40, peer: 5 }
+const COMMITS: Readonly<Record<Side, number>> = { ours: 40, peer: 5, view: 5 }
 
-/** Runs both sides on one corpus. */
-export async function benchBrowser(corpus: CorpusOptions): Promise<BrowserResult> {
+/** Runs both sides on one corpus, and the peer's program over a repository of ours where that `isViewed`. */
+export async function benchBrowser(
+  corpus: CorpusOptions,
+  { isViewed }: { readonly isViewed: boolean },
+): Promise<BrowserResult> {
   const folder = temporaryFolder('bench-browser')
   const source = join(folder.path, 'source.git')
   await makeCorpus(source, corpus)
@@ -75,13 +80,22 @@ export async function benchBrowser(corpus: CorpusOptions): Promise<BrowserResult
   // Both get it as a repository gets to a server.
   for (const { url } of [server, backend])
     await git(source, 'push', '--quiet', `${url}/config.git`, 'main')
+  await git(source, 'push', '--quiet', `${server.url}/view.git`, 'main')
   const expected = await digests(source, corpus)
   const run = (side: Side, root: string, remote: string): Promise<BrowserTimings> =>
-    runSide({ side, corpus, page: server.url, remote, expected, kept: join(root, 'config.git') })
+    runSide({
+      side,
+      corpus,
+      page: server.url,
+      remote,
+      expected,
+      kept: join(root, basename(remote)),
+    })
   try {
     const ours = await run('ours', ourRoot, `${server.url}/config.git`)
     const peer = await run('peer', peerRoot, `${backend.url}/config.git`)
-    return { corpus, ours, peer }
+    const view = isViewed ? await run('view', ourRoot, `${server.url}/view.git`) : undefined
+    return { corpus, ours, peer, view }
   } finally {
     await server.stop(1000)
     await backend.close()

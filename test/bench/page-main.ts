@@ -1,17 +1,17 @@
 /**
- * The page of the benchmark: opens either side, once.
+ * The page of the benchmark: opens any of the sides, once.
  *
  * @module
  */
 import type { Bench } from './bench-page.ts'
 import { ourBench } from './our-page.ts'
-import { peerBench } from './peer-page.ts'
+import { peerBench, viewBench } from './peer-page.ts'
 
+const sides = { ours: ourBench, peer: peerBench, view: viewBench }
 const opened = new Map<string, Promise<Bench>>()
 
 globalThis.openBench = (side) => {
-  const bench =
-    opened.get(side) ?? Promise.resolve(side === 'ours' ? ourBench('bench') : peerBench('bench'))
+  const bench = opened.get(side) ?? Promise.resolve(sides[side]('bench'))
   opened.set(side, bench)
   return bench
 }

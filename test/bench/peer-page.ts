@@ -1,12 +1,17 @@
 /**
- * The peer in the browser: isomorphic-git over lightning-fs, used as its documentation says. Runs in the page.
+ * The peer in the browser: isomorphic-git over lightning-fs, used as its documentation says; or the same program with the Git
+ * directory in a repository of ours. Runs in the page.
  *
  * @module
  */
 import LightningFS from '@isomorphic-git/lightning-fs'
 import { Buffer } from 'buffer'
-import git from 'isomorphic-git'
+import git, { type PromiseFsClient } from 'isomorphic-git'
 import http from 'isomorphic-git/http/web'
+import { Repository } from '@datakit/datakit/repository'
+import { repositoryFs } from '@datakit/fs/repository-fs'
+import { portableRuntime } from '@datakit/git/runtime/portable'
+import { openIndexedDbPlace } from '@datakit/storage/indexeddb'
 import type { Bench, FileList } from './bench-page.ts'
 
 // isomorphic-git takes Node's Buffer for granted, also in browsers.
@@ -18,12 +23,25 @@ const author = { name: 'Ada', email: 'ada@example.org' }
 /** The peer's side of the benchmark. */
 export function peerBench(name: string): Bench {
   const fs = new LightningFS(name)
-  const files = fs.promises
+  return bench(fs, fs)
+}
+
+/** The peer's program, with refs and objects in a repository of ours and its other files in a lightning-fs. */
+export async function viewBench(name: string): Promise<Bench> {
+  const files = new LightningFS(`${name}-files`)
+  const identity = () => ({ name: author.name, address: author.email })
+  const place = await openIndexedDbPlace(`${name}-repository`)
+  const repository = await Repository.open(place, { runtime: portableRuntime, identity })
+  return bench(files, repositoryFs(repository, { gitdir: `${dir}/.git`, files }))
+}
+
+function bench({ promises: files }: LightningFS, fs: PromiseFsClient): Bench {
   const cache = {}
   const base = { fs, dir, cache }
   return {
     async clone(url) {
       await files.mkdir(dir)
+      await files.mkdir(`${dir}/.git`)
       await git.clone({ ...base, http, url, singleBranch: true })
       // Without it the last half second is in memory only.
       await files.flush()

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { BROWSER_WORK, type BrowserResult } from './bench-browser.ts'
+import { BROWSER_WORK, type BrowserResult, type BrowserTimings } from './bench-browser.ts'
 import type { ModelRow } from './bench-model.ts'
 import { SERVER_WORK, type ServerResult, type ServerWork } from './bench-server.ts'
 import type { ThrottledResult } from './bench-throttled.ts'
@@ -30,7 +30,30 @@ one commit to the server, from a page that was just opened, and *sync again* one
 \`git http-backend\`; the commits of the rows above went out before. *Push alone* is their push without the pull, beside the same sync of ours. Both servers got the repository by a \`git push\`.
 
 ${tables.join('\n')}
-${growth(results)}`
+${growth(results)}${viewTables(results)}`
+}
+
+function viewTables(results: readonly BrowserResult[]): string {
+  return results
+    .flatMap(({ corpus, peer, view }) =>
+      view === undefined ? [] : [viewTable(corpus.files, peer, view)],
+    )
+    .join('')
+}
+
+/** isomorphic-git with refs and objects in a repository of ours, beside itself. */
+function viewTable(files: number, peer: BrowserTimings, view: BrowserTimings): string {
+  const rows = BROWSER_WORK.map((work) => row(work, view[work], peer[work]))
+  return `
+### isomorphic-git over a repository of ours, ${files.toLocaleString('en')} files in directories
+
+The same program on both sides: with the whole Git directory in a lightning-fs, and with refs and objects in a repository of ours (\`packages/fs\`). The work tree and the index are in a
+lightning-fs either way, and take most of the time of *clone* and *merge* (both check out) and of *commit* (it adds).
+
+| work | with \`repositoryFs\` | lightning-fs alone | times faster |
+| --- | ---: | ---: | ---: |
+${rows.join('\n')}
+`
 }
 
 /** What the Worker must not take longer than, as a multiple of `git http-backend`. */
