@@ -7,17 +7,26 @@ import { effect, signal, untracked, type ReadonlySignal } from '@preact/signals'
 import type { Oid } from '@datakit/git/oid'
 import { openRepository } from './data-store.ts'
 import type { RepositoryStore } from './data.ts'
+import { forget, openLocal, removeLocal } from './local-repositories.ts'
+import { listAll } from './repositories.ts'
 import { formatRoute, HOME, parseRoute, type Route, type View } from './route.ts'
 import { Session } from './session.ts'
 import { askForToken, currentToken } from './sign-in.ts'
 import { explainProblem } from './status.ts'
 import { TreeModel } from './tree-model.ts'
+import { troubleOf, type Trouble } from './trouble.ts'
 
 /** The repository of the page. */
 export type Opened =
   | { readonly state: 'none' }
   | { readonly state: 'opening'; readonly name: string }
-  | { readonly state: 'failed'; readonly name: string; readonly reason: string }
+  | {
+      readonly state: 'failed'
+      readonly name: string
+      readonly reason: string
+      /** What is wrong with the storage of this browser, if that is why. */
+      readonly trouble: Trouble | undefined
+    }
   | { readonly state: 'open'; readonly session: Session; readonly tree: TreeModel }
 
 const place = signal<Route>(HOME)
@@ -73,6 +82,48 @@ export function reopen(): void {
   void openPlace(place.value.repository, place.value.branch)
 }
 
+/**
+ * Takes from the server what was here. What is left of a repository that is broken or damaged is deleted first; where it is
+ * gone, nothing is. Drafts stay. Rejects when the server cannot be reached, and then everything is as it was.
+ */
+export async function cloneAgain(
+  name: string,
+  options: { readonly deletes: boolean },
+): Promise<void> {
+  await checkServer()
+  const before = current.value
+  if (before.state === 'open') {
+    const { keeper } = before.session
+    // They may have been deleted along with the rest.
+    for (const draft of keeper.drafts.value.values()) await keeper.put(draft)
+    if (keeper.failure.value !== undefined && keeper.drafts.value.size > 0)
+      throw new Error('What you typed cannot be kept; download the drafts, then discard them')
+    before.tree.stop()
+    await before.session.close()
+  }
+  turn++
+  current.value = { state: 'opening', name }
+  if (options.deletes) await removeLocal(name)
+  else await forgetIfGone(name)
+  reopen()
+}
+
+/** Misses a repository no longer, unless another tab has it here again. */
+async function forgetIfGone(name: string): Promise<void> {
+  try {
+    await (await openLocal(name)).close()
+  } catch (error) {
+    if (troubleOf(error) !== 'gone') throw error
+    forget(name)
+  }
+}
+
+/** Looks whether the server answers. */
+async function checkServer(): Promise<void> {
+  const { serverProblem } = await listAll()
+  if (serverProblem !== undefined) throw new Error(serverProblem)
+}
+
 /** Opens what the URL names, unless it is open, and lets go of what was open. */
 async function openPlace(name: string | undefined, branch: string | undefined): Promise<void> {
   const before = current.value
@@ -90,7 +141,8 @@ async function openPlace(name: string | undefined, branch: string | undefined): 
     if (name !== undefined) await open(name, branch, () => ours === turn)
   } catch (error) {
     if (ours !== turn || name === undefined) return
-    current.value = { state: 'failed', name, reason: explainProblem(error) }
+    const [reason, trouble] = [explainProblem(error), troubleOf(error)]
+    current.value = { state: 'failed', name, reason, trouble }
   }
 }
 

@@ -17,7 +17,6 @@ import { Repository } from '@datakit/datakit/repository'
 import type { Snapshot } from '@datakit/datakit/snapshot'
 import type { Transaction } from '@datakit/datakit/transaction'
 import { kindOf, type Entry } from '@datakit/datakit/tree-reader'
-import { indexedDbDepot } from '@datakit/storage/indexeddb'
 import { countAhead } from './ahead.ts'
 import { NOBODY, type Author } from './author.ts'
 import type {
@@ -39,31 +38,28 @@ import type {
 } from './data.ts'
 import { findDecisions, syncWithServer } from './data-sync.ts'
 import { mergeDrafted } from './drafted-merge.ts'
+import { openLocal } from './local-repositories.ts'
 import type { EntryKind } from './tree-rows.ts'
-import { keepUpInWorker } from './upkeep.ts'
+import { freeInWorker, keepUpInWorker } from './upkeep.ts'
 
 /** Commits whose snapshots are kept at hand. */
 const SNAPSHOTS = 16
-const depot = indexedDbDepot()
 const HEADS = 'refs/heads/'
 const REMOTES = 'refs/remotes/origin/'
 
-/** Opens a repository of this browser, whether anything is in it or not. */
+/**
+ * Opens a repository of this browser, whether anything is in it or not.
+ *
+ * @throws UnavailableError when the browser does not give it, of reason `storage-gone` when it was here before and is not
+ */
 export async function openRepository(name: string): Promise<RepositoryStore> {
-  const place = await depot.open(name)
+  const place = await openLocal(name)
   let author: Author = NOBODY
   const repository = await Repository.open(place, {
     runtime: portableRuntime,
     identity: () => author,
   })
   return new LocalRepository(name, place, repository, (next) => (author = next))
-}
-
-/** Names of the repositories that were ever written to in this browser. */
-export async function localRepositories(): Promise<readonly string[]> {
-  const names: string[] = []
-  for await (const { name } of depot.list()) names.push(name)
-  return names
 }
 
 class LocalRepository implements RepositoryStore {
@@ -232,6 +228,18 @@ class LocalRepository implements RepositoryStore {
     const { damaged, problem } = await keepUpInWorker(this.name, await this.#place.read())
     if (problem !== undefined) console.warn(problem)
     return damaged
+  }
+
+  async bundle(): Promise<Blob> {
+    const { exportBundle } = await import('@datakit/datakit/bundle')
+    const pieces: Uint8Array<ArrayBuffer>[] = []
+    // A piece is valid until the next one is asked for.
+    for await (const piece of exportBundle(this.#repository)) pieces.push(piece.slice())
+    return new Blob(pieces)
+  }
+
+  free(): Promise<void> {
+    return freeInWorker(this.name)
   }
 
   subscribe(listener: () => void): () => void {

@@ -9,6 +9,8 @@ import { sync, type BranchOutcome } from '@datakit/datakit/sync'
 import { planStep } from '@datakit/datakit/sync-plan'
 import { readKnown } from '@datakit/datakit/sync-refs'
 import type { Decision, SyncOptions, SyncReport } from './data.ts'
+import { explainProblem } from './status.ts'
+import { troubleOf } from './trouble.ts'
 
 /** Syncs once. Never rejects: what went wrong is in the report. */
 export async function syncWithServer(
@@ -76,11 +78,11 @@ function describeOutcome(outcome: BranchOutcome): string | undefined {
   return undefined
 }
 
-function describeFailure(error: unknown): Pick<SyncReport, 'state' | 'message'> {
+function describeFailure(error: unknown): Pick<SyncReport, 'state' | 'message' | 'trouble'> {
   if (!(error instanceof SyncError)) {
     const isTimeout = error instanceof DOMException && error.name === 'TimeoutError'
     if (isTimeout) return { state: 'offline', message: undefined }
-    return { state: 'failed', message: error instanceof Error ? error.message : String(error) }
+    return { state: 'failed', message: explainProblem(error), trouble: troubleOf(error) }
   }
   if (error.status === 401) return { state: 'unauthorized', message: 'The server wants a token' }
   if (error.code === 'offline') return { state: 'offline', message: undefined }

@@ -10,6 +10,7 @@ import type { Oid } from '@datakit/git/oid'
 import type { Conflict, KeyDecision, Resolution } from '@datakit/datakit/conflict'
 import type { MergeOutcome } from '@datakit/merge/driver'
 import type { EntryKind } from './tree-rows.ts'
+import type { Trouble } from './trouble.ts'
 
 /** An entry of a committed directory. */
 export interface ListedEntry {
@@ -118,6 +119,8 @@ export interface SyncReport {
   readonly decisions: readonly Decision[]
   /** What went wrong or was refused, for people. */
   readonly message: string | undefined
+  /** What is wrong with the storage of this browser, when it failed for that. */
+  readonly trouble?: Trouble | undefined
 }
 
 /** What the page knows of the server. */
@@ -185,6 +188,14 @@ export interface RepositoryStore {
    * each. Never rejects.
    */
   keepUp(): Promise<readonly string[]>
+  /**
+   * Everything that is committed here, as one file that every Git clones from.
+   *
+   * @throws RefusedError when there is no commit
+   */
+  bundle(): Promise<Blob>
+  /** Gives back the room of what is not needed any more. Rejects when that cannot be done. */
+  free(): Promise<void>
   /** Calls the listener when the repository may have changed, in this page or another. Returns how to stop. */
   subscribe(listener: () => void): () => void
   close(): Promise<void>

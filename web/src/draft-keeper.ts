@@ -6,7 +6,6 @@
 import { signal, type ReadonlySignal } from '@preact/signals'
 import { dropDrafts, keepDraft, readDraft, readDrafts } from './app-database.ts'
 import { draftOf, type Draft } from './drafts.ts'
-import { explainProblem } from './status.ts'
 
 /** From the first key that is not kept to the write, in milliseconds. */
 const DELAY = 150
@@ -34,7 +33,7 @@ export class DraftKeeper {
   readonly #repository: string
   readonly #branch: string
   readonly #drafts = signal<ReadonlyMap<string, Draft>>(new Map())
-  readonly #problem = signal<string | undefined>(undefined)
+  readonly #failure = signal<unknown>(undefined)
   readonly #pending = new Map<string, Pending>()
   /** Paths whose drafts are newer here than in the database. */
   readonly #unsaved = new Set<string>()
@@ -51,14 +50,14 @@ export class DraftKeeper {
     })
   }
 
-  /** The drafts by path, ordered by path; what is in them is in the database unless {@link problem} says otherwise. */
+  /** The drafts by path, ordered by path; what is in them is in the database unless {@link failure} says otherwise. */
   get drafts(): ReadonlySignal<ReadonlyMap<string, Draft>> {
     return this.#drafts
   }
 
-  /** Why the last text could not be kept; `undefined` when all is kept. */
-  get problem(): ReadonlySignal<string | undefined> {
-    return this.#problem
+  /** What kept the last text from being kept; `undefined` when all is kept. */
+  get failure(): ReadonlySignal<unknown> {
+    return this.#failure
   }
 
   /** Reads the drafts that are there already. */
@@ -67,7 +66,7 @@ export class DraftKeeper {
       const kept = await readDrafts(this.#repository, this.#branch)
       this.#show(kept.map((draft) => [draft.path, draft]))
     } catch (error) {
-      this.#problem.value = explainProblem(error)
+      this.#failure.value = error
     }
   }
 
@@ -82,7 +81,7 @@ export class DraftKeeper {
     this.#timer ??= setTimeout(() => void this.flush(), DELAY)
   }
 
-  /** Writes everything that was typed. Never rejects: {@link problem} says what failed, and the text stays here. */
+  /** Writes everything that was typed. Never rejects: {@link failure} says what failed, and the text stays here. */
   flush(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
@@ -146,9 +145,9 @@ export class DraftKeeper {
     if (this.#unsaved.size === 0) return
     try {
       for (const path of this.#unsaved) await this.#writeOne(path)
-      this.#problem.value = undefined
+      this.#failure.value = undefined
     } catch (error) {
-      this.#problem.value = explainProblem(error)
+      this.#failure.value = error
       this.#timer ??= setTimeout(() => void this.flush(), RETRY)
     }
   }
@@ -172,7 +171,7 @@ export class DraftKeeper {
       const kept = await readDraft({ repository: this.#repository, branch: this.#branch, path })
       if (!this.#isNewer(path)) this.#show([[path, kept]])
     } catch (error) {
-      this.#problem.value = explainProblem(error)
+      this.#failure.value = error
     }
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { repositoriesWithDrafts } from './app-database.ts'
-import { localRepositories } from './data-store.ts'
+import { knownRepositories, localRepositories } from './local-repositories.ts'
 import { askForToken, currentToken } from './sign-in.ts'
 
 /** A repository and where it is. */
@@ -12,6 +12,8 @@ export interface RepositoryEntry {
   readonly name: string
   readonly isHere: boolean
   readonly isOnServer: boolean
+  /** Whether it was here, and this browser has deleted it. */
+  readonly isLost: boolean
   /** Why the server does not offer it. */
   readonly refused: string | undefined
 }
@@ -30,27 +32,36 @@ interface ServerEntry {
 
 /** What is on this device; quick, and the same without a network. */
 export async function listLocal(): Promise<RepositoryList> {
-  return { entries: mergeLists(await localNames(), []), serverProblem: undefined }
+  return {
+    entries: mergeLists(await localNames(), [], knownRepositories()),
+    serverProblem: undefined,
+  }
 }
 
 /** What is on this device and on the server. */
 export async function listAll(): Promise<RepositoryList> {
   const [local, server] = await Promise.all([localNames(), askServer()])
-  if (typeof server === 'string') return { entries: mergeLists(local, []), serverProblem: server }
-  return { entries: mergeLists(local, server), serverProblem: undefined }
+  const [found, serverProblem] = typeof server === 'string' ? [[], server] : [server, undefined]
+  return { entries: mergeLists(local, found, knownRepositories()), serverProblem }
 }
 
-/** Both lists as one, ordered by name. */
+/** The lists as one, ordered by name; `known` are those that were here at some time. */
 export function mergeLists(
   local: readonly string[],
   server: readonly ServerEntry[],
+  known: readonly string[] = [],
 ): RepositoryEntry[] {
   const entries = new Map<string, RepositoryEntry>()
   for (const name of local) {
-    entries.set(name, { name, isHere: true, isOnServer: false, refused: undefined })
+    entries.set(name, { name, isHere: true, isOnServer: false, isLost: false, refused: undefined })
+  }
+  for (const name of known) {
+    const lost = { name, isHere: false, isOnServer: false, isLost: true, refused: undefined }
+    if (!entries.has(name)) entries.set(name, lost)
   }
   for (const { name, refused } of server) {
-    entries.set(name, { name, isHere: entries.has(name), isOnServer: true, refused })
+    const { isHere = false, isLost = false } = entries.get(name) ?? {}
+    entries.set(name, { name, isHere, isOnServer: true, isLost, refused })
   }
   return [...entries.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }

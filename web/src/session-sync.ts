@@ -8,6 +8,8 @@ import type { Decision, RepositoryStore, SyncReport } from './data.ts'
 import { listen } from './listen.ts'
 import { askForToken, currentToken, onSignIn } from './sign-in.ts'
 import { explainProblem } from './status.ts'
+import { watchStorage } from './storage-watch.ts'
+import type { Trouble } from './trouble.ts'
 import { SyncSchedule, whenAlone, type Verdict } from './sync-schedule.ts'
 
 /** How long one page waits for another to finish its sync, in milliseconds. */
@@ -23,6 +25,7 @@ export class SessionSync {
   readonly #isRunning = signal(false)
   readonly #isOffline = signal(!navigator.onLine)
   readonly #message = signal<string | undefined>(undefined)
+  readonly #trouble = signal<Trouble | undefined>(undefined)
   readonly #decisions = signal<readonly Decision[]>([])
   readonly #stops: (() => void)[] = []
   #acceptsOther = false
@@ -46,6 +49,11 @@ export class SessionSync {
   /** What the last sync had to say for people. */
   get message(): ReadonlySignal<string | undefined> {
     return this.#message
+  }
+
+  /** What of the storage of this browser kept the last sync from its work. */
+  get trouble(): ReadonlySignal<Trouble | undefined> {
+    return this.#trouble
   }
 
   /** What the last sync left to be decided. */
@@ -118,6 +126,7 @@ export class SessionSync {
       .sync({ token: currentToken(), signal, acceptsOther: this.#acceptsOther })
       .finally(() => (this.#isRunning.value = false))
     await this.#afterwards()
+    void watchStorage()
     this.#show(report)
     if (report.state === 'done') {
       this.#acceptsOther = false
@@ -141,6 +150,7 @@ export class SessionSync {
     batch(() => {
       this.#isOffline.value = report.state === 'offline' || !navigator.onLine
       this.#message.value = report.message
+      this.#trouble.value = report.trouble
       this.#decisions.value = report.decisions
     })
   }

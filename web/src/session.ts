@@ -23,6 +23,8 @@ import { groupDrafts, isStale, type Draft } from './drafts.ts'
 import { listen } from './listen.ts'
 import { SessionSync } from './session-sync.ts'
 import { describeStatus, explainProblem, type Status } from './status.ts'
+import { askToKeep, watchStorage } from './storage-watch.ts'
+import { explainTrouble, troubleOf, type Trouble } from './trouble.ts'
 
 /** How something that a person asked for ended. */
 export type ActionResult = CommitResult | { readonly state: 'failed'; readonly reason: string }
@@ -34,6 +36,8 @@ export class Session {
   readonly keeper: DraftKeeper
   readonly syncing: SessionSync
   readonly status: ReadonlySignal<Status>
+  /** What is wrong with the storage of this browser. */
+  readonly trouble: ReadonlySignal<Trouble | undefined>
   readonly decisions: ReadonlySignal<readonly Decision[]>
   /** Paths of drafts whose files changed underneath. */
   readonly stale: ReadonlySignal<ReadonlySet<string>>
@@ -42,8 +46,8 @@ export class Session {
   readonly #committed = signal<ReadonlyMap<string, ListedEntry | undefined>>(new Map())
   readonly #fromDrafts = signal<ReadonlyMap<ConflictDecision, readonly Draft[]>>(new Map())
   readonly #waiting = signal<number | undefined>(undefined)
-  readonly #writeProblem = signal<string | undefined>(undefined)
-  readonly #readProblem = signal<string | undefined>(undefined)
+  readonly #writeFailure = signal<unknown>(undefined)
+  readonly #readFailure = signal<unknown>(undefined)
   readonly #stops: (() => void)[] = []
   #refreshing: Promise<void> | undefined
   #refreshAgain = false
@@ -59,6 +63,7 @@ export class Session {
     ])
     this.stale = computed(() => this.#findStale())
     this.status = computed(() => this.#describe())
+    this.trouble = computed(() => troubleOf(this.#failure()) ?? this.syncing.trouble.value)
   }
 
   /** The newest commit of the branch; `undefined` while it has none. */
@@ -78,8 +83,8 @@ export class Session {
       this.store.subscribe(() => void this.refresh()),
       this.keeper.drafts.subscribe(() => void this.#lookUnderDrafts()),
       // Once the texts are kept again, a commit that failed for the same reason has lost nothing.
-      this.keeper.problem.subscribe((problem) => {
-        if (problem === undefined) this.#writeProblem.value = undefined
+      this.keeper.failure.subscribe((failure) => {
+        if (failure === undefined) this.#writeFailure.value = undefined
       }),
       listen(window, 'pagehide', () => void this.keeper.flush()),
       listen(document, 'visibilitychange', () => {
@@ -87,6 +92,14 @@ export class Session {
       }),
     )
     await this.syncing.start()
+  }
+
+  /** Tries again what could not be kept or read. */
+  async retry(): Promise<void> {
+    await this.keeper.flush()
+    this.#writeFailure.value = undefined
+    await this.refresh()
+    if (this.syncing.trouble.value !== undefined) await this.syncing.request()
   }
 
   /** Reads again what may have changed. Never rejects: the status says what failed. */
@@ -213,14 +226,21 @@ export class Session {
 
   #describe(): Status {
     const remote = this.#branches.value.some((branch) => branch.remote !== undefined)
+    const failure = this.#failure()
+    const trouble = this.syncing.trouble.value
     return describeStatus({
-      problem: this.keeper.problem.value ?? this.#writeProblem.value ?? this.#readProblem.value,
+      problem: failure === undefined ? trouble && explainTrouble(trouble) : explainProblem(failure),
       decisions: this.decisions.value.length,
       waiting: this.#waiting.value,
       drafts: this.keeper.drafts.value.size,
       offline: this.syncing.isOffline.value,
       onServer: remote,
     })
+  }
+
+  /** What went wrong here last, the worst first; `undefined` when all is well. */
+  #failure(): unknown {
+    return this.keeper.failure.value ?? this.#writeFailure.value ?? this.#readFailure.value
   }
 
   #findStale(): ReadonlySet<string> {
@@ -259,13 +279,18 @@ export class Session {
   async #act(work: () => Promise<CommitResult>): Promise<ActionResult> {
     try {
       const result = await work()
-      this.#writeProblem.value = undefined
+      this.#writeFailure.value = undefined
+      // From here on there is something that may be nowhere else.
+      if (result.state === 'committed') {
+        void askToKeep()
+        void watchStorage()
+      }
       await this.refresh()
       return result
     } catch (error) {
       const reason = explainProblem(error)
       // A path that cannot be used is for the person who typed it, and nothing was lost by it.
-      if (!(error instanceof Error && error.name === 'PathError')) this.#writeProblem.value = reason
+      if (!(error instanceof Error && error.name === 'PathError')) this.#writeFailure.value = error
       return { state: 'failed', reason }
     }
   }
@@ -308,9 +333,9 @@ export class Session {
         this.#refreshAgain = false
         await this.#readAll()
       }
-      this.#readProblem.value = undefined
+      this.#readFailure.value = undefined
     } catch (error) {
-      this.#readProblem.value = explainProblem(error)
+      this.#readFailure.value = error
     } finally {
       this.#refreshing = undefined
     }
@@ -334,7 +359,7 @@ export class Session {
     try {
       await this.#readUnderDrafts()
     } catch (error) {
-      this.#readProblem.value = explainProblem(error)
+      this.#readFailure.value = error
     }
   }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { explainTrouble, troubleOf } from './trouble.ts'
 
 /** What the sentence is made of. */
 export interface Facts {
@@ -45,12 +46,8 @@ export function describeStatus(facts: Facts): Status {
 
 /** Why something was not kept, in words for the person who typed it. */
 export function explainProblem(error: unknown): string {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (cause.name === 'QuotaExceededError') return 'the storage of this browser is full'
-    if (cause.name === 'InvalidStateError' || cause.name === 'UnknownError') {
-      return 'the browser lost its storage; reload the page to try again'
-    }
-    if (cause.name === 'SecurityError') return 'this browser does not let pages keep anything'
-  }
+  const trouble = troubleOf(error)
+  const sentence = trouble && explainTrouble(trouble)
+  if (sentence !== undefined) return sentence
   return error instanceof Error ? error.message : String(error)
 }

@@ -6,6 +6,13 @@
 import type { State } from '@datakit/git/place'
 import { needsUpkeep } from '@datakit/storage/upkeep'
 
+/** What the worker is told. */
+export interface UpkeepOrder {
+  readonly name: string
+  /** Whether room is wanted, now. */
+  readonly frees: boolean
+}
+
 /** What the worker answers. */
 export interface UpkeepAnswer {
   /** What is wrong with packs that a server sent, a sentence for each. */
@@ -22,21 +29,31 @@ const given = new Map<string, string>()
 /** Keeps a repository up if its state asks for it, unless another page is at it. Never rejects. */
 export async function keepUpInWorker(name: string, state: State): Promise<UpkeepAnswer> {
   if (!needsUpkeep(state) || given.get(name) === state.version) return nothing
-  if (!('locks' in navigator)) return run(name)
+  const order = { name, frees: false }
+  if (!('locks' in navigator)) return run(order)
   const options = { ifAvailable: true } as const
   const answer = await navigator.locks.request(`datakit-upkeep ${name}`, options, async (lock) =>
-    lock === null ? nothing : run(name),
+    lock === null ? nothing : run(order),
   )
   if (answer.damaged.length > 0) given.set(name, state.version)
   return answer
 }
 
-function run(name: string): Promise<UpkeepAnswer> {
+/**
+ * Gives back the room of what a repository does not need any more: at once, also what other pages may be reading, who look
+ * again then. Rejects when that cannot be done.
+ */
+export async function freeInWorker(name: string): Promise<void> {
+  const { problem } = await run({ name, frees: true })
+  if (problem !== undefined) throw new Error(problem)
+}
+
+function run(order: UpkeepOrder): Promise<UpkeepAnswer> {
   const worker = new Worker(new URL('./upkeep.worker.ts', import.meta.url), { type: 'module' })
   const { promise, resolve } = Promise.withResolvers<UpkeepAnswer>()
   worker.addEventListener('message', (event: MessageEvent<UpkeepAnswer>) => resolve(event.data))
   // A browser that starts no worker keeps its packs as they are, which costs time and nothing else.
   worker.addEventListener('error', (event) => resolve({ damaged: [], problem: event.message }))
-  worker.postMessage(name)
+  worker.postMessage(order)
   return promise.finally(() => worker.terminate())
 }

@@ -11,6 +11,7 @@ import { HomeView } from './home-view.tsx'
 import { PageHeader } from './page-header.tsx'
 import { PathDialog, type PathQuestion } from './path-dialogs.tsx'
 import { SignInDialog } from './sign-in-dialog.tsx'
+import { StorageNotice, TroublePanel } from './trouble-notice.tsx'
 import { Workspace } from './workspace.tsx'
 
 /** The page, whatever is open in it. */
@@ -34,6 +35,7 @@ export function App(): JSX.Element {
       </button>
       <PageHeader onNewBranch={() => setQuestion({ ask: 'branch' })} />
       {isUpdateReady.value && <UpdatePrompt />}
+      <StorageNotice />
       <Body onAsk={setQuestion} />
       {question !== undefined && current.state === 'open' && (
         <PathDialog
@@ -70,6 +72,9 @@ function Body(props: { readonly onAsk: (question: PathQuestion) => void }): JSX.
           <button type="button" onClick={reopen}>
             Try again
           </button>
+          {current.trouble !== undefined && (
+            <TroublePanel trouble={current.trouble} name={current.name} session={undefined} />
+          )}
         </>
       )}
     </main>

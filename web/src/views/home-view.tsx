@@ -70,7 +70,7 @@ export function HomeView(): JSX.Element {
 }
 
 function RepositoryLink({ entry }: { readonly entry: RepositoryEntry }): JSX.Element {
-  const { name, isHere, isOnServer, refused } = entry
+  const { name, isHere, isOnServer, isLost, refused } = entry
   if (refused !== undefined && !isHere) {
     return (
       <>
@@ -82,13 +82,16 @@ function RepositoryLink({ entry }: { readonly entry: RepositoryEntry }): JSX.Ele
     ? isOnServer
       ? 'on this device and on the server'
       : 'on this device'
-    : 'on the server'
+    : isOnServer
+      ? 'on the server'
+      : 'nowhere that is known'
   return (
     <>
       <a href={formatRoute({ ...HOME, repository: name })}>
         <bdi>{name}</bdi>
       </a>{' '}
       <span class="note">{where}</span>
+      {isLost && <span class="badge bad">deleted by this browser</span>}
     </>
   )
 }

@@ -7,7 +7,6 @@ import type { JSX, TargetedEvent } from 'preact'
 import { linkTo, navigate, opened } from '../app-state.ts'
 import { formatRoute, HOME } from '../route.ts'
 import type { Session } from '../session.ts'
-import { download } from './download.ts'
 
 /** The header. Its status element is there from the beginning, so that a screen reader follows it. */
 export function PageHeader(props: { readonly onNewBranch: () => void }): JSX.Element {
@@ -30,7 +29,6 @@ export function PageHeader(props: { readonly onNewBranch: () => void }): JSX.Ele
             Decide
           </a>
         )}
-        {status?.kind === 'problem' && session !== undefined && <WayOut session={session} />}
         {session !== undefined && <SyncButton session={session} />}
       </div>
     </header>
@@ -79,21 +77,6 @@ function SyncButton({ session }: { readonly session: Session }): JSX.Element {
       onClick={() => void session.syncing.request()}
     >
       {isSyncing ? 'Syncing…' : 'Sync now'}
-    </button>
-  )
-}
-
-/** When the browser does not keep what was typed, the texts can still be saved as files. */
-function WayOut({ session }: { readonly session: Session }): JSX.Element {
-  const save = async (): Promise<void> => {
-    await session.keeper.flush()
-    for (const draft of session.keeper.drafts.value.values()) {
-      download(draft.path.replaceAll('/', '_'), draft.bytes)
-    }
-  }
-  return (
-    <button type="button" onClick={() => void save()}>
-      Download drafts
     </button>
   )
 }

@@ -137,6 +137,9 @@ function EmptyTree({ session }: { readonly session: Session }): JSX.Element {
       <p>
         Nothing is on <bdi>{session.branch}</bdi> yet. “New file” begins it.
       </p>
+      {session.syncing.isOffline.value && others.length === 0 && (
+        <p class="hint">The server could not be asked whether it has this repository.</p>
+      )}
       {others.length > 0 && (
         <ul>
           {others.map((branch) => (

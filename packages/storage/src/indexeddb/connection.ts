@@ -37,6 +37,8 @@ export class Connection {
   readonly name: string
   /** Id of the repository that must be there, once one was seen or expected. */
   repository: string | undefined
+  /** Called when the database was closed from outside: deleted, upgraded, lost. */
+  onEnd: () => void = ignore
   #opening: Promise<IDBDatabase> | undefined
   #isClosed = false
   /** A page that is frozen hears of no upgrade, and would be in the way of it. */
@@ -94,7 +96,10 @@ export class Connection {
   #database(): Promise<IDBDatabase> {
     if (this.#isClosed)
       throw new UnavailableError(`Cannot use "${this.name}": its place was closed`)
-    const opening = (this.#opening ??= openDatabase(this.name, () => this.#forget(opening)))
+    const opening = (this.#opening ??= openDatabase(this.name, () => {
+      this.#forget(opening)
+      this.onEnd()
+    }))
     opening.catch(() => this.#forget(opening))
     return opening
   }

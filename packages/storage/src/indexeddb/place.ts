@@ -87,6 +87,7 @@ async function hasRepository(name: string): Promise<boolean> {
 function placeOver(connection: Connection, clock: () => number): Place {
   const states = new StateReader(connection)
   const news = new News(connection.name)
+  connection.onEnd = () => news.call()
   const stages: Stages = { connection, clock, held: new Map<PackId, HeldPack>() }
   const updater = new Updater(stages)
   return {
@@ -200,11 +201,11 @@ class News {
 
   constructor(name: string) {
     this.#channel = new BroadcastChannel(`datakit:${name}`)
-    this.#channel.addEventListener('message', () => this.#call())
+    this.#channel.addEventListener('message', () => this.call())
   }
 
   tell(): void {
-    queueMicrotask(() => this.#call())
+    queueMicrotask(() => this.call())
     try {
       this.#channel.postMessage('changed')
     } catch (error) {
@@ -224,7 +225,7 @@ class News {
     this.#channel.close()
   }
 
-  #call(): void {
+  call(): void {
     for (const listener of this.#listeners) listener()
   }
 }

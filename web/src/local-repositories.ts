@@ -1,0 +1,63 @@
+/**
+ * The repositories of this browser: opened, listed, missed and removed.
+ *
+ * @module
+ */
+import type { Place } from '@datakit/git/place'
+import { indexedDbDepot } from '@datakit/storage/indexeddb'
+import {
+  openWitnessed,
+  Witness,
+  type Witnessed,
+  type WitnessStorage,
+} from '@datakit/storage/indexeddb/witness'
+
+const PREFIX = 'datakit:'
+const depot = indexedDbDepot(PREFIX)
+const witness = new Witness(openStorage())
+
+/** Opens what is kept under a name. @throws UnavailableError of reason `storage-gone` when it was, and is not any more */
+export function openLocal(name: string): Promise<Place> {
+  return openWitnessed(PREFIX + name, witness)
+}
+
+/** Names of the repositories that were ever written to in this browser. */
+export async function localRepositories(): Promise<readonly string[]> {
+  const names: string[] = []
+  for await (const { name } of depot.list()) names.push(name)
+  return names
+}
+
+/** Names of the repositories that were in this browser, and that nobody removed. */
+export function knownRepositories(): readonly string[] {
+  return witness.names().map((database) => database.slice(PREFIX.length))
+}
+
+/** What is known of a repository from when it was last here. */
+export function lastSeen(name: string): Witnessed | undefined {
+  return witness.read(PREFIX + name)
+}
+
+/** Does not miss a repository any more: it opens as a new one. */
+export function forget(name: string): void {
+  witness.forget(PREFIX + name)
+}
+
+/** Deletes a repository from this browser, with all that is only here. */
+export async function removeLocal(name: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const deletion = indexedDB.deleteDatabase(PREFIX + name)
+    deletion.addEventListener('success', () => resolve())
+    deletion.addEventListener('error', () => reject(deletion.error ?? new Error('not deleted')))
+  })
+  forget(name)
+}
+
+function openStorage(): WitnessStorage {
+  try {
+    return localStorage
+  } catch {
+    // Blocked, as IndexedDB is then, too: nothing is kept that could be missed.
+    return { length: 0, key() {}, getItem() {}, setItem() {}, removeItem() {} }
+  }
+}
