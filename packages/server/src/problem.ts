@@ -25,6 +25,7 @@ const statuses: Readonly<Record<string, number>> = {
   'not-found': 404,
   method: 405,
   conflict: 409,
+  'repository-changed': 409,
   'receipt-mismatch': 409,
   'too-large': 413,
   'wrong-type': 415,

@@ -43,7 +43,7 @@ export async function syncRoute(context: RouteContext): Promise<Response> {
   const message = await readSyncRequest(reader)
   const { objects, policy } = await repositories.openWith(context.policyOf, name)
   checkRefusal(name, policy.fetch.refusal)
-  checkRepository(objects, message)
+  await checkRepository(objects, message)
   const take = (): Promise<SyncOutcome[]> => receive(context, { objects, message, reader, policy })
   const length = message.pack === 'chunked' ? undefined : message.pack
   // Who brings no pack waits for none.
@@ -59,9 +59,10 @@ export async function syncRoute(context: RouteContext): Promise<Response> {
 }
 
 /** The client's repository is the one that is here, if it knows one; none is here, if it says that of it (`''`). */
-function checkRepository(objects: Objects, { repository }: SyncRequest): void {
-  const { state } = objects
+async function checkRepository({ state }: Objects, { id, repository }: SyncRequest): Promise<void> {
   if (repository === undefined || (repository === '' && !state.exists)) return
+  // It may be this very request that made it, and comes again because its answer was lost.
+  if (repository === '' && (await state.receipt(id))?.outcome === 'done') return
   if (repository !== '' && repository === state.repository) return
   throw new ProblemError(
     'repository-changed',

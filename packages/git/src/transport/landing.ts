@@ -149,16 +149,19 @@ export class Landing {
   /** Moves the refs and makes the pack visible. */
   async update(): Promise<ReceiveOutcome> {
     const { place } = this.#objects
-    for (let attempt = 0, failed = 0; failed < MAX_ATTEMPTS; attempt++) {
+    for (let number = 0, failed = 0; failed < MAX_ATTEMPTS;) {
       if (this.isSettled) return this.outcome()
-      const request = await this.#updateRequest(attempt)
+      const request = await this.#updateRequest(number)
       const outcome = await this.#tryUpdate(request)
       if (outcome?.state === 'done') {
         this.#version = outcome.version
         for (const { name } of request.refs) this.#settle({ name, state: 'done' })
+        number++
         continue
       }
       await this.#resolveAgain(outcome)
+      // Places need not remember a loss that was not the caller's. Whoever repeats the request looks for no later number then.
+      if ((await this.#objects.state.receipt(request.id)) !== undefined) number++
       if (failed++ > 0 && !this.isSettled) await wait(20 * 2 ** failed, this.#request.signal)
     }
     throw new UnavailableError(
@@ -286,7 +289,7 @@ export class Landing {
     return reach.prove(this.#objects, wanted, near)
   }
 
-  async #updateRequest(attempt: number): Promise<UpdateRequest> {
+  async #updateRequest(number: number): Promise<UpdateRequest> {
     const { id, isFirst, log, head, promised, promisor: remote } = this.#request
     const isPartial = remote !== undefined && this.#promised.length > 0
     const { state } = this.#objects
@@ -294,7 +297,7 @@ export class Landing {
     const open = this.#isOneByOne ? this.#open().slice(0, 1) : this.#open()
     for (const update of open) refs.push({ ...update, peeled: await this.#peel(update.to) })
     return {
-      id: attemptId(this.#objects, id, attempt),
+      id: attemptId(this.#objects, id, number),
       isFirst,
       refs,
       head: head ?? (await chooseHead(state, refs)),

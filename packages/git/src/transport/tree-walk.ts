@@ -112,14 +112,17 @@ export class TreeWalk {
     for (let { against } = links; against !== undefined;) {
       if (graph.isMarked(against, HAD))
         for (const lost of steps.at(-1)?.removed ?? []) graph.mark(lost, HAD)
-      if (this.#isDone(against, depth)) {
+      // Two packs may tell a tree that came back, and the one between, as differences to each other.
+      const isCircle = against === node
+      if (!isCircle && this.#isDone(against, depth)) {
         return {
           nodes: fold(steps),
           isWhole: false,
           removed: steps.flatMap(({ removed }) => removed),
         }
       }
-      const under = steps.length > MAX_CHAIN ? undefined : await this.#treeLinks(against)
+      const isUnread = isCircle || steps.length > MAX_CHAIN
+      const under = isUnread ? undefined : await this.#treeLinks(against)
       if (under === undefined) {
         const whole = await graph.readObject(node)
         return {
