@@ -95,12 +95,20 @@ export interface Taking {
   readonly removed: ReadonlySet<string>
   /** Whether its histories are ours too: only then are there local branches of them, and the id is noted. */
   readonly isRelated: boolean
+  /** What was known of the server's refs when it was asked. */
+  readonly since: Refs
 }
 
-/** The moves that follow from an answer. Branches and tags that are new to us get a local one. */
-export async function takeRefs(state: State, taking: Taking): Promise<RefUpdate[]> {
-  const { refs, removed } = taking
+/**
+ * The moves that follow from an answer. Branches and tags that are new to us get a local one. `undefined` when another sync
+ * has taken an answer meanwhile: nobody knows which of the two is the newer one.
+ */
+export async function takeRefs(state: State, taking: Taking): Promise<RefUpdate[] | undefined> {
+  const { refs, removed, since } = taking
   const known = await readKnown(state)
+  const { tracked } = known
+  if (tracked.size !== since.size || [...since].some(([name, oid]) => tracked.get(name) !== oid))
+    return undefined
   const moves: RefUpdate[] = []
   const tags = await refsUnder(state, TAGS, (rest) => TAGS + rest)
   const local = [...[...known.own.keys()].map((branch) => HEADS + branch), ...tags.keys()]

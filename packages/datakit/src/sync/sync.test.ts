@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { read, states, twoClients, write } from '../../test/clients.ts'
+import { read, serverOf, states, twoClients, write } from '../../test/clients.ts'
 import { Network } from '../../test/network.ts'
 import { choose, chooseSeed, seededRandom } from '../../test/random-history.ts'
 import { StockGit } from '../../test/stock-git.ts'
@@ -132,6 +132,57 @@ describe('sync', () => {
     const head = await ada.branch('main').oid()
     if (head) for await (const _ of ada.log(head)) commits++
     expect(commits).toBe(4)
+  })
+
+  // Seen to fail when what was known at the request is not compared: the server seemed to have taken back its last commit.
+  it('does not take an answer that another sync was faster than', async () => {
+    const network = new Network()
+    const [ada, grace] = await twoClients(network)
+    await write(ada, 'a', 'first')
+    await sync(ada, network.options)
+    // What another tab does while the answer to this one is on its way.
+    network.onAnswer = async (answer) => {
+      network.onAnswer = (other) => other
+      const body = await answer.arrayBuffer()
+      await write(ada, 'a', 'second')
+      await sync(ada, network.options)
+      await sync(grace, network.options)
+      await write(grace, 'b', 'grace')
+      await sync(grace, network.options)
+      return new Response(body, { headers: answer.headers })
+    }
+    expect(states((await sync(grace, network.options)).branches)).toEqual({ main: 'in-step' })
+    expect([await read(grace, 'a'), await read(grace, 'b')]).toEqual(['second', 'grace'])
+    expect((await readKnown(await grace.store.state())).dropped.size).toBe(0)
+  })
+
+  // Seen to fail when the server asks for the receipt only after the repository.
+  it('answers the first push as before when it comes again', async () => {
+    const network = new Network()
+    const ada = await network.client()
+    await write(ada, 'a', '1')
+    const { fetch: send } = network.options
+    const answers: { status: number; text: string }[] = []
+    const twice: SyncOptions['fetch'] = async (to, init) => {
+      const first = await send?.(to, init)
+      const again = await send?.(to, init)
+      for (const answer of [first, again])
+        if (answer) answers.push({ status: answer.status, text: await answer.clone().text() })
+      return again ?? Response.error()
+    }
+    const { branches } = await sync(ada, { ...network.options, fetch: twice })
+    expect(states(branches)).toEqual({ main: 'pushed' })
+    expect(answers[1]).toEqual(answers[0])
+  })
+
+  it('is refused with 409 where another repository is than the one that it knows', async () => {
+    const [before, after] = [new Network(), new Network()]
+    const [ada] = await twoClients(before)
+    await twoClients(after)
+    const statuses: number[] = []
+    after.onAnswer = (answer) => (statuses.push(answer.status), answer)
+    await sync(ada, after.options)
+    expect(statuses[0]).toBe(409)
   })
 
   it('takes nothing of an answer that was cut off, and asks again', async () => {
@@ -269,6 +320,23 @@ describe('sync', () => {
     await write(ada, 'a', '1')
     const signal = AbortSignal.abort(new Error('Enough'))
     await expect(sync(ada, { ...network.options, signal })).rejects.toThrow('Enough')
+  })
+
+  // Two packs of the server tell two trees as differences to each other. Seen to fail when that circle is not noticed.
+  it('brings a file beside which another one came and went', async () => {
+    const network = new Network()
+    const [, grace] = await twoClients(network)
+    const server = await serverOf(network)
+    await write(server, 'dir/stays', 'stays')
+    await write(server, 'dir/goes', '2')
+    await server.branch('main').commit(
+      async (files) => {
+        await files.remove('dir/goes')
+      },
+      { message: 'Remove' },
+    )
+    await sync(grace, network.options)
+    expect(await read(grace, 'dir/stays')).toBe('stays')
   })
 
   it('asks for refs only when they changed', async () => {

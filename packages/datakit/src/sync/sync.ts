@@ -144,7 +144,9 @@ export class Remote {
     if (run.heard === undefined) return run.isStrange || isOther || known.tracked.size > 0
     if (!(await isRelated(this.#repository, known, this.#options.acceptOther === true))) return true
     run.isRelated = true
-    await this.#take(run, { ...run.heard, removed: new Set(), isRelated: true }, undefined)
+    const { heard } = run
+    const taking = { ...heard, removed: new Set<string>(), isRelated: true, since: heard.refs }
+    if (!(await this.#take(run, taking, undefined))) run.heard = undefined
     return false
   }
 
@@ -301,9 +303,11 @@ export class Remote {
       request.repository !== undefined ||
       header.repository === repository ||
       own.size === 0
-    await this.#take(run, { answer: header, refs, removed, isRelated }, received)
+    const since = plan.known.tracked
+    const taking = { answer: header, refs, removed, isRelated, since }
     this.#seen = { version: header.version, refs }
-    run.heard = { answer: header, refs }
+    // Where another sync was faster, the server is asked again.
+    run.heard = (await this.#take(run, taking, received)) ? taking : undefined
   }
 
   #refsOf({ refs }: SyncResponse): Refs {
@@ -312,13 +316,17 @@ export class Remote {
     throw new MalformedError('an answer to sync', 'it leaves out refs that nobody knows yet')
   }
 
-  /** Makes the pack visible and moves the refs that tell where the server is, in one update. */
-  async #take(run: SyncRun, taking: Taking, received: ReceivedPack | undefined): Promise<void> {
+  /**
+   * Makes the pack visible and moves the refs that tell where the server is, in one update. False when another sync has moved
+   * them meanwhile; nothing is done then.
+   */
+  async #take(run: SyncRun, taking: Taking, received: ReceivedPack | undefined): Promise<boolean> {
     const { store } = this.#repository
     for (let attempt = 0; attempt < MAX_ROUNDS; attempt++) {
       const state = await store.state()
       const refs = await takeRefs(state, taking)
-      if (refs.length === 0 && received === undefined) return
+      if (refs === undefined) return false
+      if (refs.length === 0 && received === undefined) return true
       const outcome = await publish(
         store.place,
         {
@@ -333,7 +341,7 @@ export class Remote {
       if (outcome.state === 'done') {
         for (const { name } of refs)
           if (name.startsWith(HEADS)) run.note(name.slice(HEADS.length), 'pulled')
-        return
+        return true
       }
       if (outcome.packs.length > 0)
         throw new SyncError(
