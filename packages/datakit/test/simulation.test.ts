@@ -1,0 +1,114 @@
+/**
+ * Thousands of runs of clients and a server that all goes wrong for: `SEED=1 CASES=10000` for others than the default ones.
+ *
+ * What a run is made of: two to four clients, some with two tabs, and the server, each over a place of its own; somebody with a shell on the
+ * server. Edits, merges, forks, renames and deletions of branches, decisions of conflicts, branches moved back on the server, packs merged,
+ * swept and pruned on both sides; tabs and servers killed between any two steps; every fault of `wire.ts` for any request; clocks that are years wrong.
+ * Then nothing goes wrong any more, and people decide what is left to them.
+ *
+ * | what must hold | seen to fail when |
+ * | --- | --- |
+ * | all clients and the server come to the same branches | `planStep` does not follow |
+ * | no update of any disk loses an acknowledged commit that nobody wanted to lose | `planStep` follows wherever something was dropped |
+ * | what a commit says is kept is kept | `findDifferences` does not compare branches |
+ * | the server's branches only move forward by syncs | `planStep` sends one's own head where both have moved |
+ * | what is told to be on the server was there | `SyncRun` tells `in-step` in place of `waiting` |
+ * | a sync brings no merge of nothing but merges, nor one that the server did not take | a branch moves to its candidate at once |
+ * | a request that comes again changes nothing, and is answered the same | `receiveUpdate` does not look for an earlier outcome |
+ * | everything that refs lead to is there and is called so | `TreeWalk` does not look for circles |
+ * | stock git's fsck finds nothing | `encodeTree` does not order its entries |
+ * | nothing fails but what something happened to | `OutgoingWalk` leaves out files of which a parent has another version |
+ *
+ * @module
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { nodeRuntime } from '@datakit/git/runtime/node'
+import type { Place } from '@datakit/git/place'
+import { gitDirectoryDepot } from '@datakit/storage/git-directory'
+import { memoryDepot } from '@datakit/storage/memory'
+import { chooseSeed } from './random-history.ts'
+import {
+  simulate,
+  SimulationError,
+  type SimulationOptions,
+  type SimulationReport,
+} from './simulation/simulation.ts'
+import { StockGit } from './stock-git.ts'
+
+const cases = Number(process.env['CASES'] ?? 80)
+const seed = chooseSeed()
+/** So many of the runs are shown to stock git. */
+const JUDGED = 4
+
+const inMemory: Omit<SimulationOptions, 'seed'> = {
+  runtime: nodeRuntime,
+  openDepot: async (_, clock) => memoryDepot({ clock }),
+  turn: () => new Promise((resolve) => void setImmediate(resolve)),
+}
+
+/** Runs, and tells the whole story of one that failed. */
+async function run(options: SimulationOptions): Promise<SimulationReport> {
+  try {
+    return await simulate(options)
+  } catch (error) {
+    if (error instanceof SimulationError) console.log(error.story.join('\n'))
+    throw error
+  }
+}
+
+/** Lets stock git look at a repository, whatever keeps it. */
+async function judge(place: Place): Promise<void> {
+  const git = new StockGit()
+  try {
+    await git.take(place)
+  } finally {
+    git.close()
+  }
+}
+
+describe('a simulation', () => {
+  // What is compiled or loaded at its first use takes turns that do not come again.
+  beforeAll(() => run({ ...inMemory, seed: 0 }))
+
+  it('goes the same way with the same seed', async () => {
+    const [first, second] = [await run({ ...inMemory, seed }), await run({ ...inMemory, seed })]
+    expect(second).toEqual(first)
+  })
+
+  it(`keeps every promise in ${cases} runs`, { timeout: 1000 * cases + 60_000 }, async () => {
+    console.log(`SEED=${seed} CASES=${cases}`)
+    let [steps, acknowledged] = [0, 0]
+    const faults = new Map<string, number>()
+    for (let i = 0; i < cases; i++) {
+      const isJudged = i % Math.ceil(cases / JUDGED) === 0
+      const report = await run({
+        ...inMemory,
+        seed: seed + i,
+        judge: isJudged ? judge : undefined,
+      })
+      steps += report.steps
+      acknowledged += report.acknowledged
+      for (const [fault, count] of report.faults)
+        faults.set(fault, (faults.get(fault) ?? 0) + count)
+    }
+    console.log(`${steps} steps, ${acknowledged} commits`, Object.fromEntries(faults))
+    expect(acknowledged).toBeGreaterThan(cases)
+  })
+})
+
+describe('a simulation over Git directories', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'datakit-'))
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  it('keeps every promise', { timeout: 600_000 }, async () => {
+    for (let i = 0; i < Math.ceil(cases / 100); i++) {
+      const openDepot: SimulationOptions['openDepot'] = async (machine, clock) =>
+        gitDirectoryDepot(join(folder, `${seed + i}`, machine), { runtime: nodeRuntime, clock })
+      await run({ ...inMemory, seed: seed + i, openDepot })
+      expect.assertions(0)
+    }
+  })
+})

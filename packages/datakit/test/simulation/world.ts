@@ -1,0 +1,208 @@
+/**
+ * The world of a simulation: one server, its clients, and how rough it is today.
+ *
+ * @module
+ */
+import { randomId } from '@datakit/git/bytes'
+import { Objects } from '@datakit/git/objects'
+import type { Oid } from '@datakit/git/oid'
+import { encodePack } from '@datakit/git/pack/write-pack'
+import type { Depot, Place } from '@datakit/git/place'
+import type { Runtime } from '@datakit/git/runtime'
+import { createApp } from '@datakit/server/app'
+import { OPEN_POLICY } from '@datakit/server/policy'
+import { Repository } from '../../src/repository.ts'
+import { Disk, Ledger, readReached } from './ledger.ts'
+import { APP, gatedPlace, Process } from './process.ts'
+import type { Scheduler } from './scheduler.ts'
+import { Wire, type Host } from './wire.ts'
+
+/** Where the server's repository is. */
+export const URL_OF_SERVER = 'http://127.0.0.1:8787/config.git'
+export const TOKEN = 'secret'
+/** A branch that the server takes no push for, while its policy is in force. */
+export const LOCKED = 'locked'
+
+/** How rough it is: each from 0 to 1, a probability. */
+export interface Weather {
+  /** Of a fault, for each request. */
+  readonly faults: number
+  /** Of somebody being killed, for each step. */
+  readonly crashes: number
+  /** Of a read stopping at a gate. */
+  readonly density: number
+  /** Whether branches are moved back, renamed and deleted. */
+  readonly hasRewrites: boolean
+  /** Whether packs are merged, swept and pruned meanwhile. */
+  readonly hasUpkeep: boolean
+  /** Whether two tabs work on one repository. */
+  readonly hasTabs: boolean
+}
+
+/** What a run is made with. */
+export interface Materials {
+  readonly runtime: Runtime
+  /** Opens a depot for one machine, of which the clock is given. */
+  readonly openDepot: (machine: string, clock: () => number) => Promise<Depot>
+}
+
+/** A machine with a disk that survives what runs on it. */
+export interface Machine {
+  readonly name: string
+  readonly depot: Depot
+  readonly disk: Disk
+  readonly clock: () => number
+}
+
+/** What all actors share. */
+export class World {
+  readonly scheduler: Scheduler
+  readonly ledger = new Ledger()
+  readonly weather: Weather
+  readonly wire: Wire
+  readonly server: Machine
+  /** Whether the server refuses pushes to {@link LOCKED}. */
+  isLocked = true
+  /** What runs at the moment and may be killed. */
+  readonly processes = new Set<Process>()
+  readonly materials: Materials
+  #host: Host
+
+  private constructor(
+    scheduler: Scheduler,
+    materials: Materials,
+    { weather, server }: { readonly weather: Weather; readonly server: Machine },
+  ) {
+    this.scheduler = scheduler
+    this.weather = weather
+    this.materials = materials
+    this.server = server
+    this.#host = this.#bootServer()
+    this.wire = new Wire(scheduler, () => this.#host)
+  }
+
+  static async create(
+    scheduler: Scheduler,
+    materials: Materials,
+    weather: Weather,
+  ): Promise<World> {
+    const server = await openMachine('server', { scheduler, materials, skew: 0 })
+    return new World(scheduler, materials, { weather, server })
+  }
+
+  /** A machine whose clock goes wrong by `skew` milliseconds. */
+  machine(name: string, skew: number): Promise<Machine> {
+    const { scheduler, materials } = this
+    return openMachine(name, { scheduler, materials, skew })
+  }
+
+  /** Starts a process on a machine, with the repository as it sees it. */
+  boot(
+    machine: Machine,
+    name: string,
+  ): { readonly process: Process; readonly place: Promise<Place> } {
+    const process = new Process(name, this.scheduler)
+    this.processes.add(process)
+    return { process, place: this.placeOf(machine, process) }
+  }
+
+  /** The repository of a machine, as a process sees it. */
+  async placeOf(machine: Machine, process: Process): Promise<Place> {
+    const raw = await this.scheduler.outside(machine.depot.open('config'))
+    const isServer = machine === this.server
+    const observe = this.ledger.observer(machine.disk, isServer)
+    const { scheduler } = this
+    return gatedPlace(raw, { scheduler, process, density: this.weather.density, observe })
+  }
+
+  /** Kills the server and starts it again. */
+  restartServer(): void {
+    const { process } = this.#host
+    this.processes.delete(process)
+    process.kill()
+    this.#host = this.#bootServer()
+  }
+
+  #bootServer(): Host {
+    const process = new Process(APP, this.scheduler)
+    const depot: Depot = {
+      open: () => this.placeOf(this.server, process),
+      list: () => this.server.depot.list(),
+      close: async () => {},
+    }
+    const refuse = ({ name }: { readonly name: string }): string | undefined =>
+      this.isLocked && name === `refs/heads/${LOCKED}` ? 'this branch is locked' : undefined
+    const { push } = OPEN_POLICY
+    const app = createApp({
+      depot,
+      runtime: this.materials.runtime,
+      access: { kind: 'token', token: TOKEN },
+      policyOf: () => ({ ...OPEN_POLICY, push: { ...push, receive: { refuse } } }),
+      assets: () => new Response('', { status: 404 }),
+      log: (error) => this.ledger.blame('The server failed unexpectedly', error),
+    })
+    return { process, answer: async (request) => app.fetch(request) }
+  }
+}
+
+async function openMachine(
+  name: string,
+  {
+    scheduler,
+    materials,
+    skew,
+  }: { readonly scheduler: Scheduler; readonly materials: Materials; readonly skew: number },
+): Promise<Machine> {
+  const clock = (): number => scheduler.now + skew
+  const depot = await materials.openDepot(name, clock)
+  const disk = new Disk(name, await depot.open('config'), materials.runtime)
+  return { name, depot, disk, clock }
+}
+
+/** Opens the repository that a place keeps, for somebody. */
+export function openRepository(
+  place: Place,
+  {
+    world,
+    machine,
+    name,
+  }: { readonly world: World; readonly machine: Machine; readonly name: string },
+): Promise<Repository> {
+  const identity = (): { name: string; address: string } => ({
+    name,
+    address: `${name.toLowerCase()}@example.org`,
+  })
+  const { runtime } = world.materials
+  return Repository.open(place, { runtime, identity, clock: machine.clock })
+}
+
+/**
+ * Throws away what no ref leads to, as `git gc --prune=now` does: one update that puts one pack in the place of all. False
+ * when something was changed meanwhile, and in a Git directory, where nothing of ours ever does that.
+ */
+export async function prune(place: Place, runtime: Runtime): Promise<boolean> {
+  const objects = await Objects.open(place, runtime)
+  const { state } = objects
+  const refs: { name: string; from: Oid; to: Oid }[] = []
+  for await (const { name, oid } of state.refs()) refs.push({ name, from: oid, to: oid })
+  const mayPrune = place.traits.kind !== 'git-directory'
+  if (!mayPrune || refs.length === 0 || state.packs.length === 0) return false
+  const kept = []
+  for (const oid of await readReached(
+    objects,
+    refs.map(({ to }) => to),
+  ))
+    kept.push({ oid, ...(await objects.read(oid)) })
+  const { bytes, table } = await encodePack(runtime, kept)
+  const writer = await place.writePack()
+  await writer.write(bytes)
+  const staged = await writer.finish({ table, needs: [], verified: true })
+  const outcome = await place.update({
+    id: randomId(),
+    refs,
+    addPacks: [staged],
+    removePacks: state.packs.map(({ id }) => id),
+    log: { who: '', why: 'prune' },
+  })
+  return outcome.state === 'done'
+}
