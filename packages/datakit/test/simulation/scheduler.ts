@@ -63,7 +63,7 @@ export class Scheduler {
 
   /** Calls back after a while. */
   after(milliseconds: number, ring: () => void): Timer {
-    const timer = { due: this.now + Math.max(0, milliseconds), ring }
+    const timer = { due: this.now + Math.max(0, Math.ceil(milliseconds)), ring }
     this.#timers.add(timer)
     return timer
   }

@@ -213,6 +213,30 @@ describe('connectivity', () => {
     ).toEqual(['refused: deny updating a hidden ref'])
   })
 
+  // Seen to fail when every attempt at an update has an id of its own.
+  it('knows a request again whose first attempt was lost to packs that were merged', async () => {
+    const { place, tip } = await start()
+    let isFirst = true
+    const busy: Place = {
+      ...place,
+      async update(request) {
+        if (!isFirst) return place.update(request)
+        isFirst = false
+        return { state: 'lost', refs: new Map(), head: undefined, packs: [] }
+      },
+    }
+    const request = {
+      id: newId(),
+      updates: [{ name: 'refs/heads/b', from: undefined, to: tip }],
+    }
+    expect(state(await receive(busy, request))).toEqual(['done'])
+    expect(
+      state(await receive(place, { updates: [await move(place, 'refs/heads/b', undefined)] })),
+    ).toEqual(['done'])
+    expect(state(await receive(place, request))).toEqual(['done'])
+    expect(await (await place.read()).ref('refs/heads/b')).toBe(undefined)
+  })
+
   it('takes what an older commit of the same history holds', async () => {
     const { place, tip } = await start()
     expect(await push(place, main, [emptyTree, commitOf(EMPTY_TREE, [tip])])).toEqual(['done'])
