@@ -30,13 +30,14 @@ import type {
   Edit,
   FileChange,
   ListedEntry,
+  ListenOptions,
   RepositoryStore,
   SyncOptions,
   SyncReport,
   SplitChoice,
   SplitDecision,
 } from './data.ts'
-import { findDecisions, syncWithServer } from './data-sync.ts'
+import { findDecisions, serverOptions, syncWithServer } from './data-sync.ts'
 import { mergeDrafted } from './drafted-merge.ts'
 import { openLocal } from './local-repositories.ts'
 import type { EntryKind } from './tree-rows.ts'
@@ -166,6 +167,12 @@ class LocalRepository implements RepositoryStore {
 
   sync(options: SyncOptions): Promise<SyncReport> {
     return syncWithServer(this.#repository, this.name, options)
+  }
+
+  async listenToServer(options: ListenOptions, listener: () => void): Promise<void> {
+    const { serverNews } = await import('@datakit/datakit/server-news')
+    const news = serverNews(this.#repository, serverOptions(this.name, options))
+    for await (const _ of news) listener()
   }
 
   decisions(): Promise<readonly Decision[]> {

@@ -6,6 +6,7 @@
 import { SyncError } from '@datakit/datakit/error'
 import type { Repository } from '@datakit/datakit/repository'
 import { sync, type BranchOutcome } from '@datakit/datakit/sync'
+import type { ServerOptions } from '@datakit/datakit/sync-exchange'
 import { planStep } from '@datakit/datakit/sync-plan'
 import { readKnown } from '@datakit/datakit/sync-refs'
 import type { Decision, SyncOptions, SyncReport } from './data.ts'
@@ -20,12 +21,8 @@ export async function syncWithServer(
 ): Promise<SyncReport> {
   try {
     const outcome = await sync(repository, {
-      url: urlOf(name),
-      token: options.token,
-      signal: options.signal,
+      ...serverOptions(name, options),
       acceptOther: options.acceptsOther,
-      // The browser's own password dialog stays away, and no cookie is sent.
-      fetch: (input, init) => fetch(input, { ...init, credentials: 'omit', cache: 'no-store' }),
     })
     const decisions = await findDecisions(repository)
     const unrelated = outcome.branches.filter((branch) => branch.state === 'unrelated')
@@ -60,6 +57,20 @@ export async function findDecisions(repository: Repository): Promise<readonly De
     decisions.push({ kind: 'conflict', branch, ours, theirs, conflicts, base, unstored: new Map() })
   }
   return decisions
+}
+
+/** How the server of this page is asked for a repository. */
+export function serverOptions(
+  name: string,
+  { token, signal }: { readonly token: string | undefined; readonly signal?: AbortSignal },
+): ServerOptions {
+  return {
+    url: urlOf(name),
+    token,
+    signal,
+    // The browser's own password dialog stays away, and no cookie is sent.
+    fetch: (input, init) => fetch(input, { ...init, credentials: 'omit', cache: 'no-store' }),
+  }
 }
 
 function urlOf(name: string): string {

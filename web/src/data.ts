@@ -131,6 +131,12 @@ export interface SyncOptions {
   readonly acceptsOther?: boolean
 }
 
+/** How a server is listened to. */
+export interface ListenOptions {
+  readonly token: string | undefined
+  readonly signal: AbortSignal
+}
+
 /** What to do with two histories. The server's takes the place of mine. */
 export interface SplitChoice {
   /** Mine goes on as a branch of this name; `undefined` gives it up. */
@@ -168,6 +174,8 @@ export interface RepositoryStore {
   /** What a commit changed against its first parent. */
   changes(commit: Oid): Promise<readonly FileChange[]>
   sync(options: SyncOptions): Promise<SyncReport>
+  /** Calls `listener` whenever the server has something that is not here, until the signal says so. @throws what the server says no with */
+  listenToServer(options: ListenOptions, listener: () => void): Promise<void>
   /** Decisions that can be seen from here without the server. */
   decisions(): Promise<readonly Decision[]>
   /**

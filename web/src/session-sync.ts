@@ -6,6 +6,7 @@
 import { batch, signal, type ReadonlySignal } from '@preact/signals'
 import type { Decision, RepositoryStore, SyncReport } from './data.ts'
 import { listen } from './listen.ts'
+import { ServerListener } from './server-listener.ts'
 import { askForToken, currentToken, onSignIn } from './sign-in.ts'
 import { explainProblem } from './status.ts'
 import { watchStorage } from './storage-watch.ts'
@@ -17,11 +18,12 @@ const PATIENCE = 10_000
 /** After this long a sync is given up, in milliseconds: a server that hangs must not hold it for ever. */
 const LIMIT = 600_000
 
-/** Syncs at the start, when the network comes back, when the page is looked at again, when asked and now and then. */
+/** Syncs at the start, when the server has news, when the network comes back, when the page is looked at again, when asked and now and then. */
 export class SessionSync {
   readonly #store: RepositoryStore
   readonly #afterwards: () => Promise<void>
   readonly #schedule: SyncSchedule
+  readonly #listener: ServerListener
   readonly #isRunning = signal(false)
   readonly #isOffline = signal(!navigator.onLine)
   readonly #message = signal<string | undefined>(undefined)
@@ -35,6 +37,7 @@ export class SessionSync {
     this.#store = store
     this.#afterwards = afterwards
     this.#schedule = new SyncSchedule(() => this.#runAlone())
+    this.#listener = new ServerListener(store, () => void this.request())
   }
 
   get isRunning(): ReadonlySignal<boolean> {
@@ -73,6 +76,7 @@ export class SessionSync {
     )
     // What was open when the page was left is open without a network too.
     this.#decisions.value = await this.#store.decisions().catch(() => [])
+    this.#listener.start()
     void this.request()
   }
 
@@ -94,6 +98,7 @@ export class SessionSync {
   }
 
   stop(): void {
+    this.#listener.stop()
     this.#schedule.stop()
     for (const stop of this.#stops) stop()
   }
@@ -130,6 +135,7 @@ export class SessionSync {
     this.#show(report)
     if (report.state === 'done') {
       this.#acceptsOther = false
+      this.#listener.wake()
       void this.#keepUp()
     }
     if (report.state === 'unauthorized') {
