@@ -4,19 +4,17 @@
  *
  * @module
  */
-import { build } from 'esbuild'
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { chromium, type BrowserContext, type Page } from 'playwright'
+import type { BrowserContext, Page } from 'playwright'
 import { startServer } from '@datakit/cli/server'
-import { findChromium } from '../../tools/chromium.ts'
 import { corpusFile, corpusPath, makeCorpus, type CorpusOptions } from '../support/corpus.ts'
 import { httpBackend } from '../support/http-backend.ts'
 import { temporaryFolder } from '../support/servers.ts'
 import { git } from '../support/stock-git.ts'
-import type { Bench, Change, SyncTimes } from './bench-page.ts'
+import type { Change, SyncTimes } from './bench-page.ts'
+import { buildPage, openPage, startBrowser, type Side } from './bench-chromium.ts'
 
 /** What is timed, in the order in which it is done. */
 export const BROWSER_WORK = [
@@ -44,13 +42,6 @@ export interface BrowserResult {
   readonly peer: BrowserTimings
   /** The peer's program over a repository of ours; on one corpus. */
   readonly view: BrowserTimings | undefined
-}
-
-type Side = 'ours' | 'peer' | 'view'
-
-declare global {
-  /** What the page offers, set by `page-main.ts`. */
-  var openBench: (side: Side) => Promise<Bench>
 }
 
 /** How many commits the median is taken of. */
@@ -117,32 +108,18 @@ interface SideOptions {
 }
 
 async function runSide(options: SideOptions): Promise<BrowserTimings> {
-  const profile = temporaryFolder('profile')
-  const context = await chromium.launchPersistentContext(profile.path, {
-    executablePath: findChromium(),
-    headless: true,
-    // The peer's server is of another origin and has no CORS, and needs none for what is measured.
-    bypassCSP: true,
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-web-security',
-      '--disable-background-networking',
-      '--no-first-run',
-    ],
-  })
+  const browser = await startBrowser()
   try {
-    return await timeSide(context, options)
+    return await timeSide(browser.context, options)
   } finally {
-    await context.close()
-    profile.remove()
+    await browser.close()
   }
 }
 
 async function timeSide(context: BrowserContext, options: SideOptions): Promise<BrowserTimings> {
   const { side, corpus, remote } = options
   const paths = Array.from({ length: corpus.files }, (_, i) => corpusPath(i, corpus.layout))
-  const first = await openPage(context, options)
+  const first = await openPage(context, options.page)
   const clone = await first.evaluate(
     async ({ side, remote }) => {
       const bench = await openBench(side)
@@ -155,7 +132,7 @@ async function timeSide(context: BrowserContext, options: SideOptions): Promise<
   await compareFiles(first, options, paths)
   await first.close()
 
-  const page = await openPage(context, options)
+  const page = await openPage(context, options.page)
   const some = paths.filter((_, i) => i % Math.ceil(paths.length / 100) === 0)
   const read = await timed(page, side, some)
   const log = await page.evaluate(async (side) => {
@@ -177,7 +154,7 @@ async function timeSide(context: BrowserContext, options: SideOptions): Promise<
     remote,
   })
   await page.close()
-  const fresh = await openPage(context, options)
+  const fresh = await openPage(context, options.page)
   const sync = await timeSync(fresh, options, 9998)
   const again = await timeSync(fresh, options, 9999)
   return {
@@ -191,15 +168,6 @@ async function timeSide(context: BrowserContext, options: SideOptions): Promise<
     'sync again': again.both,
     'push alone again': again.push,
   }
-}
-
-async function openPage(context: BrowserContext, { page: url }: SideOptions): Promise<Page> {
-  const page = await context.newPage()
-  page.on('pageerror', (error) => console.error(error))
-  page.setDefaultTimeout(0)
-  await page.goto(`${url}/index.html`)
-  await page.waitForFunction('typeof openBench === "function"')
-  return page
 }
 
 function timed(page: Page, side: Side, paths: readonly string[]): Promise<number> {
@@ -304,22 +272,4 @@ function change(corpus: CorpusOptions, i: number, revision: number): Change {
 function changes(corpus: CorpusOptions, side: 0 | 1): Change[] {
   const step = Math.floor(corpus.files / 20)
   return Array.from({ length: 10 }, (_, i) => change(corpus, (2 * i + side) * step, 9500 + side))
-}
-
-async function buildPage(folder: string): Promise<void> {
-  mkdirSync(folder, { recursive: true })
-  await build({
-    entryPoints: [join(import.meta.dirname, 'page-main.ts')],
-    bundle: true,
-    minify: true,
-    format: 'esm',
-    target: 'es2024',
-    outfile: join(folder, 'page.js'),
-    define: { 'process.env.NODE_DEBUG': 'undefined', global: 'globalThis' },
-    logLevel: 'error',
-  })
-  writeFileSync(
-    join(folder, 'index.html'),
-    '<!doctype html><title>bench</title><script type="module" src="/page.js"></script>',
-  )
 }

@@ -12,13 +12,14 @@ import type { CorpusOptions } from '../support/corpus.ts'
 import { benchBrowser, type BrowserResult } from './bench-browser.ts'
 import { benchModel } from './bench-model.ts'
 import { benchServer, type ServerCase, type ServerResult } from './bench-server.ts'
+import { benchStore, type StoreResult } from './bench-store.ts'
 import { benchThrottled, type ThrottledResult } from './bench-throttled.ts'
-import { browserTables, modelTable, serverTables, throttledTable } from './report.ts'
+import { browserTables, modelTable, serverTables, storeTable, throttledTable } from './report.ts'
 
-const help = `Usage: npm run bench -- [--quick] [--only browser|server|model] [--out FOLDER]
+const help = `Usage: npm run bench -- [--quick] [--only browser|store|server|model] [--out FOLDER]
 
   --quick       small corpora only: to see that it runs, not for figures
-  --only PART   one of the three parts; "npm run bench:server" and "npm run bench:model" are two of them
+  --only PART   one of the four parts; "npm run bench:browser" is store, "npm run bench:server" and "npm run bench:model" are two more
   --out FOLDER  where the reports go (docs)`
 
 const { values } = parseArgs({
@@ -37,6 +38,11 @@ async function main(): Promise<void> {
   const isWanted = (part: string): boolean => values.only === undefined || values.only === part
   if (isWanted('browser'))
     write('benchmarks.md', `# Benchmarks\n\n${header('bench')}${browserTables(await browser())}`)
+  if (isWanted('store'))
+    write(
+      'benchmarks-browser.md',
+      `# Benchmarks of the store in a browser\n\n${header('bench:browser')}${storeTable(await store())}`,
+    )
   if (isWanted('model'))
     write(
       'benchmarks-model.md',
@@ -58,6 +64,17 @@ async function browser(): Promise<BrowserResult[]> {
     results.push(await benchBrowser(corpus, { isViewed: corpus === viewed }))
   }
   return results
+}
+
+function store(): Promise<StoreResult> {
+  console.error('store')
+  const layout = 'directories'
+  if (values.quick) {
+    const others = [{ files: 50, commits: 5, layout, seed: 13 } as const]
+    return benchStore({ files: 100, commits: 20, layout, seed: 11 }, { others, offline: 20 })
+  }
+  const others = [1000, 100_000].map((files) => ({ files, commits: 20, layout, seed: 13 }) as const)
+  return benchStore({ files: 10_000, commits: 2000, layout, seed: 12 }, { others, offline: 1000 })
 }
 
 async function server(): Promise<ServerResult[]> {

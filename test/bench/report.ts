@@ -6,6 +6,7 @@
 import { BROWSER_WORK, type BrowserResult, type BrowserTimings } from './bench-browser.ts'
 import type { ModelRow } from './bench-model.ts'
 import { SERVER_WORK, type ServerResult, type ServerWork } from './bench-server.ts'
+import type { StoreResult } from './bench-store.ts'
 import type { ThrottledResult } from './bench-throttled.ts'
 
 /** The tables of the browser: ours beside isomorphic-git with lightning-fs, and how each grows. */
@@ -90,6 +91,35 @@ The Worker runs in workerd over a local R2; \`git http-backend\` over a disk, be
 buffers behind typed arrays held together, garbage included, seen every 50 ms. The clones are without a checkout.
 
 ${tables.join('\n')}`
+}
+
+/** The tables of the store in Chromium beside stock git. */
+export function storeTable({ corpus, rows, growth }: StoreResult): string {
+  const lines = rows.map(({ work, ours, git, must }) => {
+    const ratio = git === undefined ? '' : (ours / git).toFixed(2)
+    return `| ${work} | ${ms(ours)} | ${must} | ${git === undefined ? '' : ms(git)} | ${ratio} |`
+  })
+  const [first] = growth
+  const sizes = growth.map(
+    ({ files, commit }) =>
+      `| ${files.toLocaleString('en')} | ${ms(commit)} | ${(commit / (first?.commit ?? commit)).toFixed(2)} |`,
+  )
+  return `
+Chromium, headless, with \`npm start\`'s server on the loopback; stock git with a work tree on the same machine and against the same server. Each command of git is a process, whose start is in its time.
+After the clone every file was read and hashed, outside the clock. Medians, but for the clone, the merge and the last row.
+
+## ${corpus.files.toLocaleString('en')} files, ${corpus.commits.toLocaleString('en')} commits
+
+| work | ours | must | stock git | ours / git |
+| --- | ---: | --- | ---: | ---: |
+${lines.join('\n')}
+
+## A commit of one key, by the number of files
+
+| files | commit | growth (must: 1.5) |
+| ---: | ---: | ---: |
+${sizes.join('\n')}
+`
 }
 
 /** The table of the model under Node. */
