@@ -70,6 +70,16 @@ describe.each(kinds)('with %s', (kind) => {
     expect(await git(ours, 'rev-parse', `v-${counter}`)).toBe(
       await git(work, 'rev-parse', `v-${counter}`),
     )
+    // As stock Git has it after a clone: the remote by its name alone.
+    expect(await git(ours, 'symbolic-ref', 'refs/remotes/origin/HEAD')).toBe(
+      'refs/remotes/origin/main',
+    )
+    expect(await git(ours, 'rev-parse', 'origin')).toBe(await git(work, 'rev-parse', 'HEAD'))
+    expect((await datakit('remote', 'set-head', 'origin', '--delete', '-C', ours)).code).toBe(0)
+    expect((await datakit('remote', 'set-head', 'origin', 'none', '-C', ours)).code).toBe(3)
+    expect((await datakit('remote', 'set-head', 'origin', '--auto', '-C', ours)).out).toBe('main\n')
+    expect(await datakit('fetch', '--prune', '-C', ours)).toMatchObject({ code: 0 })
+    expect(await git(ours, 'rev-parse', 'origin')).toBe(await git(work, 'rev-parse', 'HEAD'))
     expect((await datakit('set', 'mine', '1', '--offline', '-C', ours)).code).toBe(0)
     const early = await datakit('push', '-C', ours)
     expect(early).toMatchObject({ code: 4 })
@@ -118,6 +128,15 @@ describe('remotes', () => {
     const failed = await datakit('fetch', 'b', '-C', ours)
     expect(failed.code).toBe(1)
     expect(failed.err + failed.out).not.toContain('hunter2')
+    expect(failed.err).toMatch(
+      /Cannot reach http:\/\/127\.0\.0\.1:1\/x\.git.*: bad port; check the address and the network, then try again/,
+    )
+    expect(await datakit('remote', 'set-url', 'a', secret, '-C', ours)).toMatchObject({ code: 0 })
+    await datakit('remote', 'set-url', 'a', 'http://ada:x@127.0.0.1:2/y.git', '-C', ours)
+    expect(await git(ours, 'remote', 'get-url', 'a')).toBe('http://127.0.0.1:2/y.git')
+    expect((await datakit('remote', 'set-url', 'none', 'http://x', '-C', ours)).code).toBe(3)
+    expect((await datakit('remote', 'set-url', 'a', 'ssh://x', '-C', ours)).code).toBe(2)
+    expect((await datakit('remote', 'set-url', 'a', '-C', ours)).code).toBe(2)
     expect((await datakit('remote', 'remove', 'b', '-C', ours)).code).toBe(0)
     expect(await git(ours, 'remote')).toBe('a')
     expect((await datakit('remote', 'remove', 'b', '-C', ours)).code).toBe(3)

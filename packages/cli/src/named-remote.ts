@@ -8,6 +8,7 @@ import { findRemote, type NamedRemote, type RemoteList } from '@datakit/datakit/
 import type { Repository } from '@datakit/datakit/repository'
 import { GitError, RefusedError } from '@datakit/git/error'
 import type { RemoteOptions } from '@datakit/git/transport/remote'
+import { readRemoteHead, setRemoteHead } from '@datakit/storage/git-directory/remote-head'
 import { gitDirectoryRemotes } from '@datakit/storage/git-directory/remotes'
 import { openBare } from './clone-directory.ts'
 import { CommandError, EXIT, type Terminal } from './command.ts'
@@ -44,6 +45,19 @@ export async function withRemote<Result>(
   } finally {
     await repository.close()
   }
+}
+
+/** Writes down where the remote's HEAD is, as Git's first fetch does, unless that is known. `head` is its full name. */
+export async function noteRemoteHead(
+  folder: string,
+  { repository, name, head }: { repository: Repository; name: string; head: string | undefined },
+): Promise<void> {
+  if (head?.startsWith('refs/heads/') !== true) return
+  const branch = head.slice('refs/heads/'.length)
+  const state = await repository.store.state()
+  if ((await state.ref(`refs/remotes/${name}/HEAD`)) !== undefined) return
+  if ((await state.ref(`refs/remotes/${name}/${branch}`)) === undefined) return
+  if ((await readRemoteHead(folder, name)) === undefined) await setRemoteHead(folder, name, branch)
 }
 
 /** A token is for one server: that of origin is not shown to others. */

@@ -26,6 +26,8 @@ export interface RemoteList {
   list(): Promise<NamedRemote[]>
   /** @throws RefusedError `exists` when there is one of this name */
   add(remote: NamedRemote): Promise<void>
+  /** Gives a remote another URL. False when there is none of this name. */
+  setUrl(name: string, url: string): Promise<boolean>
   /** False when there was none. What was fetched from it stays. */
   remove(name: string): Promise<boolean>
 }

@@ -11,6 +11,7 @@ import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
 import { openRepository, rememberUrl, syncWith } from '../clone-directory.ts'
 import { CommandError, EXIT, type Command } from '../command.ts'
+import { noteRemoteHead } from '../named-remote.ts'
 
 const help = `Usage: datakit clone URL [DIR] [--json]
 
@@ -88,6 +89,8 @@ async function cloneInto(
     if (branches.length === 0)
       throw new CommandError(`Nothing is at ${checkUrl(url)} yet`, EXIT.notFound)
     await rememberUrl(folder, url)
+    const ref = 'ref' in head ? head.ref : undefined
+    await noteRemoteHead(folder, { repository, name: 'origin', head: ref })
     return { name, oid }
   } finally {
     await repository.close()

@@ -6,7 +6,7 @@
 import { fetchRemote, type FetchedRef, type FetchOptions } from '@datakit/datakit/fetch'
 import { parseArgs } from 'node:util'
 import { CommandError, EXIT, type Command, type Terminal } from '../command.ts'
-import { TOKENS, withRemote } from '../named-remote.ts'
+import { noteRemoteHead, TOKENS, withRemote } from '../named-remote.ts'
 
 const help = `Usage: datakit fetch [REMOTE] [-C DIR] [--prune] [--tags | --no-tags] [--depth N | --unshallow] [--json]
 
@@ -50,7 +50,8 @@ export const fetchCommand: Command = {
     return withRemote(
       { folder: values.directory, name, terminal },
       async ({ repository, remote, access }) => {
-        const { refs } = await fetchRemote(repository, remote, { ...access, ...options })
+        const { refs, head } = await fetchRemote(repository, remote, { ...access, ...options })
+        await noteRemoteHead(values.directory, { repository, name, head })
         return sayFetched(refs, terminal, values.json)
       },
     )

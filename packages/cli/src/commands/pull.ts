@@ -6,7 +6,7 @@
 import { pullRemote, type PullResult } from '@datakit/datakit/pull'
 import { parseArgs } from 'node:util'
 import { CommandError, EXIT, type Command, type Terminal } from '../command.ts'
-import { withRemote, TOKENS } from '../named-remote.ts'
+import { noteRemoteHead, withRemote, TOKENS } from '../named-remote.ts'
 
 const help = `Usage: datakit pull [REMOTE [BRANCH]] [-C DIR] [--into NAME] [--ff-only | --set] [--prune] [--json]
 
@@ -54,6 +54,7 @@ export const pullCommand: Command = {
         throw new CommandError('HEAD is on no branch: name the one to pull', EXIT.usage)
       const options = { ...access, branch, from: from ?? branch, how, prune: values.prune } as const
       const outcome = await pullRemote(repository, remote, options)
+      await noteRemoteHead(values.directory, { repository, name, head: outcome.fetch.head })
       return say(outcome.branch, { branch, terminal, json: values.json })
     })
   },

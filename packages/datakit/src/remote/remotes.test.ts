@@ -8,7 +8,7 @@ import { Network } from '../../test/network.ts'
 import { collect } from '../../../git/test/support/hostile.ts'
 import { exportBundle } from '../bundle/bundle.ts'
 import { readBundleHeader } from '../bundle/bundle-import.ts'
-import { findRemote, remoteOf, removeRemote, storedRemotes } from './remotes.ts'
+import { findRemote, remoteOf, removeRemote, storedRemotes, setRemoteUrl } from './remotes.ts'
 import { pushRemote } from './push.ts'
 import { sync } from '../sync/sync.ts'
 import { publish } from '../transaction/update.ts'
@@ -33,6 +33,25 @@ describe('remotes that are kept with a repository', () => {
     expect(await again.remove('backup')).toBe(true)
     expect(await again.remove('backup')).toBe(false)
     expect(await remotes.list()).toEqual([origin])
+  })
+
+  it('get another URL, without its password, and keep what is fetched from them', async () => {
+    const repository = await open()
+    const remotes = storedRemotes(repository)
+    const part = remoteOf({
+      ...origin,
+      fetch: ['+refs/heads/a:refs/remotes/origin/a'],
+      filter: 'blob:none',
+    })
+    await remotes.add(part)
+    const url = 'https://example.org/next.git'
+    const secret = 'https://ada:hunter2@example.org/next.git'
+    expect(await setRemoteUrl(remotes, 'origin', { url: secret })).toBe(true)
+    expect(await remotes.list()).toEqual([{ ...part, url }])
+    expect(await setRemoteUrl(remotes, 'origin', { url: secret, keepsSecrets: true })).toBe(true)
+    expect(await remotes.list()).toEqual([{ ...part, url: secret }])
+    expect(await setRemoteUrl(remotes, 'none', { url })).toBe(false)
+    await expect(setRemoteUrl(remotes, 'origin', { url: 'ssh://x' })).rejects.toThrow(TypeError)
   })
 
   it('go with what was fetched from them, and nothing else goes', async () => {

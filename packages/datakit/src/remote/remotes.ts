@@ -40,6 +40,19 @@ export function storedRemotes({ store }: Repository): RemoteList {
       if (await update(store, move, { pack, why: `remote: add ${remote.name}` })) return
       throw new RefusedError('exists', `There is a remote "${remote.name}" already`)
     },
+    async setUrl(name, url) {
+      for (;;) {
+        const from = await (await store.state()).ref(REMOTES + name)
+        if (from === undefined) return false
+        const { fetch, filter } = parseRemote(name, await readBody(store, from, 'blob'))
+        const body = utf8(`${JSON.stringify({ url, fetch, filter })}\n`)
+        const oid = nameObject(store.runtime, { type: 'blob', body })
+        if (oid === from) return true
+        const pack = await stageBlob(store, { oid, body })
+        const move = { name: REMOTES + name, from, to: oid }
+        if (await update(store, move, { pack, why: `remote: set-url ${name}` })) return true
+      }
+    },
     async remove(name) {
       for (;;) {
         const from = await (await store.state()).ref(REMOTES + name)
@@ -49,6 +62,19 @@ export function storedRemotes({ store }: Repository): RemoteList {
       }
     },
   }
+}
+
+/**
+ * Gives a remote another URL, without a user and a password in it unless they are to be kept. False when there is none of this name.
+ *
+ * @throws TypeError when the URL is none of HTTP
+ */
+export async function setRemoteUrl(
+  remotes: RemoteList,
+  name: string,
+  { url, keepsSecrets }: { readonly url: string; readonly keepsSecrets?: boolean | undefined },
+): Promise<boolean> {
+  return remotes.setUrl(name, remoteOf({ name, url, keepsSecrets }).url)
 }
 
 /** The remote of that name. @throws MissingError when there is none */

@@ -51,6 +51,8 @@ export interface Known {
 /** Reads what is known. */
 export async function readKnown(state: State): Promise<Known> {
   const heads = await refsUnder(state, TRACKED)
+  // Where the server's HEAD is, Git keeps beside its branches.
+  heads.delete('HEAD')
   const others = await refsUnder(state, TRACKED_OTHERS)
   const dropped = new Map<string, Oid[]>()
   for (const [name, oid] of await refsUnder(state, DROPPED)) {
@@ -113,6 +115,7 @@ export async function takeRefs(state: State, taking: Taking): Promise<RefUpdate[
   const tags = await refsUnder(state, TAGS, (rest) => TAGS + rest)
   const local = [...[...known.own.keys()].map((branch) => HEADS + branch), ...tags.keys()]
   for (const [name, to] of refs) {
+    if (name === `${HEADS}HEAD`) continue
     const from = known.tracked.get(name)
     if (from !== to) moves.push({ name: trackedName(name), from, to })
     const before = from ?? (name.startsWith(HEADS) ? known.gone.get(shortOf(name)) : undefined)

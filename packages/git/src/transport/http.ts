@@ -79,8 +79,20 @@ async function send(
     return await fetch(proxy === undefined ? url : proxied(url, proxy), init)
   } catch (cause) {
     init.signal?.throwIfAborted()
-    throw new UnavailableError(`Cannot reach ${url}`, { cause })
+    throw new UnavailableError(`Cannot reach ${url}: ${whyUnreachable(cause)}`, { cause })
   }
+}
+
+/** What the platform says of it, innermost first, and what to do. */
+function whyUnreachable(cause: unknown): string {
+  let inner = cause
+  while (inner instanceof Error && inner.cause instanceof Error) inner = inner.cause
+  const code = inner instanceof Error && 'code' in inner ? String(inner.code) : undefined
+  const said = (inner instanceof Error ? inner.message : String(inner)) || (code ?? 'no answer')
+  const next = 'check the address and the network, then try again'
+  // A browser does not tell a page why.
+  if (code !== undefined) return `${said}; ${next}`
+  return `${said}; ${next} (a page has to be let in by the server, see CORS, or to go through a proxy)`
 }
 
 function proxied(url: string, proxy: string): string {

@@ -10,13 +10,14 @@
  */
 import { open, rename, rm } from 'node:fs/promises'
 
-import { concat, encodeName, utf8 } from '@datakit/git/bytes'
+import { concat, decodeName, encodeName, utf8 } from '@datakit/git/bytes'
 import { RefusedError, UnavailableError } from '@datakit/git/error'
 import { compareNames } from '@datakit/git/ref-name'
 import type { NamedRemote, RemoteList } from '@datakit/git/remote-list'
 
 import { readConfig } from './config.ts'
 import { errorCode, readIfThere } from './durable.ts'
+import { readRemoteHead, setRemoteHead } from './remote-head.ts'
 
 const LINE_FEED = 10
 const QUOTE = 34
@@ -36,6 +37,11 @@ export function gitDirectoryRemotes(directory: string): RemoteList {
         return append(before, remote)
       })
     },
+    async setUrl(name, url) {
+      if (!readRemotes(directory).some((remote) => remote.name === name)) return false
+      await change(directory, (before) => withUrl(before, name, url))
+      return true
+    },
     async remove(name) {
       let isThere = false
       await change(directory, (before) => {
@@ -43,6 +49,9 @@ export function gitDirectoryRemotes(directory: string): RemoteList {
         isThere = after.length < before.length
         return after
       })
+      // A symbolic ref is moved by nobody but who knows Git directories.
+      if (isThere && (await readRemoteHead(directory, name)) !== undefined)
+        await setRemoteHead(directory, name, undefined)
       return isThere
     },
   }
@@ -113,6 +122,24 @@ function withoutSection(before: Uint8Array, name: string): Uint8Array {
     const header = sectionOf(line)
     if (header !== undefined) isOurs = header === `remote.${name}`
     if (!isOurs) kept.push(line)
+  }
+  return concat(kept)
+}
+
+const URL_KEY = /^(\s*(?:\[[^\n]*\])?[ \t]*url[ \t]*=)/i
+
+/** The file with another URL in the sections of a remote: where the first one was, and nowhere else. */
+function withUrl(before: Uint8Array, name: string, url: string): Uint8Array {
+  const kept: Uint8Array[] = []
+  let isOurs = false
+  let isSet = false
+  for (const line of logicalLines(before)) {
+    const header = sectionOf(line)
+    if (header !== undefined) isOurs = header === `remote.${name}`
+    const key = isOurs ? URL_KEY.exec(decodeName(line))?.[1] : undefined
+    if (key === undefined) kept.push(line)
+    else if (!isSet) kept.push(encodeName(`${key} ${quoted(url)}\n`))
+    isSet ||= key !== undefined
   }
   return concat(kept)
 }
