@@ -370,12 +370,6 @@ describe('repositories that cannot be served', () => {
       [],
       'its refs are kept as reftable',
     ],
-    [
-      'partial clones',
-      { 'core.repositoryformatversion': '1', 'extensions.partialClone': 'origin' },
-      [],
-      'it is a partial clone of "origin"',
-    ],
   ])('are refused by name and reason: %s', async (_, settings, init, reason) => {
     const { directory, url, push } = await prepared.prepare({}, ...init)
     for (const [key, value] of Object.entries(settings))

@@ -72,12 +72,17 @@ export class GitRemote {
     return gitText(this.bare, args)
   }
 
-  /** Commits a file in the work tree; with `push` the branch is pushed. */
-  commit(path: string, content: string, push = true): Oid {
+  /** Writes a file in the work tree, for the next commit. */
+  commitLater(path: string, content: string): void {
     const file = join(this.work, path)
     mkdirSync(join(file, '..'), { recursive: true })
     writeFileSync(file, content)
-    this.run('add', path)
+  }
+
+  /** Commits a file in the work tree, with those for this commit; with `push` the branch is pushed. */
+  commit(path: string, content: string, push = true): Oid {
+    this.commitLater(path, content)
+    this.run('add', '.')
     this.run('commit', '-q', '-m', `Set ${path}`)
     if (push) this.run('push', '-q', 'origin', 'HEAD')
     return this.oid('HEAD')

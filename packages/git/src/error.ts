@@ -55,6 +55,11 @@ export class NotHereError extends GitError {
   }
 }
 
+/** What a server says to whoever needs an object that it left with a remote: it asks nobody on behalf of others. */
+export function lackOf({ oid }: NotHereError): string {
+  return `This repository is a partial clone that lacks ${oid}, and it fetches nothing for others: fetch with --filter=blob:none, or from where it was cloned`
+}
+
 /** A request that was understood and will not be done: a rule or a limit says no. */
 export class RefusedError extends GitError {
   override readonly name = 'RefusedError'

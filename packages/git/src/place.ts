@@ -70,6 +70,8 @@ export interface PackInfo {
   readonly verified: boolean
   /** Whether no update may remove it: it is borrowed from another repository, or kept by its operator. */
   readonly fixed?: boolean | undefined
+  /** Whether it is marked as a promisor's, see {@link PackSummary}; such packs are merged with their like alone. */
+  readonly promisor?: boolean | undefined
 }
 
 /** A look-up over many packs in one; covers some or all of the live packs. Never proof of anything. */
@@ -158,6 +160,11 @@ export interface PackSummary {
   readonly verified: boolean
   /** Live packs that it is about to take the place of. A hint for how it is kept; the update decides. */
   readonly replaces?: readonly PackId[] | undefined
+  /**
+   * Whether it is from a remote that has whatever the pack names and nobody has here. A Git directory marks it for Git, which
+   * takes the repository for corrupt otherwise; other places go by {@link UpdateRequest.promised} alone.
+   */
+  readonly promisor?: boolean | undefined
 }
 
 /** Takes one pack, in order, from its `PACK` to its trailer. */
@@ -170,6 +177,15 @@ export interface PackWriter {
   finish(summary: PackSummary): Promise<StagedPack>
   /** Drops what was written. Does nothing after `finish`. */
   abort(): Promise<void>
+}
+
+/** What stays with a remote. */
+export interface PromisedObjects {
+  readonly add: readonly Oid[]
+  /** Name of the remote. A Git directory must know it by name, with its URL: stock Git fetches from there. */
+  readonly remote: string
+  /** What the remote was asked to leave out, where that is to be written down for later fetches of stock Git. */
+  readonly filter?: string | undefined
 }
 
 /** What an update wants, and what it takes for granted. */
@@ -185,7 +201,7 @@ export interface UpdateRequest {
   /** Packs that were proof for this update: it is lost when one of them is no longer live. */
   readonly reliesOn?: readonly PackId[] | undefined
   readonly shallow?: { readonly add: readonly Oid[]; readonly remove: readonly Oid[] } | undefined
-  readonly promised?: { readonly add: readonly Oid[]; readonly remote: string } | undefined
+  readonly promised?: PromisedObjects | undefined
   /** Who and why, for the log. `who` as in a commit: `Name <address>`. */
   readonly log: { readonly who: string; readonly why: string }
 }
@@ -229,7 +245,8 @@ export interface Place {
    * Makes the change, or says why not.
    *
    * @throws RefusedError `receipt-mismatch` when the id was used for something else, `ref-conflict` when a ref would be
-   *   both a file and a directory (`a` and `a/b`)
+   *   both a file and a directory (`a` and `a/b`), `no-remote` when objects are to stay with a remote that a Git directory
+   *   does not know
    * @throws UnavailableError when the place is full or cannot be written; nothing has happened then
    */
   update(request: UpdateRequest): Promise<UpdateOutcome>

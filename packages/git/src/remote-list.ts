@@ -18,6 +18,8 @@ export interface NamedRemote {
   readonly fetch: readonly string[]
   /** What is left with the remote until it is wanted, in the words of `git clone --filter`; not there: nothing. */
   readonly filter?: string
+  /** Whether objects were left with it, be nothing more to be left there now. */
+  readonly promisor?: boolean
 }
 
 /** The remotes of one repository. */

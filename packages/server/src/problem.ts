@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { GitError } from '@datakit/git/error'
+import { GitError, lackOf, NotHereError } from '@datakit/git/error'
 
 /** A status and what to tell the caller. */
 export interface Problem {
@@ -30,6 +30,7 @@ const statuses: Readonly<Record<string, number>> = {
   'too-large': 413,
   'wrong-type': 415,
   broken: 500,
+  'not-here': 501,
   unsupported: 501,
   busy: 503,
   unavailable: 503,
@@ -67,7 +68,8 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof GitError) {
     const status = statuses[error.code] ?? (error.name === 'RefusedError' ? 422 : 500)
     const wait = status === 503 ? { 'retry-after': '2' } : undefined
-    return { status, code: error.code, message: error.message, headers: wait }
+    const message = error instanceof NotHereError ? lackOf(error) : error.message
+    return { status, code: error.code, message, headers: wait }
   }
   return {
     status: 500,
@@ -77,7 +79,7 @@ export function problemOf(error: unknown): Problem {
 }
 
 /** Codes of what a server cannot do, for reasons that its operator can read in the answer. */
-const foreseen: ReadonlySet<string> = new Set(['busy', 'not-set-up', 'unsupported'])
+const foreseen: ReadonlySet<string> = new Set(['busy', 'not-here', 'not-set-up', 'unsupported'])
 
 /** The answer to an error; those that nobody expected are logged first. */
 export function expected(

@@ -189,6 +189,7 @@ async function select(
   const wants = [...new Set(refs.map(({ oid }) => oid))].filter((oid) => !had.has(oid))
   if (wants.length === 0) return undefined
   const selection = await selectObjects(objects, { wants, haves })
+  await selection.locate()
   return selection.count === 0 ? undefined : selection
 }
 

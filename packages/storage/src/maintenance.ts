@@ -55,7 +55,7 @@ export async function compact(
   for (let losses = 0; losses < MAX_LOSSES;) {
     options.signal?.throwIfAborted()
     const objects = await Objects.open(place, runtime, { bytes: CACHE })
-    const run = chooseRun(objects.state.packs, options)
+    const run = chooseAlike(objects.state.packs, options)
     if (run.length < 2) break
     const outcome = await mergeRun(objects, run, options.signal)
     if (outcome.state === 'busy') break
@@ -66,16 +66,29 @@ export async function compact(
 }
 
 /**
+ * The next packs that are worth merging: of promisors, or others. What a promisor's pack names is promised, and all that
+ * other packs name must be here, so the two do not mix.
+ */
+function chooseAlike(packs: readonly PackInfo[], options: CompactOptions): PackInfo[] {
+  const others = chooseRun(packs, options, ({ promisor }) => promisor !== true)
+  if (others.length > 1) return others
+  return chooseRun(packs, options, ({ promisor }) => promisor === true)
+}
+
+/**
  * The newest packs that are worth merging, oldest first: each less than twice as large as all newer ones together. Packs
  * that nobody verified are not copied, nor those that are not to be removed, and no pack is that an older one needs.
+ *
+ * @param isOfKind which of the packs come into question; all when left out
  */
 export function chooseRun(
   packs: readonly PackInfo[],
   { maxPacks = 256, maxBytes = 32_000_000 }: CompactOptions = {},
+  isOfKind: (pack: PackInfo) => boolean = () => true,
 ): PackInfo[] {
   const run: PackInfo[] = []
   let size = 0
-  for (const pack of packs.toReversed()) {
+  for (const pack of packs.filter(isOfKind).toReversed()) {
     const isLarge = run.length > 0 && pack.size >= 2 * size
     const isFree = pack.verified && pack.fixed !== true
     if (isLarge || !isFree || size + pack.size > maxBytes || run.length >= maxPacks) break
@@ -125,12 +138,14 @@ async function writeMerge(
   const table = new PackTable()
   const receiverHas = (oid: Oid) => bases.has(oid)
   const writer = await objects.place.writePack()
+  const promisor = run.some((pack) => pack.promisor)
   try {
     const copies = copyPack(objects, oids, { receiverHas, table, checks: true, signal })
     for await (const piece of copies) await writer.write(piece)
     const needs = [...new Set(bases.values())]
     const replaces = run.map(({ id }) => id)
-    return { staged: await writer.finish({ table, needs, verified: true, replaces }), reliesOn }
+    const summary = { table, needs, verified: true, replaces, promisor }
+    return { staged: await writer.finish(summary), reliesOn }
   } catch (error) {
     await writer.abort()
     throw error
@@ -148,6 +163,7 @@ interface Sorted {
 
 async function sortOut(objects: Objects, run: readonly PackInfo[]): Promise<Sorted> {
   const own = new Set(run.map(({ id }) => id))
+  const isPromisor = run.some(({ promisor }) => promisor)
   const oids = new Set<Oid>()
   const wanted = new Set<Oid>()
   const outside = new Set<PackId>()
@@ -156,8 +172,9 @@ async function sortOut(objects: Objects, run: readonly PackInfo[]): Promise<Sort
     for (let ordinal = 0; ordinal < index.count; ordinal++) {
       const oid = index.oid(ordinal)
       const holder = await holderOf(objects, oid)
-      if (holder && !own.has(holder)) {
-        outside.add(holder)
+      // What is in a promisor's pack must stay in one.
+      if (holder && !own.has(holder.id) && (!isPromisor || holder.promisor === true)) {
+        outside.add(holder.id)
         continue
       }
       oids.add(oid)
@@ -168,13 +185,13 @@ async function sortOut(objects: Objects, run: readonly PackInfo[]): Promise<Sort
   const bases = new Map<Oid, PackId>()
   for (const base of objects.place.traits.keepsThinPacks ? wanted : []) {
     const holder = oids.has(base) ? undefined : await holderOf(objects, base)
-    if (holder !== undefined && !own.has(holder)) bases.set(base, holder)
+    if (holder !== undefined && !own.has(holder.id)) bases.set(base, holder.id)
   }
   return { oids: [...oids], outside, bases }
 }
 
 /** The verified pack that an object is read from. */
-async function holderOf(objects: Objects, oid: Oid): Promise<PackId | undefined> {
+async function holderOf(objects: Objects, oid: Oid): Promise<PackInfo | undefined> {
   const [located] = await objects.locate(oid)
-  return located?.pack.verified === true ? located.pack.id : undefined
+  return located?.pack.verified === true ? located.pack : undefined
 }

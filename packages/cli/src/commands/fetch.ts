@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util'
 import { CommandError, EXIT, type Command, type Terminal } from '../command.ts'
 import { noteRemoteHead, TOKENS, withRemote } from '../named-remote.ts'
 
-const help = `Usage: datakit fetch [REMOTE] [-C DIR] [--prune] [--tags | --no-tags] [--depth N | --unshallow] [--json]
+const help = `Usage: datakit fetch [REMOTE] [-C DIR] [--prune] [--tags | --no-tags] [--depth N | --unshallow] [--filter SPEC] [--json]
 
 Takes what REMOTE (origin), any Git server, has into refs/remotes/REMOTE/* of the repository at DIR (.), and tags that lead to it.
 "datakit pull" also moves a branch; "datakit sync" is the way to a DataKit server.
@@ -19,6 +19,7 @@ Takes what REMOTE (origin), any Git server, has into refs/remotes/REMOTE/* of th
   --no-tags    take none
   --depth N    cut history off behind N commits
   --unshallow  take all of a history that was cut off
+  --filter SPEC  leave files with REMOTE until they are wanted, as "git fetch --filter" does: blob:none, blob:limit=1m, tree:0
   --json       print { "refs": [{ "name", "state", "oid" }] }
   --help       this text
 
@@ -37,6 +38,7 @@ export const fetchCommand: Command = {
         tags: { type: 'boolean', default: false },
         'no-tags': { type: 'boolean', default: false },
         depth: { type: 'string' },
+        filter: { type: 'string' },
         unshallow: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
       },
@@ -46,7 +48,8 @@ export const fetchCommand: Command = {
     if (positionals.length > 1) throw new CommandError('Expected one REMOTE', EXIT.usage)
     const tags = values.tags ? 'all' : values['no-tags'] ? 'none' : 'follow'
     const deepen = values.unshallow ? depthOf('2147483647') : values.depth && depthOf(values.depth)
-    const options: FetchOptions = { prune: values.prune, tags, deepen: deepen || undefined }
+    const { prune, filter } = values
+    const options: FetchOptions = { prune, tags, filter, deepen: deepen || undefined }
     return withRemote(
       { folder: values.directory, name, terminal },
       async ({ repository, remote, access }) => {

@@ -11,6 +11,7 @@ import {
   type RemoteList,
 } from '@datakit/datakit/remotes'
 import type { Repository } from '@datakit/datakit/repository'
+import type { RemoteSettings } from '@datakit/git/remote-list'
 import { Remote, type RemoteOptions } from '@datakit/git/transport/remote'
 import { splitUrl } from '@datakit/git/transport/remote-url'
 import { setRemoteHead } from '@datakit/storage/git-directory/remote-head'
@@ -21,7 +22,7 @@ import { CommandError, EXIT, type Command, type Terminal } from '../command.ts'
 import { withRemote } from '../named-remote.ts'
 
 const help = `Usage: datakit remote [list] [-C DIR] [--json]
-       datakit remote add NAME URL [--keep-password] [-C DIR]
+       datakit remote add NAME URL [--filter SPEC] [--keep-password] [-C DIR]
        datakit remote set-url NAME URL [--keep-password] [-C DIR]
        datakit remote set-head NAME (BRANCH | --auto | --delete) [-C DIR]
        datakit remote remove NAME [-C DIR]
@@ -30,6 +31,7 @@ Names any Git server (http or https) that "datakit fetch", "pull" and "push" go 
 With a DataKit server there is less to do: "datakit sync" takes and sends at once.
 
   -C DIR           the repository
+  --filter SPEC    leave files with it until they are wanted, as "git clone --filter" does: blob:none, blob:limit=1m, tree:0
   --keep-password  write the password of the URL down, for everyone who can read the config; else it is left out
   --auto           ask the remote where its HEAD is
   --delete         forget it
@@ -48,6 +50,7 @@ export const remoteCommand: Command = {
       args: [...args],
       options: {
         directory: { type: 'string', short: 'C', default: '.' },
+        filter: { type: 'string' },
         'keep-password': { type: 'boolean', default: false },
         auto: { type: 'boolean', default: false },
         delete: { type: 'boolean', default: false },
@@ -68,9 +71,9 @@ export const remoteCommand: Command = {
     try {
       const remotes = gitDirectoryRemotes(values.directory)
       if (verb === 'list') await list(remotes, terminal, values.json)
-      if (verb === 'add') await add(remotes, { name, url, keepsSecrets: values['keep-password'] })
-      if (verb === 'set-url')
-        await setUrl(remotes, { name, url, keepsSecrets: values['keep-password'] })
+      const { filter, 'keep-password': keepsSecrets } = values
+      if (verb === 'add') await add(remotes, { name, url, filter, keepsSecrets })
+      if (verb === 'set-url') await setUrl(remotes, { name, url, keepsSecrets })
       if (verb === 'remove') await remove(repository, remotes, name)
       return EXIT.done
     } finally {
@@ -151,10 +154,7 @@ function shown(url: string): string {
   return /^https?:/i.test(url) ? splitUrl(url).url : url
 }
 
-async function add(
-  remotes: RemoteList,
-  settings: { readonly name: string; readonly url: string; readonly keepsSecrets: boolean },
-): Promise<void> {
+async function add(remotes: RemoteList, settings: RemoteSettings): Promise<void> {
   try {
     await remotes.add(remoteOf(settings))
   } catch (error) {

@@ -2,7 +2,6 @@ import { GitError, NotHereError, UnavailableError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 import { checkPlace } from '@datakit/storage/fsck/check-place'
-import { openGitDirectory } from '@datakit/storage/git-directory'
 import { compact } from '@datakit/storage/maintenance'
 import { memoryPlace } from '@datakit/storage/memory'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -15,7 +14,7 @@ import { read, write } from '../../test/clients.ts'
 import { GitServer, oldFetch, type GitRemote } from '../../test/git-server.ts'
 import { Network } from '../../test/network.ts'
 import { exportBundle } from '../bundle/bundle.ts'
-import { fetchRemote, type FetchOptions } from '../remote/fetch.ts'
+import type { FetchOptions } from '../remote/fetch.ts'
 import { fetchMissing, fetchPromised, withPromised, type Promisor } from './promised.ts'
 import { pullRemote } from '../remote/pull.ts'
 import { pushRemote } from '../remote/push.ts'
@@ -251,15 +250,5 @@ describe('promised objects', () => {
       await expect(read(repository, 'top')).rejects.toThrow(NotHereError)
       expect(await read(repository, 'a/mine')).toBe('1')
     }
-  })
-
-  it('are not left by a Git directory, which Git would take for corrupt', async () => {
-    const git = server.repository()
-    git.commit('a', '1')
-    const place = await openGitDirectory(`${git.bare}.partial`, { create: true })
-    const repository = await open(place)
-    const fetched = fetchRemote(repository, git.remote, { filter: 'blob:none' })
-    await expect(fetched).rejects.toMatchObject({ code: 'unsupported' })
-    await repository.close()
   })
 })

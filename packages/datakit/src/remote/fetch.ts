@@ -7,7 +7,7 @@
  * @module
  */
 import { randomId } from '@datakit/git/bytes'
-import { RefusedError, UnsupportedError } from '@datakit/git/error'
+import { RefusedError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
 import type { RefUpdate, State } from '@datakit/git/place'
 import type { WireRef } from '@datakit/git/protocol/advertisement'
@@ -78,12 +78,12 @@ export interface FetchOutcome {
 const TAGS = 'refs/tags/'
 
 /**
- * Fetches once. Every object is checked, and what is not connected is refused, as in a push.
+ * Fetches once. Every object is checked, and what is not connected is refused, as in a push. With a filter into a Git
+ * directory, each ref is refused where the configuration does not have the remote: stock Git could ask nobody for the rest.
  *
  * @throws UnavailableError when the remote is out of reach; RefusedError `unauthorised`, `forbidden`, `no-repository` or in
  *   the remote's own words; UnsupportedError when what answers is no Git server
  * @throws RefusedError, MalformedError when its pack is not what it must be; nothing was changed then
- * @throws UnsupportedError for a filter in a Git directory
  */
 export async function fetchRemote(
   repository: Repository,
@@ -110,9 +110,14 @@ class Fetch {
   readonly #client: Remote
 
   readonly #filter: string | undefined
+  /** As whom the remote is written down where it leaves objects out, or has done so before. */
+  readonly #promisor: ReceiveRequest['promisor']
 
   constructor(repository: Repository, remote: NamedRemote, options: FetchOptions) {
     this.#filter = options.filter ?? remote.filter
+    const { name, promisor } = remote
+    const isPromisor = this.#filter !== undefined || promisor === true
+    this.#promisor = isPromisor ? { remote: name, filter: this.#filter } : undefined
     this.#repository = repository
     this.#remote = remote
     this.#options = options
@@ -121,11 +126,6 @@ class Fetch {
   }
 
   async run(): Promise<FetchOutcome> {
-    const { kind } = this.#repository.store.place.traits
-    if (this.#filter !== undefined && kind === 'git-directory')
-      throw new UnsupportedError(
-        'Cannot leave objects with a remote in a Git directory: Git would take it for corrupt',
-      )
     const theirs = await this.#client.listRefs(this.#prefixes())
     const head = theirs.find(({ name }) => name === 'HEAD')?.symref
     const state = await this.#repository.store.state()
@@ -226,7 +226,7 @@ class Fetch {
             ? 'a tag of this name is here and points elsewhere'
             : undefined,
       },
-      promisor: this.#filter === undefined ? undefined : this.#remote.name,
+      promisor: this.#promisor,
       limits: { ...OWN_LIMITS, ...limits },
       log: { who: this.#repository.store.who(), why: `fetch ${this.#remote.name}` },
       signal,
@@ -249,7 +249,7 @@ class Fetch {
     const cut = isCut ? { shallow, deepen } : undefined
     const filter = this.#filter
     // The base of a thin delta may be what was left there.
-    return this.#client.fetch({ wants, haves, thin: filter === undefined, cut, filter })
+    return this.#client.fetch({ wants, haves, thin: this.#promisor === undefined, cut, filter })
   }
 
   /**

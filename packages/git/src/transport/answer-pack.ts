@@ -4,7 +4,7 @@
  * @module
  */
 import { utf8 } from '../bytes.ts'
-import { GitError, MalformedError } from '../error.ts'
+import { GitError, lackOf, MalformedError, NotHereError } from '../error.ts'
 import type { Objects } from '../objects.ts'
 import type { Oid } from '../oid.ts'
 import type { Capabilities } from '../protocol/capability.ts'
@@ -14,7 +14,7 @@ import { bandFrames, BANDS, encodeBand, encodeProgress } from '../protocol/sideb
 import type { Boundary } from './boundary.ts'
 import type { FetchPolicy } from './fetch-policy.ts'
 import { wireRefs } from './refs.ts'
-import { selectObjects } from './select.ts'
+import { selectObjects, type Selection } from './select.ts'
 import { streamPack } from './serve.ts'
 
 /** What answers a request. */
@@ -61,34 +61,47 @@ export interface PackRequest {
 /** The pack, in the frames that the client reads. */
 export async function* answerPack(serving: Serving, request: PackRequest): Answer {
   const { objects, signal } = serving
+  const { thin, usesDistance, frame, quiet } = request.abilities
+  try {
+    const selection = await select(serving, request)
+    const pack = streamPack(objects, selection, { thin, usesDistance, signal })
+    if (frame === 0) {
+      for await (const bytes of pack) yield { bytes, isPack: true }
+      return
+    }
+    if (!quiet)
+      yield { bytes: encodeProgress(`Sending ${selection.count} objects\n`, frame), isPack: true }
+    for await (const bytes of bandFrames(pack, frame)) yield { bytes, isPack: true }
+  } catch (error) {
+    if (frame === 0) throw error
+    const reason = reasonOf(error)
+    yield { bytes: encodeBand(BANDS.error, utf8(`${reason}\n`), frame), isPack: true }
+    // A connection that breaks may take the reason along. Nobody takes what came before it for a pack.
+    if (error instanceof NotHereError) return
+    throw error
+  }
+  yield { bytes: FLUSH, isPack: true }
+}
+
+async function select(serving: Serving, request: PackRequest): Promise<Selection> {
+  const { objects, signal } = serving
   const { abilities, boundary, common, filter } = request
-  const tags = abilities.includeTag ? await annotatedTags(serving) : []
   const selection = await selectObjects(objects, {
     wants: [...request.wants, ...boundary.wants],
     // Not what is no longer shallow: Git takes that for had, but a client may have been told of a commit and never got it.
     haves: common,
     cuts: boundary.cuts,
-    tags,
+    tags: abilities.includeTag ? await annotatedTags(serving) : [],
     filter,
     signal,
   })
-  const { thin, usesDistance, frame } = abilities
-  const pack = streamPack(objects, selection, { thin, usesDistance, signal })
-  if (frame === 0) {
-    for await (const bytes of pack) yield { bytes, isPack: true }
-    return
-  }
-  if (!abilities.quiet) {
-    yield { bytes: encodeProgress(`Sending ${selection.count} objects\n`, frame), isPack: true }
-  }
-  try {
-    for await (const bytes of bandFrames(pack, frame)) yield { bytes, isPack: true }
-  } catch (error) {
-    const reason = error instanceof GitError ? error.message : 'the server failed'
-    yield { bytes: encodeBand(BANDS.error, utf8(`${reason}\n`), frame), isPack: true }
-    throw error
-  }
-  yield { bytes: FLUSH, isPack: true }
+  await selection.locate()
+  return selection
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof NotHereError) return lackOf(error)
+  return error instanceof GitError ? error.message : 'the server failed'
 }
 
 /** Oids of the annotated tags that the caller may read. */

@@ -40,8 +40,8 @@ export async function planCopy(selection: Selection): Promise<PlannedEntry[]> {
   const { packs } = selection.graph.objects.state
   const ranks = new Map(packs.map(({ id }, rank) => [id, rank]))
   const entries: PlannedEntry[] = []
+  await selection.locate()
   for (const node of selection.nodes) {
-    if (!selection.graph.isLocated(node)) await selection.graph.locate(node)
     const entry = entryOf(selection, node)
     const isOldest = entry.pack === undefined || entry.pack === packs[0]
     entries.push(isOldest || entry.base !== undefined ? entry : await smallest(selection, entry))

@@ -128,7 +128,7 @@ export class Landing {
     if (pack === undefined || pack.table.count === 0 || !isNeeded) return
     this.#pack = undefined
     this.#table = pack.table
-    this.#staged = await keepPack(this.#objects, pack)
+    this.#staged = await keepPack(this.#objects, pack, this.#request.promisor !== undefined)
   }
 
   /** Settles what the policy says no to. */
@@ -290,8 +290,7 @@ export class Landing {
   }
 
   async #updateRequest(number: number): Promise<UpdateRequest> {
-    const { id, isFirst, log, head, promised, promisor: remote } = this.#request
-    const isPartial = remote !== undefined && this.#promised.length > 0
+    const { id, isFirst, log, head, promised, promisor } = this.#request
     const { state } = this.#objects
     const refs: RefUpdate[] = []
     const open = this.#isOneByOne ? this.#open().slice(0, 1) : this.#open()
@@ -304,7 +303,7 @@ export class Landing {
       addPacks: this.#staged === undefined ? [] : [this.#staged],
       reliesOn: this.#reliesOn,
       shallow: await this.#shallowUpdate(),
-      promised: isPartial ? { add: this.#promised, remote } : promised,
+      promised: promisor === undefined ? promised : { ...promisor, add: this.#promised },
       log,
     }
   }

@@ -38,6 +38,11 @@ export class NodeFilter {
     return this.#filter?.types?.has(type) !== false
   }
 
+  /** Whether no blob passes, whatever its size. */
+  get passesNoBlob(): boolean {
+    return this.#filter?.blobLimit === 0 || !this.passesType('blob')
+  }
+
   /** Whether a located tree or blob passes, so far below a commit. */
   passes(node: Node, depth: number): boolean {
     const filter = this.#filter

@@ -48,8 +48,8 @@ export async function receivePromised(objects: Objects, request: PromisedPack): 
     await read.writer.abort()
     throw error
   }
-  const staged = await keepPack(objects, read)
-  const promised = add.length === 0 ? undefined : { add, remote }
+  const staged = await keepPack(objects, read, true)
+  const promised = { add, remote }
   const update = { id, isFirst: true, refs: [], addPacks: [staged], promised, log }
   await settleUpdate(objects.place, update, signal)
   await objects.refresh({ signal })

@@ -10,7 +10,7 @@
 import { GitError } from '../error.ts'
 import type { Objects } from '../objects.ts'
 import type { Oid } from '../oid.ts'
-import type { Head, RefUpdate, Version } from '../place.ts'
+import type { Head, PromisedObjects, RefUpdate, Version } from '../place.ts'
 import { Landing } from './landing.ts'
 import type { ReceivePolicy } from './ref-rules.ts'
 import { repeatOutcome } from './repeat.ts'
@@ -47,9 +47,12 @@ export interface ReceiveRequest {
   readonly boundaries?: readonly Oid[] | undefined
   /** Commits that come without their parents on purpose, and objects that stay with a remote. */
   readonly shallow?: ShallowRequest | undefined
-  readonly promised?: { readonly add: readonly Oid[]; readonly remote: string } | undefined
-  /** Name of the remote that the pack is from, which left out files and directories because we asked for that. */
-  readonly promisor?: string | undefined
+  readonly promised?: PromisedObjects | undefined
+  /**
+   * The remote that the pack is from, where that left out files and directories because we asked for it, now (`filter`) or
+   * before.
+   */
+  readonly promisor?: Omit<PromisedObjects, 'add'> | undefined
   readonly signal?: AbortSignal | undefined
 }
 

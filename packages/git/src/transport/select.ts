@@ -72,6 +72,11 @@ export class Selection {
     return isSelected(this.graph, node)
   }
 
+  /** Looks where all of them are, so that what is not here is found before the first byte. @throws MissingError, NotHereError */
+  async locate(): Promise<void> {
+    for (const node of this.nodes) if (!this.graph.isLocated(node)) await this.graph.locate(node)
+  }
+
   /** Whether the receiver is known to have the object; `false` also where nobody found out. */
   isHad(oid: Oid): boolean {
     const node = this.graph.find(oid)

@@ -93,13 +93,21 @@ export async function readIntoPlace(
   }
 }
 
-/** Keeps the pack, invisible to everyone. The writer is done with, whatever happens. */
-export async function keepPack(objects: Objects, read: UnfinishedPack): Promise<StagedPack> {
+/**
+ * Keeps the pack, invisible to everyone. The writer is done with, whatever happens.
+ *
+ * @param promisor whether it is from a remote that has what it names and is not here
+ */
+export async function keepPack(
+  objects: Objects,
+  read: UnfinishedPack,
+  promisor = false,
+): Promise<StagedPack> {
   let pack = read
   try {
     pack = await shortenChains(objects, read)
     const needs = await packsOf(objects, pack.outside)
-    return await pack.writer.finish({ table: pack.table, needs, verified: true })
+    return await pack.writer.finish({ table: pack.table, needs, verified: true, promisor })
   } catch (error) {
     await pack.writer.abort()
     throw error

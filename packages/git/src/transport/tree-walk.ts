@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { isGitlinkMode, isTreeMode, TreeCursor } from '../tree.ts'
 import type { Node, NodeLinks, ObjectGraph } from './graph.ts'
 import { DEFERRED, HAD, ROOT, VISITED } from './marks.ts'
 import type { NodeFilter } from './object-filter.ts'
@@ -23,6 +24,8 @@ interface Step {
   readonly peers: readonly Node[]
   /** How far below a commit. */
   readonly depth: number
+  /** The tree that it was found in. */
+  readonly parent?: Node
 }
 
 interface Children {
@@ -43,6 +46,7 @@ export class TreeWalk {
   readonly #expanded = new Map<Node, readonly Node[]>()
   /** The least depth at which each was met, where that counts. */
   readonly #depths: Map<Node, number> | undefined
+  #files: { readonly tree: Node; readonly nodes: ReadonlySet<Node> } | undefined
 
   constructor(graph: ObjectGraph, filter: NodeFilter, onSelect: (node: Node) => void) {
     this.#graph = graph
@@ -63,7 +67,7 @@ export class TreeWalk {
       const { node, depth } = step
       if (this.#isDone(node, depth)) continue
       // Most objects are at hand: a promise for each would cost more than the walk.
-      if (!graph.isLocated(node)) await graph.locate(node)
+      if (!graph.isLocated(node) && !(await this.#locate(step))) continue
       const links = graph.links(node) ?? (await graph.readLinks(node))
       if (links.kind === 'tree' && depth >= 0 && this.#comesLater(node, links)) {
         stack.push(step, { ...step, node: links.against ?? node, depth: 0 })
@@ -77,9 +81,34 @@ export class TreeWalk {
       const next = await this.#peersOf(children, step.peers)
       for (const child of children.nodes) {
         if (!this.#isDone(child, depth + 1))
-          stack.push({ node: child, peers: next, depth: depth + 1 })
+          stack.push({ node: child, peers: next, depth: depth + 1, parent: node })
       }
     }
+  }
+
+  /** Looks where an object is; `false` when it is a file that stayed with a remote and is to be left out here, too. */
+  async #locate({ node, parent }: Step): Promise<boolean> {
+    const graph = this.#graph
+    const mayLack = this.#filter.passesNoBlob && parent !== undefined
+    if (mayLack && !(await graph.has(node)) && (await this.#filesOf(parent)).has(node)) {
+      graph.mark(node, VISITED)
+      return false
+    }
+    await graph.locate(node)
+    return true
+  }
+
+  /** Those children of a tree that are files: links do not tell, and what is not here cannot be asked. */
+  async #filesOf(tree: Node): Promise<ReadonlySet<Node>> {
+    if (this.#files?.tree === tree) return this.#files.nodes
+    const graph = this.#graph
+    const { body } = await graph.objects.read(graph.oid(tree))
+    const nodes = new Set<Node>()
+    for (const cursor = new TreeCursor(body); cursor.next();)
+      if (!isTreeMode(cursor.mode) && !isGitlinkMode(cursor.mode))
+        nodes.add(graph.node(cursor.oid()))
+    this.#files = { tree, nodes }
+    return nodes
   }
 
   /** Whether there is nothing new below the object: it is had, or was met before and no deeper. */

@@ -6,12 +6,18 @@
 import { statSync } from 'node:fs'
 
 import { UnavailableError } from '@datakit/git/error'
-import type { Oid } from '@datakit/git/oid'
+import { decodeOids, type Oid } from '@datakit/git/oid'
 import type { Head, LogEntry, RefUpdate, UpdateRequest } from '@datakit/git/place'
 import { compareNames } from '@datakit/git/ref-name'
 
 import { logLines } from '../update.ts'
-import { pathOf, removeEmptyDirectories, removeIfThere, syncDirectory } from './durable.ts'
+import {
+  pathOf,
+  readIfThere,
+  removeEmptyDirectories,
+  removeIfThere,
+  syncDirectory,
+} from './durable.ts'
 import type { GitFiles, Moment } from './git-files.ts'
 import type { Journal } from './journal.ts'
 import type { Decision, Plan } from './journal-format.ts'
@@ -163,11 +169,26 @@ async function decideOwnState(
   { request, plan }: Subject,
 ): Promise<Decision['replace']> {
   const own = files.ownState()
-  const next = nextOwnState(own, request, plan)
+  const promised = await namedByNobody(journal, request)
+  const next = nextOwnState(own, { ...request, promised }, plan)
   const body = encodeOwnState(next)
   if (body === encodeOwnState(own)) return []
   await journal.write('state', body)
   return [{ file: 'state', path: 'datakit/state' }]
+}
+
+/** What stays with a remote, without that which the promisor packs of the request name: of those Git itself keeps account. */
+async function namedByNobody(
+  journal: Journal,
+  { promised, addPacks = [] }: UpdateRequest,
+): Promise<UpdateRequest['promised']> {
+  if (promised === undefined || promised.add.length === 0) return promised
+  const named = new Set<Oid>()
+  for (const { id } of addPacks) {
+    const bytes = (await readIfThere(journal.path(`${id}.promised`))) ?? new Uint8Array(0)
+    for (const oid of decodeOids(bytes)) named.add(oid)
+  }
+  return { ...promised, add: promised.add.filter((oid) => !named.has(oid)) }
 }
 
 function nextOwnState(own: OwnState, request: UpdateRequest, plan: Plan): OwnState {

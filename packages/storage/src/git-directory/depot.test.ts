@@ -184,7 +184,6 @@ describe('what cannot be served', () => {
   it.each([
     ['extensions.objectFormat', 'sha256', 'SHA-1'],
     ['extensions.refStorage', 'reftable', 'reftable'],
-    ['extensions.partialClone', 'origin', 'partial clone'],
     ['extensions.surprise', 'true', 'surprise'],
     ['core.repositoryFormatVersion', '2', 'format is 2'],
   ])('is refused by name and reason: %s %s', async (key, value, reason) => {

@@ -18,6 +18,7 @@ import { LooseObjects, type LoosePack } from './loose-objects.ts'
 import { ObjectDirectories } from './object-directories.ts'
 import { decodeOwnState, newOwnState, type OwnState } from './own-state.ts'
 import { OpenFiles, PackFiles, type FoundPack } from './pack-files.ts'
+import { PromisorPacks } from './promisor-packs.ts'
 import { Receipts } from './receipts.ts'
 import { brokenError, RefFiles, type RefSnapshot } from './ref-files.ts'
 import { Stage } from './stage.ts'
@@ -42,6 +43,7 @@ export class GitFiles {
   readonly receipts: Receipts
   readonly stage: Stage
   readonly open = new OpenFiles()
+  readonly promisors = new PromisorPacks(this)
   /** Lengths of indexes that were there: an index is never written twice. */
   readonly #indexSizes = new Map<PackId, number>()
   readonly #own: FileCache<OwnState>
@@ -116,7 +118,8 @@ export class GitFiles {
     if (indexSize > 0) this.#indexSizes.set(id, indexSize)
     const verified = !own.unverified.includes(id)
     const fixed = pack.borrowed || pack.kept
-    return { id, size, objects, indexSize, needs: [], verified, fixed }
+    const { promisor } = pack
+    return { id, size, objects, indexSize, needs: [], verified, fixed, promisor }
   }
 }
 
@@ -139,7 +142,7 @@ export function stateOf(files: GitFiles, moment: Moment): State {
       for (const ref of refs.refs) if (ref.name.startsWith(prefix)) yield ref
     },
     async promised(oid) {
-      return own.promised[oid]
+      return own.promised[oid] ?? (await files.promisors.remoteOf(oid))
     },
     async receipt(id) {
       return files.receipts.find(id)
@@ -169,7 +172,8 @@ function decodeShallow(bytes: Uint8Array): ReadonlySet<Oid> {
 function versionOf(moment: Omit<Moment, 'version'>): string {
   const { refs, own, shallow, packs } = moment
   const hash = createHash('sha1').update(`${own.repository} ${refs.digest}\n`)
-  for (const { id, verified } of packs) hash.update(`${id} ${verified}\n`)
+  for (const { id, verified, promisor } of packs)
+    hash.update(`${id} ${verified}${promisor === true ? ' promisor' : ''}\n`)
   for (const oid of shallow) hash.update(`${oid}\n`)
   return hash.update(JSON.stringify(own.promised)).digest('hex')
 }

@@ -15,9 +15,7 @@ import { nodeRuntime } from '@datakit/git/runtime/node'
 
 import { ifThere, replaceFile } from './durable.ts'
 import type { GitFiles } from './git-files.ts'
-
-/** Bytes of a pack that are read at once. */
-const STEP = 1 << 20
+import { piecesOf } from './pack-files.ts'
 
 /** The indexes of one Git directory. */
 export class IndexFiles {
@@ -52,18 +50,10 @@ export class IndexFiles {
     const read = (start: number, end: number) => this.#files.open.read(pack, start, end)
     const writer = { read, write: async () => {} }
     const options = { runtime: nodeRuntime, writer, allowsRepeats: true }
-    const { table } = await readPack(pieces(read), options)
-    const index = distinctRows(table).encodeIndex()
-    await replaceFile(`${this.#files.derived}/index`, path, index)
-  }
-}
-
-async function* pieces(
-  read: (start: number, end: number) => Promise<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
-  for (let at = 0; ; at += STEP) {
-    const piece = await read(at, at + STEP)
-    if (piece.length > 0) yield piece
-    if (piece.length < STEP) return
+    const { table } = await readPack(piecesOf(read), options)
+    const rows = distinctRows(table)
+    await replaceFile(`${this.#files.derived}/index`, path, rows.encodeIndex())
+    const isPromisor = this.#files.packs.find(id)?.promisor === true
+    if (isPromisor) await this.#files.promisors.remember(id, rows)
   }
 }

@@ -12,6 +12,7 @@
  *
  * @module
  */
+import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 
 import { RefusedError, UnavailableError } from '@datakit/git/error'
@@ -37,6 +38,7 @@ import { encodeOwnState, type OwnState } from './own-state.ts'
 import { checkContained } from './pack-cover.ts'
 import { freshenPack } from './pack-files.ts'
 import { holdPack } from './pack-placing.ts'
+import { registerPromisor } from './promisor-config.ts'
 import { recoverUpdates } from './recover-updates.ts'
 import { brokenError } from './ref-files.ts'
 
@@ -147,6 +149,16 @@ async function answerEarly(attempt: Attempt): Promise<UpdateOutcome | undefined>
   return lost
 }
 
+/** Packs of a promisor need one that Git knows: it takes what they name and nobody has for lost otherwise. */
+async function letGitKnow(
+  { directory }: GitFiles,
+  journal: Journal,
+  { promised, addPacks = [] }: UpdateRequest,
+): Promise<void> {
+  const isPromisor = addPacks.some(({ id }) => existsSync(journal.path(`${id}.promisor`)))
+  if (isPromisor && promised !== undefined) await registerPromisor(directory, promised)
+}
+
 /** Waits until no other update of ours is under way; `false` when that takes too long. */
 async function enter(files: GitFiles, journal: Journal, timeout: number): Promise<boolean> {
   const until = Date.now() + timeout
@@ -219,6 +231,7 @@ async function prepare(attempt: Attempt, journal: Journal): Promise<Ready> {
   checkRefs(request, moment)
   await checkContained(files, request, moment)
   for (const id of plan.packs) await holdPack(files, journal, id)
+  await letGitKnow(files, journal, request)
   journal.checkLocks(blocked)
   const folded = isSeveral(request) && (await foldRefs(files, journal, request))
   if (folded) await delay(SETTLE)

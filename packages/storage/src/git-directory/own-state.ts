@@ -22,7 +22,7 @@ export interface OwnState {
   readonly condemned: Readonly<Record<PackId, number>>
   /** Packs that came with `verified: false`. */
   readonly unverified: readonly PackId[]
-  /** Objects that were left with a remote, and its name. */
+  /** Objects that were left with a remote, and its name; without those that promisor packs name, as Git knows them. */
   readonly promised: Readonly<Record<Oid, string>>
 }
 
@@ -32,6 +32,7 @@ export async function prepareOwnState(gitDirectory: string): Promise<void> {
   await mkdir(`${directory}/journal`, { recursive: true })
   await mkdir(`${directory}/index`, { recursive: true })
   await mkdir(`${directory}/loose`, { recursive: true })
+  await mkdir(`${directory}/promised`, { recursive: true })
   const temporary = `${directory}/${randomName()}.tmp`
   await writeSynced(temporary, encodeOwnState(newOwnState(randomId())))
   // Of several processes that open a repository for the first time, one gives it its id.

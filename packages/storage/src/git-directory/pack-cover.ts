@@ -2,7 +2,8 @@
  * Pack cover: whether a pack can go because other packs hold all that it holds.
  *
  * Stock Git may rely on any object of any pack, be it in no ref's reach, so no pack leaves a Git directory without that.
- * A pack that is not verified proves nothing: its index may have come over the wire.
+ * A pack that is not verified proves nothing: its index may have come over the wire. What a promisor's pack holds must be in
+ * promisors' packs: Git takes what is named there and nowhere else for promised.
  *
  * @module
  */
@@ -11,6 +12,7 @@ import { encodeOid, type Oid } from '@datakit/git/oid'
 import type { PackId, UpdateRequest } from '@datakit/git/place'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 import { openStockIdx, type StockIdx } from '@datakit/git/pack/idx'
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 
 import type { GitFiles, Moment } from './git-files.ts'
@@ -40,7 +42,7 @@ export async function checkContained(
   for (const id of removed) {
     if (files.packs.find(id)?.borrowed === true)
       throw refused(id, 'it is borrowed from another repository')
-    const missing = await findUncovered(files, id, keepers)
+    const missing = await findUncovered(files, id, keepersOf(files, id, keepers))
     if (missing !== undefined) throw refused(id, `no other pack holds ${missing}`)
   }
 }
@@ -57,17 +59,23 @@ export async function isContained(
     files,
     others.filter((other) => other !== id && !except.has(other) && !unverified.has(other)),
   )
-  return (await findUncovered(files, id, keepers)) === undefined
+  return (await findUncovered(files, id, keepersOf(files, id, keepers))) === undefined
+}
+
+/** Those that may keep the objects of a pack. */
+function keepersOf(files: GitFiles, id: PackId, keepers: readonly Keeper[]): readonly Keeper[] {
+  const isPromisor = files.packs.find(id)?.promisor === true
+  return isPromisor ? keepers.filter(({ promisor }) => promisor) : keepers
 }
 
 async function findUncovered(
   files: GitFiles,
   id: PackId,
-  keepers: readonly StockIdx[],
+  keepers: readonly Keeper[],
 ): Promise<Oid | undefined> {
   for (const oid of await oidsOf(files, id)) {
     const bytes = encodeOid(oid)
-    if (!keepers.some((idx) => idx.find(bytes) >= 0)) return oid
+    if (!keepers.some(({ idx }) => idx.find(bytes) >= 0)) return oid
   }
   return undefined
 }
@@ -81,18 +89,26 @@ async function oidsOf(files: GitFiles, id: PackId): Promise<Iterable<Oid>> {
   return Array.from({ length: idx.count }, (_, i) => idx.oid(i))
 }
 
+interface Keeper {
+  readonly idx: StockIdx
+  readonly promisor: boolean
+}
+
 /** Git's indexes of packs that are visible or staged. Copies of loose objects keep nothing. */
-async function openAll(files: GitFiles, ids: readonly PackId[]): Promise<StockIdx[]> {
-  const indexes: StockIdx[] = []
+async function openAll(files: GitFiles, ids: readonly PackId[]): Promise<Keeper[]> {
+  const keepers: Keeper[] = []
   for (const id of ids) {
     const pack = files.packs.find(id)
     const staged = files.stage.find(id)
-    if (pack !== undefined) indexes.push(await openIdx(pack))
+    const promisor = staged !== undefined && existsSync(`${staged}/pack/${id}.promisor`)
+    if (pack !== undefined)
+      keepers.push({ idx: await openIdx(pack), promisor: promisor || pack.promisor })
     else if (staged !== undefined) {
-      indexes.push(openStockIdx(await readFile(`${staged}/pack/${id}.idx`), nodeRuntime))
+      const bytes = await readFile(`${staged}/pack/${id}.idx`)
+      keepers.push({ idx: openStockIdx(bytes, nodeRuntime), promisor })
     }
   }
-  return indexes
+  return keepers
 }
 
 function refused(id: PackId, why: string): RefusedError {

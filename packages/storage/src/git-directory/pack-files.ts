@@ -34,7 +34,11 @@ export interface FoundPack {
   readonly borrowed: boolean
   /** Whether a `.keep` beside it says that it stays. */
   readonly kept: boolean
+  /** Whether a `.promisor` beside it says that it is from a remote that has what it names. */
+  readonly promisor: boolean
 }
+
+type Marks = Pick<FoundPack, 'kept' | 'promisor'>
 
 interface Listing {
   readonly stamp: string
@@ -86,8 +90,8 @@ export class PackFiles {
       // What is in a pack follows from its name: one that is still there is the one that was looked at.
       const path = `${directory}/${id}`
       const pack = this.#known.get(path) ?? this.#look(path, borrowed)
-      const kept = names.has(`${id}.keep`)
-      if (pack !== undefined) packs.push(pack.kept === kept ? pack : { ...pack, kept })
+      const marks = { kept: names.has(`${id}.keep`), promisor: names.has(`${id}.promisor`) }
+      if (pack !== undefined) packs.push(withMarks(pack, marks))
     }
     this.#listings.set(directory, { stamp, trusted, packs })
     return packs
@@ -98,16 +102,25 @@ export class PackFiles {
     const pack = statSync(`${path}.pack`, options)
     const idx = statSync(`${path}.idx`, options)
     if (pack === undefined || idx === undefined) return undefined
+    const marks = marksOf(path)
     const known = this.#known.get(path)
-    if (known?.size === pack.size && known.at === idx.mtimeMs) return known
+    if (known?.size === pack.size && known.at === idx.mtimeMs) return withMarks(known, marks)
     const objects = countObjects(`${path}.pack`)
     if (objects === undefined) return undefined
     const id = path.slice(path.lastIndexOf('/') + 1)
-    const kept = existsSync(`${path}.keep`)
-    const found = { id, path, size: pack.size, objects, at: idx.mtimeMs, borrowed, kept }
+    const found = { id, path, size: pack.size, objects, at: idx.mtimeMs, borrowed, ...marks }
     this.#known.set(path, found)
     return found
   }
+}
+
+function marksOf(path: string): Marks {
+  return { kept: existsSync(`${path}.keep`), promisor: existsSync(`${path}.promisor`) }
+}
+
+function withMarks(pack: FoundPack, { kept, promisor }: Marks): FoundPack {
+  const isSame = pack.kept === kept && pack.promisor === promisor
+  return isSame ? pack : { ...pack, kept, promisor }
 }
 
 /** Whether a file is named like a pack's, with this ending. */
@@ -118,6 +131,20 @@ export function isPackName(name: string, ending: string): boolean {
 /** Opens Git's own index of a pack. */
 export async function openIdx(pack: FoundPack): Promise<StockIdx> {
   return openStockIdx(await readFile(`${pack.path}.idx`), nodeRuntime)
+}
+
+/** Bytes of a pack that are read at once. */
+const STEP = 1 << 20
+
+/** A file from its beginning to its end. */
+export async function* piecesOf(
+  read: (start: number, end: number) => Promise<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  for (let at = 0; ; at += STEP) {
+    const piece = await read(at, at + STEP)
+    if (piece.length > 0) yield piece
+    if (piece.length < STEP) return
+  }
 }
 
 /** How long a pack counts as fresh, in milliseconds: nobody prunes what was in use so lately. */

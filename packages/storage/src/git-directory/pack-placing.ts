@@ -26,8 +26,9 @@ export async function holdPack(files: GitFiles, journal: Journal, id: PackId): P
   const staged = files.stage.find(id)
   if (staged !== undefined) {
     const isHeld = await hold(journal, id, `${staged}/pack/${id}`)
-    // Our index can be made again: its name need not have survived a power cut.
-    if (isHeld) await ifThere(linkUnlessThere(`${staged}/index`, journal.path(`${id}.index`)))
+    // What is ours can be made again: its name need not have survived a power cut.
+    for (const kind of isHeld ? ['index', 'promised'] : [])
+      await ifThere(linkUnlessThere(`${staged}/${kind}`, journal.path(`${id}.${kind}`)))
     if (isHeld) return
   }
   const visible = files.packs.find(id)
@@ -49,11 +50,14 @@ export async function placePack(files: GitFiles, journal: Journal, id: PackId): 
   await mkdir(`${directory}/objects/pack`, { recursive: true })
   // Where somebody keeps the pack already, that is all that is wanted.
   await linkUnlessThere(journal.path('keep'), `${target}.keep`)
-  // Git takes a pack for there as soon as its index is.
-  for (const ending of ['pack', 'idx'])
+  // Git takes a pack for there as soon as its index is, and for one that must be whole if nothing says otherwise then.
+  for (const ending of ['promisor', 'pack', 'idx'])
     await ifThere(linkUnlessThere(journal.path(`${id}.${ending}`), `${target}.${ending}`))
   if (files.packs.find(id) === undefined) throw new MissingError('a pack', id)
-  await ifThere(linkUnlessThere(journal.path(`${id}.index`), `${directory}/datakit/index/${id}`))
+  for (const kind of ['index', 'promised'])
+    await ifThere(
+      linkUnlessThere(journal.path(`${id}.${kind}`), `${directory}/datakit/${kind}/${id}`),
+    )
 }
 
 /** Lets `git gc` have a pack again, if the `.keep` is the one that says `why`. */
@@ -63,8 +67,9 @@ export async function releasePack(gitDirectory: string, id: PackId, why: string)
   if (found !== undefined && Buffer.from(found).toString() === why) await removeIfThere(keep)
 }
 
-/** Links both files of a pack; `false` when one of them is not there. */
+/** Links the files of a pack; `false` when one of them is not there. */
 async function hold(journal: Journal, id: PackId, path: string): Promise<boolean> {
+  await ifThere(linkUnlessThere(`${path}.promisor`, journal.path(`${id}.promisor`)))
   for (const ending of ['pack', 'idx']) {
     const linked = await ifThere(
       linkUnlessThere(`${path}.${ending}`, journal.path(`${id}.${ending}`)),

@@ -13,7 +13,13 @@ import { UnsupportedError } from '@datakit/git/error'
 import { readConfig, type Config } from './config.ts'
 
 /** Extensions that change nothing for us. */
-const HARMLESS = new Set(['noop', 'preciousobjects', 'worktreeconfig', 'relativeworktrees'])
+const HARMLESS = new Set([
+  'noop',
+  'partialclone',
+  'preciousobjects',
+  'worktreeconfig',
+  'relativeworktrees',
+])
 
 /** Whether a directory looks like a Git directory, as Git itself decides: `HEAD`, `objects` and `refs` are there. */
 export function isGitDirectory(path: string): boolean {
@@ -34,7 +40,7 @@ export function isObstructed(path: string): boolean {
 /**
  * Reads the configuration of a Git directory and checks that everything that it asks for is offered here.
  *
- * @throws UnsupportedError with its name and what of it is not: reftable, SHA-256, partial clones, a linked worktree, an extension or a
+ * @throws UnsupportedError with its name and what of it is not: reftable, SHA-256, a linked worktree, an extension or a
  *   version that nobody knew when this was written. Clients of a server read it, so it does not say where the directory is
  */
 export function checkServable(gitDirectory: string): Config {
@@ -50,11 +56,15 @@ function shortName(gitDirectory: string): string {
   return name === '.git' ? `${basename(dirname(gitDirectory))}/.git` : name
 }
 
-function findProblem(gitDirectory: string, config: Config): string | undefined {
+/** What a repository asks for that is not offered here, if it has that format, its own when left out. */
+export function findProblem(
+  gitDirectory: string,
+  config: Config,
+  version = config.int('core.repositoryformatversion') ?? 0,
+): string | undefined {
   if (statSync(`${gitDirectory}/commondir`, { throwIfNoEntry: false }) !== undefined) {
     return 'it is a linked worktree; open the repository that it belongs to'
   }
-  const version = config.int('core.repositoryformatversion') ?? 0
   if (version > 1) return `its repository format is ${version}, and 0 and 1 are known`
   for (const { key } of config.all()) {
     const problem = key.startsWith('extensions.')
@@ -78,7 +88,6 @@ function problemOfExtension(key: string, config: Config, version: number): strin
       ? undefined
       : `its refs are kept as ${value}, and only files are offered`
   }
-  if (name === 'partialclone') return `it is a partial clone of "${value}" and lacks objects`
   // Git looks at further extensions only from version 1 on.
   if (HARMLESS.has(name) || version === 0) return undefined
   return `it needs the extension "${name}", which is not offered`

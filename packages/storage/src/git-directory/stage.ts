@@ -2,8 +2,8 @@
  * Stage: packs that were received and are not visible yet.
  *
  * Each has a directory `<stage>/<id>/` with `pack/<id>.pack` and `pack/<id>.idx`, which is what Git takes for an object
- * directory, so that a hook can look into a push before it is accepted, and `index`, our own index. Packs are written
- * under `<stage>/new-<random>/` first. A pack becomes visible by hard links, see `pack-placing.ts`.
+ * directory, so that a hook can look into a push before it is accepted, and `index`, our own index. A pack of a promisor has
+ * `pack/<id>.promisor`, and `promised` (see `promisor-packs.ts`). Packs are written under `<stage>/new-<random>/` first. A pack becomes visible by hard links, see `pack-placing.ts`.
  *
  * Equal packs have equal ids. Whoever stages a pack that is staged already gets a directory of his own, `<id>.1`, `<id>.2`,
  * …, and whoever lets go of one takes the last: the first, which hooks may be looking into, goes with the last of them.
@@ -20,12 +20,20 @@ import type { GitObject } from '@datakit/git/object'
 import type { Oid } from '@datakit/git/oid'
 import { completePack } from '@datakit/git/pack/complete-pack'
 import { encodeStockIdx } from '@datakit/git/pack/idx'
+import { namedOutside } from '@datakit/git/pack/named-outside'
 import type { PackTable } from '@datakit/git/pack/pack-table'
 import type { PackId, PackSummary, PackWriter, StagedPack } from '@datakit/git/place'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 
 import { STAGE_LIFETIME } from '../update.ts'
-import { errorCode, ifThere, randomName, syncDirectory, writeSynced } from './durable.ts'
+import {
+  errorCode,
+  ifThere,
+  linkUnlessThere,
+  randomName,
+  syncDirectory,
+  writeSynced,
+} from './durable.ts'
 import { namesIn } from './object-directories.ts'
 
 /** Gives the objects that thin packs have their bases in. */
@@ -150,12 +158,20 @@ class StagedWriter implements PackWriter {
     await rename(`${path}/pack/new`, `${path}/pack/${id}.pack`)
     await writeSynced(`${path}/pack/${id}.idx`, encodeStockIdx(table, trailer, nodeRuntime))
     await writeSynced(`${path}/index`, table.encodeIndex())
+    if (summary.promisor === true) await this.#markPromisor(id, table)
     // Read-only, as Git's are.
     await chmod(`${path}/pack/${id}.pack`, 0o444)
     await chmod(`${path}/pack/${id}.idx`, 0o444)
     await syncDirectory(`${path}/pack`)
     await this.#keep(id)
     return { id, size: this.#size, objects: table.count, verified }
+  }
+
+  async #markPromisor(id: PackId, table: PackTable): Promise<void> {
+    const { path } = this.#writing
+    await writeSynced(`${path}/pack/${id}.promisor`, '')
+    const named = namedOutside(table)
+    if (named !== undefined) await writeSynced(`${path}/promised`, named)
   }
 
   async abort(): Promise<void> {
@@ -198,6 +214,9 @@ class StagedWriter implements PackWriter {
       } catch (error) {
         if (errorCode(error) !== 'ENOTEMPTY' && errorCode(error) !== 'EEXIST') throw error
         await ifThere(utimes(target, new Date(), new Date()))
+        // The first of equal packs is the one that becomes visible.
+        for (const name of [`pack/${id}.promisor`, 'promised'])
+          await ifThere(linkUnlessThere(`${this.#writing.path}/${name}`, `${target}/${name}`))
       }
     }
     await syncDirectory(this.#stage)

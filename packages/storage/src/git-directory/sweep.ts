@@ -72,16 +72,18 @@ async function sweepPack(
 
 /** Removes a pack of the repository itself, its `.idx` first, so that nobody takes it for there half way. */
 async function deletePack(files: GitFiles, path: string): Promise<void> {
-  for (const ending of ['idx', 'rev', 'bitmap', 'mtimes', 'pack'])
+  for (const ending of ['idx', 'rev', 'bitmap', 'mtimes', 'pack', 'promisor'])
     await rm(`${path}.${ending}`, { force: true })
   await files.open.forget(`${path}.pack`)
 }
 
 async function sweepIndexes(files: GitFiles, now: number): Promise<void> {
-  const directory = `${files.directory}/datakit/index`
-  for (const id of namesIn(directory)) {
-    if (files.packs.find(id) === undefined && isOld(`${directory}/${id}`, now))
-      await rm(`${directory}/${id}`, { force: true })
+  for (const kind of ['index', 'promised']) {
+    const directory = `${files.directory}/datakit/${kind}`
+    for (const id of namesIn(directory)) {
+      if (files.packs.find(id) === undefined && isOld(`${directory}/${id}`, now))
+        await rm(`${directory}/${id}`, { force: true })
+    }
   }
 }
 
