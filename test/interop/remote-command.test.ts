@@ -113,6 +113,61 @@ describe.each(kinds)('with %s', (kind) => {
   })
 })
 
+it('leave files behind with --filter, and every command gets what it reads', async () => {
+  const name = `filtered-${++counter}`
+  await git(root.path, 'clone', '-q', '--bare', join(folder.path, 'corpus.git'), `${name}.git`)
+  for (const key of ['allowFilter', 'allowAnySHA1InWant'])
+    await git(join(root.path, `${name}.git`), 'config', `uploadpack.${key}`, 'true')
+  const url = `${backend.url}/${name}.git`
+  const ours = join(folder.path, `${name}.git`)
+  await git(folder.path, 'init', '-q', '--bare', '-b', 'main', ours)
+  await datakit('remote', 'add', 'origin', url, '--filter', 'blob:none', '-C', ours)
+  expect((await datakit('pull', '--set', '-C', ours)).code).toBe(0)
+  const missing = async () =>
+    (await git(ours, 'rev-list', '--objects', '--all', '--missing=print')).match(/^\?/gm)?.length
+  expect(await missing()).toBeGreaterThan(80)
+  const source = join(folder.path, 'corpus.git')
+  const [path = ''] = (await git(source, 'ls-tree', '-r', '--name-only', 'main')).split('\n')
+  const got = await datakit('get', path, '--offline', '-C', ours)
+  expect(got.out.trimEnd()).toBe(await git(source, 'show', `main:${path}`))
+  expect((await datakit('set', path, 'mine', '--offline', '-C', ours)).code).toBe(0)
+  expect(await datakit('push', '-C', ours)).toMatchObject({ code: 0 })
+  await git(ours, 'fsck', '--strict')
+  await git(join(root.path, `${name}.git`), 'fsck', '--strict')
+  const file = join(folder.path, `${name}.bundle`)
+  expect(await datakit('bundle', 'create', file, '-C', ours)).toMatchObject({ code: 0 })
+  expect(await missing()).toBeUndefined()
+  const clone = join(folder.path, `${name}-clone`)
+  await git(folder.path, 'clone', '-q', file, clone)
+  expect(await git(clone, 'show', `HEAD:${path}`)).toContain('mine')
+})
+
+it('works on a partial clone that stock Git made of a DataKit server, by sync', async () => {
+  const server = await startTestServer('node')
+  try {
+    const url = `${server.url}/config.git`
+    const source = join(folder.path, 'corpus.git')
+    await git(source, 'push', '-q', url, 'main')
+    const ours = join(folder.path, `stock-partial-${++counter}.git`)
+    await git(folder.path, 'clone', '-q', '--bare', '--filter=blob:none', url, ours)
+    const [path = ''] = (await git(source, 'ls-tree', '-r', '--name-only', 'main')).split('\n')
+    const got = await datakit('get', path, '-C', ours)
+    expect(got.out.trimEnd()).toBe(await git(source, 'show', `main:${path}`))
+    expect(await datakit('set', path, 'mine', '-C', ours)).toMatchObject({ code: 0 })
+    expect((await datakit('sync', '-C', ours)).code).toBe(0)
+    const work = join(folder.path, `stock-partial-work-${counter}`)
+    await git(folder.path, 'clone', '-q', url, work)
+    expect(await git(work, 'show', `HEAD:${path}`)).toBe('mine')
+    await git(work, 'commit', '-q', '--allow-empty', '-m', 'theirs')
+    await git(work, 'push', '-q')
+    expect((await datakit('sync', '-C', ours)).code).toBe(0)
+    expect(await git(ours, 'rev-parse', 'main')).toBe(await git(work, 'rev-parse', 'HEAD'))
+    await git(ours, 'fsck', '--strict')
+  } finally {
+    await server.stop()
+  }
+})
+
 describe('remotes', () => {
   it('are those of stock Git, and keep no password unless that is wanted', async () => {
     const ours = join(folder.path, 'named.git')

@@ -45,6 +45,8 @@ export async function httpBackend(
     if (options.record === true) record(request, requests)
     run(root, request, response)
   })
+  // A test that runs Git for seconds stops this loop, too: a client must not find a connection that was just given up.
+  server.keepAliveTimeout = 120_000
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   // A server that listens on TCP has such an address.
   const { port } = server.address() as AddressInfo

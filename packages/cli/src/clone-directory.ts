@@ -5,10 +5,13 @@
  *
  * @module
  */
+import { fetchOnDemand, promisorsIn } from '@datakit/datakit/on-demand'
 import { Repository } from '@datakit/datakit/repository'
 import { sync, type BranchOutcome, type SyncOptions, type SyncOutcome } from '@datakit/datakit/sync'
+import type { NamedRemote } from '@datakit/git/remote-list'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 import { openGitDirectory } from '@datakit/storage/git-directory'
+import { gitDirectoryRemotes } from '@datakit/storage/git-directory/remotes'
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { appendFile, readFile } from 'node:fs/promises'
@@ -45,12 +48,21 @@ export function openBare(folder: string): Promise<Repository> {
   )
 }
 
-/** Opens a bare repository that may have to be made by its first update. */
+/** Opens a bare repository that may have to be made by its first update. What it left with remotes comes when it is read. */
 export async function openRepository(folder: string): Promise<Repository> {
-  return Repository.open(await openGitDirectory(folder, { create: true }), {
+  const repository = await Repository.open(await openGitDirectory(folder, { create: true }), {
     runtime: nodeRuntime,
     identity: localIdentity,
   })
+  const access = ({ name }: NamedRemote) => ({ token: tokenFor(name) })
+  fetchOnDemand(repository, promisorsIn(gitDirectoryRemotes(folder), access))
+  return repository
+}
+
+/** The token for a remote: one is for one server, and that of origin is not shown to others. */
+export function tokenFor(name: string): string | undefined {
+  const own = process.env[`DATAKIT_TOKEN_${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`]
+  return own === undefined && name === 'origin' ? environmentToken() : own || undefined
 }
 
 /** Writes down where the repository at `folder` came from. */

@@ -10,7 +10,7 @@ import { GitError, RefusedError } from '@datakit/git/error'
 import type { RemoteOptions } from '@datakit/git/transport/remote'
 import { readRemoteHead, setRemoteHead } from '@datakit/storage/git-directory/remote-head'
 import { gitDirectoryRemotes } from '@datakit/storage/git-directory/remotes'
-import { openBare } from './clone-directory.ts'
+import { openBare, tokenFor } from './clone-directory.ts'
 import { CommandError, EXIT, type Terminal } from './command.ts'
 
 /** A repository and one of its remotes. */
@@ -58,13 +58,6 @@ export async function noteRemoteHead(
   if ((await state.ref(`refs/remotes/${name}/HEAD`)) !== undefined) return
   if ((await state.ref(`refs/remotes/${name}/${branch}`)) === undefined) return
   if ((await readRemoteHead(folder, name)) === undefined) await setRemoteHead(folder, name, branch)
-}
-
-/** A token is for one server: that of origin is not shown to others. */
-function tokenFor(name: string): string | undefined {
-  const own = process.env[`DATAKIT_TOKEN_${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`]
-  const token = own ?? (name === 'origin' ? process.env['DATAKIT_TOKEN'] : undefined)
-  return token === '' ? undefined : token
 }
 
 function withExit(cause: GitError): Error {

@@ -5,7 +5,7 @@
  */
 import { ByteCache } from '@datakit/git/byte-cache'
 import type { Identity } from '@datakit/git/identity'
-import type { GitObject } from '@datakit/git/object'
+import type { GitObject, ObjectType } from '@datakit/git/object'
 import { Objects } from '@datakit/git/objects'
 import type { Oid } from '@datakit/git/oid'
 import type { Place, State } from '@datakit/git/place'
@@ -16,7 +16,8 @@ import type { LinkSource } from './history/history.ts'
 import { later } from './loading.ts'
 import type { Drivers } from './merge/merge-content.ts'
 import type { MergeContent } from './merge/merge.ts'
-import type { ObjectSource } from './files/object-source.ts'
+import type { StatSource } from './files/object-source.ts'
+import type { OnDemand } from './files/on-demand.ts'
 
 /** Who makes commits: with a moment of one's own choice, or at the time of the clock. */
 export type Person = Identity | { readonly name: string; readonly address: string }
@@ -43,12 +44,14 @@ const RECENT = 8_000_000
 const NOBODY: Person = { name: 'DataKit', address: 'datakit@localhost' }
 
 /** What branches, snapshots and transactions of one repository have in common. */
-export class Store implements ObjectSource, LinkSource {
+export class Store implements StatSource, LinkSource {
   readonly place: Place
   readonly objects: Objects
   readonly runtime: Runtime
   /** `undefined` where no file is merged by its content. */
   readonly mergeContent: MergeContent | undefined
+  /** Fetches what was left with a remote when it is read; see `files/on-demand.ts`. */
+  onDemand: OnDemand | undefined
   readonly #recent = new ByteCache<Oid, Pick<PackObject, 'type' | 'body' | 'links'>>(RECENT)
   readonly #identity: () => Person
   readonly #clock: () => number
@@ -68,8 +71,16 @@ export class Store implements ObjectSource, LinkSource {
     return new Store(place, await Objects.open(place, options.runtime), options)
   }
 
+  get #source(): OnDemand | Objects {
+    return this.onDemand ?? this.objects
+  }
+
   async read(oid: Oid): Promise<GitObject> {
-    return this.#recent.get(oid) ?? this.objects.read(oid)
+    return this.#recent.get(oid) ?? this.#source.read(oid)
+  }
+
+  stat(oid: Oid): Promise<{ readonly type: ObjectType; readonly size: number }> {
+    return this.#source.stat(oid)
   }
 
   /** Keeps objects that were made here and are stored: what is changed next is what was changed last. */
@@ -81,7 +92,7 @@ export class Store implements ObjectSource, LinkSource {
   async links(oid: Oid): Promise<Links | undefined> {
     const links = this.#recent.get(oid)?.links
     // What a tree is told by may be gone by now; only the index can tell.
-    return links?.kind === 'commit' ? links : this.objects.links(oid)
+    return links?.kind === 'commit' ? links : this.#source.links(oid)
   }
 
   get shallow(): ReadonlySet<Oid> {

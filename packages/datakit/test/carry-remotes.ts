@@ -9,7 +9,7 @@ import type { Place } from '@datakit/git/place'
 import type { Runtime } from '@datakit/git/runtime'
 import { createApp } from '@datakit/server/app'
 import { memoryDepot, memoryPlace } from '@datakit/storage/memory'
-import { fetchMissing, withPromised } from '../src/files/promised.ts'
+import { fetchOnDemand, promisorsIn } from '../src/files/on-demand.ts'
 import { pullRemote } from '../src/remote/pull.ts'
 import { pushRemote } from '../src/remote/push.ts'
 import { findRemote, remoteOf, storedRemotes } from '../src/remote/remotes.ts'
@@ -40,8 +40,6 @@ export async function carryRemotes(runtime: Runtime, place: Place): Promise<Carr
 
   await storedRemotes(grace).add({ ...plain, filter: 'blob:none' })
   const remote = await findRemote(storedRemotes(grace), 'origin')
-  const online = <Result>(work: () => Promise<Result>) =>
-    withPromised(grace, () => ({ remote, ...access }), work)
   const pull = { ...access, branch: 'main', how: 'merge' } as const
   const deepen = { kind: 'depth', depth: 2, relative: false } as const
   const states: string[] = []
@@ -51,15 +49,17 @@ export async function carryRemotes(runtime: Runtime, place: Place): Promise<Carr
       error instanceof NotHereError ? 'not here' : 'broken',
     ),
   )
-  states.push(await online(() => read(grace)))
-  await online(() => write(grace, 'a/mine', 'mine'))
+  fetchOnDemand(
+    grace,
+    promisorsIn(storedRemotes(grace), () => access),
+  )
+  states.push(await read(grace))
+  await write(grace, 'a/mine', 'mine')
   await write(ada, 'a/counter', 'last')
   await pushRemote(ada, plain, { ...access, refs: ['main'] })
-  states.push((await online(() => pullRemote(grace, remote, pull))).branch.state)
-  const pushed = await online(() => pushRemote(grace, remote, { ...access, refs: ['main'] }))
+  states.push((await pullRemote(grace, remote, pull)).branch.state)
+  const pushed = await pushRemote(grace, remote, { ...access, refs: ['main'] })
   states.push(...pushed.refs.map(({ state }) => state))
-  const tips = (await grace.branches()).map(({ head }) => head)
-  await fetchMissing(grace, { remote, ...access }, { tips })
   states.push((await pullRemote(ada, plain, pull)).branch.state)
   return {
     states,

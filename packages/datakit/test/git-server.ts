@@ -33,6 +33,12 @@ export class GitServer {
     return this.#backend?.requests.length ?? 0
   }
 
+  /** How many packs were asked for so far. */
+  get fetches(): number {
+    const all = this.#backend?.requests ?? []
+    return all.filter(({ body }) => body.includes('command=fetch')).length
+  }
+
   /** A new bare repository, and a work tree with a commit on `main` that was pushed to it. */
   repository(): GitRemote {
     const name = `r${++this.#count}`

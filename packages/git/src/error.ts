@@ -44,14 +44,18 @@ export class NotHereError extends GitError {
   readonly oid: string
   /** Name of the remote that promised the object. */
   readonly remote: string
+  /** Where it is wanted, if whoever wanted it knows. */
+  readonly path: string | undefined
 
-  constructor(oid: string, remote: string, options?: ErrorOptions) {
+  constructor(oid: string, remote: string, options?: ErrorOptions & { readonly path?: string }) {
+    const path = options?.path
     super(
-      `Cannot read ${oid}: it was left with the remote "${remote}", which is out of reach`,
+      `Cannot read ${path === undefined ? oid : `"${path}" (${oid})`}: it was left with the remote "${remote}"; connect and try again`,
       options,
     )
     this.oid = oid
     this.remote = remote
+    this.path = path
   }
 }
 

@@ -50,6 +50,8 @@ export interface ExportOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+const NOTHING: ReadonlySet<Oid> = new Set()
+
 /** Only commits are selected, and no tree is looked into. */
 const COMMITS = { blobLimit: Infinity, treeDepth: Infinity, types: new Set(['commit'] as const) }
 
@@ -58,13 +60,14 @@ const COMMITS = { blobLimit: Infinity, treeDepth: Infinity, types: new Set(['com
  * they are stored. If it throws, what came before is no bundle.
  *
  * @throws RefusedError `empty-bundle` when there is no ref, or nothing new, to put in; `shallow` when history is cut off
- * @throws MissingError when a ref of that name is not there; NotHereError when something was left with a remote
+ * @throws MissingError when a ref of that name is not there; NotHereError when something was left with a remote, and the
+ *   repository does not fetch it (`files/on-demand.ts`)
  */
 export async function* exportBundle(
   repository: Repository,
   options: ExportOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { objects } = repository.store
+  const { objects, onDemand } = repository.store
   const { signal, version = 2 } = options
   const state = await repository.store.state()
   const refs = await refsToExport(state, options.refs)
@@ -72,7 +75,12 @@ export async function* exportBundle(
     throw new RefusedError('empty-bundle', 'Cannot make a bundle: there is no ref to put into it')
   const wants = [...new Set(refs.map(({ oid }) => oid))]
   const outside = await findOutside(objects, wants, options)
-  const selection = await selectObjects(objects, { wants, haves: outside.had, signal })
+  const selection = await selectObjects(objects, {
+    wants,
+    haves: outside.had,
+    onLack: onDemand && ((oids) => onDemand.ahead(oids, signal).then(() => NOTHING)),
+    signal,
+  })
   const isNew = selection.count > 0 || outside.had.length === 0
   if (!isNew)
     throw new RefusedError('empty-bundle', 'Cannot make a bundle: nothing is new since then')

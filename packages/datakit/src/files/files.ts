@@ -11,17 +11,8 @@ import { readTreeBody } from './object-source.ts'
 import { readAllFiles, type ReadFile } from './read-all.ts'
 import type { Store } from '../store.ts'
 import { notThere, pageOf, streamFile } from './stream-file.ts'
-import {
-  findPath,
-  listPath,
-  readFile,
-  statSide,
-  walkTree,
-  type Entry,
-  type Stat,
-  type WalkedFile,
-  type WalkOptions,
-} from './tree-reader.ts'
+import { findPath, listPath, readFile, statSide, type Entry, type Stat } from './tree-reader.ts'
+import { walkTree, type WalkedFile, type WalkOptions } from './walk.ts'
 
 /** Files that never change; a {@link Snapshot} is these and a commit. */
 export interface Files {
@@ -64,7 +55,7 @@ export async function openTree(store: Store, tree: Oid): Promise<Files> {
     list: (path = '') => listPath(store, tree, path),
     async stat(path) {
       const found = await findPath(store, tree, path)
-      return found && statSide(store.objects, found)
+      return found && statSide(store, found)
     },
     page: (path, options) => pageOf(store, tree, { path, ...checkLimit(options) }),
     stream: (path) => streamFile(store, tree, path),

@@ -219,7 +219,7 @@ describe('promised objects', () => {
     const strange = '1234567890123456789012345678901234567890' as Oid
     await expect(fetchPromised(repository, promisor, [strange])).rejects.toThrow(GitError)
     // Another repository under the URL: it has the same commits, and answers with another file.
-    other.git.commit('top', 'other\n')
+    other.git.commit('top', 'elsewhere\n')
     const swap: FetchOptions['fetch'] = async (url, init) => {
       const body = Buffer.from((init.body as Uint8Array | undefined) ?? [])
       const blob = other.git.oid('HEAD:top')

@@ -5,7 +5,7 @@
  * @module
  */
 import { randomId } from '@datakit/git/bytes'
-import { NotHereError, UnavailableError } from '@datakit/git/error'
+import { MissingError, NotHereError, UnavailableError } from '@datakit/git/error'
 import { EMPTY_TREE, type Oid } from '@datakit/git/oid'
 import type { NamedRemote } from '@datakit/git/remote-list'
 import { receivePromised } from '@datakit/git/transport/promised'
@@ -38,17 +38,30 @@ const BATCH = 1000
  * @throws MissingError when the remote does not give what it was asked for
  */
 export async function fetchPromised(
-  { store }: Repository,
-  { remote, limits, ...access }: Promisor,
+  repository: Repository,
+  promisor: Promisor,
   oids: readonly Oid[],
 ): Promise<void> {
-  const { objects } = store
-  const wants = [...new Set(oids)]
+  for (let wants = [...new Set(oids)]; wants.length > 0;) {
+    const left = await fetchSome(repository, promisor, wants)
+    // Git leaves out a file that was asked for beside a directory that it is in: the filter is for that.
+    const [first] = left.length === wants.length ? left : []
+    if (first !== undefined) throw new MissingError('what a remote promised', first)
+    wants = left
+  }
+}
+
+/** Fetches what comes in one request; gives the rest. */
+async function fetchSome(
+  { store }: Repository,
+  { remote, limits, ...access }: Promisor,
+  wants: readonly Oid[],
+): Promise<Oid[]> {
   // Of a directory comes what it is made of, and not all files in it: Git asks like this, too.
   const filter = 'blob:none'
   const { pack, close } = await new Remote(remote.url, access).fetch({ wants, haves: [], filter })
   try {
-    await receivePromised(objects, {
+    return await receivePromised(store.objects, {
       id: randomId(),
       oids: wants,
       pack,

@@ -5,7 +5,9 @@
  */
 import type { Oid } from '@datakit/git/oid'
 import type { Store } from '../store.ts'
-import { isFile, walkTree, type WalkedFile, type WalkOptions } from './tree-reader.ts'
+import { NotHereError } from '@datakit/git/error'
+import { isFile } from './tree-reader.ts'
+import { walkTree, type WalkedFile, type WalkOptions } from './walk.ts'
 
 /** A file and what is in it. */
 export interface ReadFile extends WalkedFile {
@@ -25,8 +27,20 @@ export async function* readAllFiles(
     if (same === undefined) files.set(file.oid, [file])
     else same.push(file)
   }
-  for await (const { oid, body } of store.objects.readMany(files.keys())) {
-    options.signal?.throwIfAborted()
-    for (const file of files.get(oid) ?? []) yield { ...file, body }
+  try {
+    await store.onDemand?.ahead(files.keys(), options.signal)
+    for await (const { oid, body } of store.objects.readMany(files.keys())) {
+      options.signal?.throwIfAborted()
+      for (const file of files.get(oid) ?? []) yield { ...file, body }
+    }
+  } catch (error) {
+    throw withPath(error, files)
   }
+}
+
+function withPath(error: unknown, files: ReadonlyMap<string, readonly WalkedFile[]>): unknown {
+  if (!(error instanceof NotHereError)) return error
+  const { oid, remote, cause } = error
+  const path = files.get(oid)?.[0]?.path
+  return path === undefined ? error : new NotHereError(oid, remote, { cause, path })
 }

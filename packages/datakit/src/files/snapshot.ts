@@ -12,17 +12,8 @@ import type { LoggedCommit } from '../history/log.ts'
 import { readCommit } from './object-source.ts'
 import type { ReadFile } from './read-all.ts'
 import type { Store } from '../store.ts'
-import {
-  findPath,
-  listPath,
-  readFile,
-  statSide,
-  walkTree,
-  type Entry,
-  type Stat,
-  type WalkedFile,
-  type WalkOptions,
-} from './tree-reader.ts'
+import { findPath, listPath, readFile, statSide, type Entry, type Stat } from './tree-reader.ts'
+import type { WalkedFile, WalkOptions } from './walk.ts'
 
 /** A commit and the files in it, read when asked for. More ways to read them are in `files.ts`. */
 export class Snapshot implements Files {
@@ -72,7 +63,7 @@ export class Snapshot implements Files {
   /** What is at a path, with its size if it is a file; `undefined` when nothing is. */
   async stat(path: string): Promise<Stat | undefined> {
     const found = await findPath(this.#store, this.tree, path)
-    return found && statSide(this.#store.objects, found)
+    return found && statSide(this.#store, found)
   }
 
   /** See {@link Files.page}. */
@@ -87,8 +78,8 @@ export class Snapshot implements Files {
   }
 
   /** Every file below `path`, ordered by path; directories are passed through and not named. */
-  walk(options: WalkOptions = {}): AsyncIterable<WalkedFile> {
-    return walkTree(this.#store, this.tree, options)
+  async *walk(options: WalkOptions = {}): AsyncGenerator<WalkedFile, void, undefined> {
+    yield* (await later()).walkTree(this.#store, this.tree, options)
   }
 
   /**

@@ -21,6 +21,7 @@ export async function* streamFile(
   const found = await findPath(store, tree, path)
   if (found === undefined) return
   if (!isFile(found)) throw new PathError('is-a-directory', path, `it is a ${kindOf(found.mode)}`)
+  await store.onDemand?.ahead([found.oid])
   yield* streamObject(store.objects, found.oid, 'blob')
 }
 

@@ -1,14 +1,15 @@
 /**
- * Reading a tree by path: one look-up, one directory, everything below.
+ * Reading a tree by path: one look-up, one directory; `walk.ts` reads everything below.
  *
  * @module
  */
 import { decodeTree, findEntry, isGitlinkMode, isTreeMode, type TreeEntry } from '@datakit/git/tree'
 import type { Oid } from '@datakit/git/oid'
+import { NotHereError } from '@datakit/git/error'
 import type { Side } from '../merge/conflict.ts'
 import { PathError } from '../error.ts'
 import { readBody, readTreeBody, type ObjectSource, type StatSource } from './object-source.ts'
-import { joinPath, splitPath } from './path.ts'
+import { splitPath } from './path.ts'
 
 /** What a path can lead to. */
 export type Kind = 'file' | 'executable' | 'link' | 'directory' | 'submodule'
@@ -24,23 +25,6 @@ export interface Stat extends Side {
 export interface Entry extends Side {
   readonly name: string
   readonly kind: Kind
-}
-
-/** A file somewhere below a directory; also a link or a submodule. */
-export interface WalkedFile extends Side {
-  readonly path: string
-}
-
-/** Where a walk begins, and where it goes. */
-export interface WalkOptions {
-  /** The directory to walk; the root when left out. */
-  readonly path?: string | undefined
-  /**
-   * Whether a path is of interest: a file is given, a directory is looked into. Paths are whole, from the root on;
-   * `globFilter` of `path-filter.ts` makes one of a pattern.
-   */
-  readonly filter?: ((path: string, isDirectory: boolean) => boolean) | undefined
-  readonly signal?: AbortSignal | undefined
 }
 
 /** What a mode stands for. Modes that Git wrote long ago (100664) count as what Git takes them for. */
@@ -94,7 +78,12 @@ export async function readSide(
   side: Side,
   path: string,
 ): Promise<Uint8Array> {
-  if (isFile(side)) return readBody(source, side.oid, 'blob')
+  if (isFile(side))
+    return readBody(source, side.oid, 'blob').catch((cause: unknown) => {
+      throw cause instanceof NotHereError
+        ? new NotHereError(cause.oid, cause.remote, { cause, path })
+        : cause
+    })
   throw new PathError('is-a-directory', path, `it is a ${kindOf(side.mode)}`)
 }
 
@@ -116,31 +105,4 @@ export async function listPath(source: ObjectSource, root: Oid, path: string): P
 
 function toEntry({ name, mode, oid }: TreeEntry): Entry {
   return { name, mode, oid, kind: kindOf(mode) }
-}
-
-/** Every file below the directory at `options.path`, in Git's order. */
-export async function* walkTree(
-  source: ObjectSource,
-  root: Oid,
-  options: WalkOptions,
-): AsyncGenerator<WalkedFile, void, undefined> {
-  const path = options.path ?? ''
-  const found = await findPath(source, root, path)
-  if (found) yield* walkSide(source, { path, ...found }, options)
-}
-
-async function* walkSide(
-  source: ObjectSource,
-  file: WalkedFile,
-  options: WalkOptions,
-): AsyncGenerator<WalkedFile, void, undefined> {
-  const isDirectory = isTreeMode(file.mode)
-  if (file.path !== '' && options.filter?.(file.path, isDirectory) === false) return
-  if (!isDirectory) {
-    yield file
-    return
-  }
-  options.signal?.throwIfAborted()
-  for (const { name, mode, oid } of decodeTree(await readTreeBody(source, file.oid)))
-    yield* walkSide(source, { path: joinPath(file.path, name), mode, oid }, options)
 }

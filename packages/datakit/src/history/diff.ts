@@ -9,6 +9,7 @@ import { compareEntries, isTreeMode, type TreeEntry } from '@datakit/git/tree'
 import type { Side } from '../merge/conflict.ts'
 import { History, type LinkSource } from './history.ts'
 import { readTreeBody, type ObjectSource } from '../files/object-source.ts'
+import type { OnDemand } from '../files/on-demand.ts'
 import { joinPath } from '../files/path.ts'
 import type { Store } from '../store.ts'
 import type { Work } from '../transaction/transaction-work.ts'
@@ -28,7 +29,7 @@ export async function* diffCommits(
   before: Oid | undefined,
   after: Oid,
 ): AsyncGenerator<Change, void, undefined> {
-  yield* diffDirectories(store, '', [
+  yield* diffDirectories({ source: store, onDemand: store.onDemand }, '', [
     before === undefined ? undefined : await treeOf(store, before),
     await treeOf(store, after),
   ])
@@ -41,7 +42,8 @@ export async function* diffSince(
   since: Oid | undefined,
 ): AsyncGenerator<Change, void, undefined> {
   const before = since === undefined ? start.from?.tree : await treeOf(draft, since)
-  yield* diffDirectories(draft, '', [before, tree])
+  const { onDemand } = draft
+  yield* diffDirectories({ source: draft, onDemand }, '', [before, tree])
 }
 
 async function treeOf(source: LinkSource, commit: Oid): Promise<Oid> {
@@ -53,12 +55,20 @@ interface Row extends TreeEntry {
   readonly sides: readonly (Side | undefined)[]
 }
 
+interface DiffSource {
+  readonly source: ObjectSource
+  /** Brings what is not here. */
+  readonly onDemand: OnDemand | undefined
+}
+
 async function* diffDirectories(
-  source: ObjectSource,
+  from: DiffSource,
   path: string,
   [before, after]: readonly [Oid | undefined, Oid | undefined],
 ): AsyncGenerator<Change, void, undefined> {
   if (before === after) return
+  const { source, onDemand } = from
+  if (path === '') await onDemand?.ahead([before, after])
   const differences = compareTrees(
     await readTreeBody(source, before),
     await readTreeBody(source, after),
@@ -74,10 +84,12 @@ async function* diffDirectories(
     const side = a ?? b
     if (side) rows.push({ ...side, name, sides: [a, b] })
   }
+  const directories = rows.filter(({ mode }) => isTreeMode(mode)).flatMap(({ sides }) => sides)
+  await onDemand?.ahead(directories.map((side) => side?.oid))
   for (const { name, mode, sides } of rows.toSorted(compareEntries)) {
     const [a, b] = sides
     const below = joinPath(path, name)
-    if (isTreeMode(mode)) yield* diffDirectories(source, below, [a?.oid, b?.oid])
+    if (isTreeMode(mode)) yield* diffDirectories(from, below, [a?.oid, b?.oid])
     else
       yield {
         path: below,

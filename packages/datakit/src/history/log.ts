@@ -15,6 +15,7 @@ import type { Oid } from '@datakit/git/oid'
 import { PriorityQueue } from './priority-queue.ts'
 import { History, type CommitNode, type LinkSource } from './history.ts'
 import { readCommit, type ObjectSource } from '../files/object-source.ts'
+import type { Store } from '../store.ts'
 import { findPath } from '../files/tree-reader.ts'
 
 /** Which commits, and in which order. */
@@ -45,9 +46,12 @@ export interface LoggedCommit {
   readonly commit: Commit
 }
 
+/** Where a log is read from, and what brings that which is not here. */
+export type LogSource = ObjectSource & LinkSource & Partial<Pick<Store, 'onDemand'>>
+
 /** The log from one commit on, or from several: what any of them reaches, themselves included. */
 export async function* walkLog(
-  source: ObjectSource & LinkSource,
+  source: LogSource,
   from: Oid | readonly Oid[],
   options: LogOptions = {},
 ): AsyncGenerator<LoggedCommit, void, undefined> {
@@ -64,7 +68,7 @@ export async function* walkLog(
 
 /** The last commits that changed a path. */
 export async function lastModified(
-  source: ObjectSource & LinkSource,
+  source: LogSource,
   from: Oid,
   options: LogOptions,
 ): Promise<LoggedCommit[]> {
@@ -75,13 +79,13 @@ export async function lastModified(
 
 /** The commits of a log without what they say. `limit` and `author` are left to the caller. */
 export async function* walkNodes(
-  source: ObjectSource & LinkSource,
+  source: LogSource,
   from: Oid | readonly Oid[],
   options: LogOptions,
 ): AsyncGenerator<CommitNode, void, undefined> {
   const history = new History(source)
   const { path = '', firstParent = false, since = -Infinity, until = Infinity } = options
-  const changes = path === '' ? undefined : new PathHistory(source, path)
+  const changes = path === '' ? undefined : new PathHistory(source, history, path)
   // The way of first parents from one commit is a line, which has one order.
   const isLine = firstParent && typeof from === 'string'
   const isTopological = options.order === 'topological' && !isLine
@@ -206,13 +210,19 @@ function newestFirst(a: CommitNode, b: CommitNode): number {
 
 /** Tells which commits changed a path. */
 class PathHistory {
-  readonly #source: ObjectSource
+  readonly #source: LogSource
+  readonly #history: History
   readonly #path: string
+  /** Trees that were asked for, where some may not be here. */
+  readonly #asked = new Set<Oid>()
+  /** How many are asked for next: who wants the last commit alone looks at few. */
+  #next = 16
   /** What is at the path in each tree that was looked at. */
   readonly #found = new Map<Oid, string>()
 
-  constructor(source: ObjectSource, path: string) {
+  constructor(source: LogSource, history: History, path: string) {
     this.#source = source
+    this.#history = history
     this.#path = path
   }
 
@@ -221,12 +231,33 @@ class PathHistory {
     node: CommitNode,
     parents: readonly CommitNode[],
   ): Promise<{ readonly isShown: boolean; readonly parents: readonly CommitNode[] }> {
+    await this.#fetchAhead(node, parents)
     const own = await this.#find(node.tree)
     if (parents.length === 0) return { isShown: own !== '', parents }
     for (const parent of parents) {
       if ((await this.#find(parent.tree)) === own) return { isShown: false, parents: [parent] }
     }
     return { isShown: true, parents }
+  }
+
+  /** Fetches the directories of the commits that come next, many in a request, if they were left with a remote. */
+  async #fetchAhead(node: CommitNode, parents: readonly CommitNode[]): Promise<void> {
+    const { onDemand } = this.#source
+    const isAsked = [node, ...parents].every(({ tree }) => this.#asked.has(tree))
+    if (onDemand === undefined || isAsked) return
+    const trees = new Set<Oid>()
+    const queue = [node]
+    const seen = new Set<Oid>()
+    for (let i = 0; i < queue.length && trees.size < this.#next; i++) {
+      const { oid, tree, parents: next } = queue[i] ?? node
+      if (seen.has(oid)) continue
+      seen.add(oid)
+      if (!this.#asked.has(tree)) trees.add(tree)
+      for (const parent of next) queue.push(await this.#history.node(parent))
+    }
+    for (const tree of trees) this.#asked.add(tree)
+    this.#next = Math.min(2 * this.#next, 512)
+    await onDemand.ahead(trees)
   }
 
   async #find(tree: Oid): Promise<string> {

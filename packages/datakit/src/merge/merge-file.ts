@@ -8,6 +8,7 @@
 import type { Oid } from '@datakit/git/oid'
 import { kindOfMode } from '@datakit/git/tree'
 import type { ConflictKind, Side } from './conflict.ts'
+import { fetchForMerge } from './merge-ahead.ts'
 import { canonicalMode, type Sides, type TreesMerge } from './merge.ts'
 
 /** What stands in the merged tree, and the conflict if there is one. */
@@ -15,6 +16,9 @@ export interface MergedFile {
   readonly side: Side | undefined
   readonly kind?: ConflictKind
 }
+
+/** Merges whose files are here, or on the way. */
+const prepared = new WeakMap<TreesMerge, Promise<void>>()
 
 /** Merges files, links and submodules. */
 export async function mergeFiles(
@@ -44,6 +48,9 @@ async function mergeOids(
   if (theirs.oid === base?.oid) return ours.oid
   if (!isRegular(ours)) return undefined
   const { draft, virtual } = within
+  const ready = prepared.get(within) ?? fetchForMerge(within)
+  prepared.set(within, ready)
+  await ready
   const outcome = await draft.mergeContent?.({ path, base, ours, theirs, within })
   const isMerged = outcome?.state === 'merged'
   const bytes = isMerged ? outcome.bytes : virtual && outcome?.marked

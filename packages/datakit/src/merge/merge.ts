@@ -99,6 +99,7 @@ export async function mergeTrees(
   trees: Trees,
   virtual?: Virtual,
 ): Promise<MergedTrees> {
+  await draft.onDemand?.ahead(Object.values(trees))
   const merge = new TreeMerge({ draft, trees, virtual })
   const tree = await merge.mergeDirectories('', trees)
   const conflicts = merge.conflicts.toSorted((a, b) =>

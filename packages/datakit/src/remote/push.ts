@@ -19,6 +19,7 @@ import { selectObjects } from '@datakit/git/transport/select'
 import { streamPack } from '@datakit/git/transport/serve'
 import { parseRefspec, targetOf } from './refspec.ts'
 import type { Repository } from '../repository.ts'
+import type { Store } from '../store.ts'
 import { planPush, type Lease, type PlannedPush, type PushedRef } from './push-plan.ts'
 
 export type { Lease, PushedRef, PushState } from './push-plan.ts'
@@ -45,7 +46,8 @@ export interface PushOutcome {
 /**
  * Pushes once. What the remote has taken is remembered in `refs/remotes/NAME/*`.
  *
- * @throws MissingError when a ref to push is not here
+ * @throws MissingError when a ref to push is not here; NotHereError when the remote lacks what was left with another one,
+ *   and the repository does not fetch it (`files/on-demand.ts`)
  * @throws UnavailableError when the remote is out of reach, or nobody can tell what became of it: push again to know
  * @throws RefusedError `unauthorised`, `forbidden`, `no-repository`; UnsupportedError when what answers is no Git server
  */
@@ -66,7 +68,7 @@ export async function pushRemote(
   const report =
     open.length === 0 || isHeld
       ? undefined
-      : await send(repository, client, { theirs, open, options })
+      : await send(repository, client, { remote, theirs, open, options })
   const refs = planned.map((each) => settle(each, isHeld, report))
   await remember(repository, remote, refs)
   return { refs }
@@ -74,6 +76,7 @@ export async function pushRemote(
 
 /** What is to be sent, and what is there. */
 interface Sending {
+  readonly remote: NamedRemote
   readonly theirs: ReadonlyMap<string, Oid>
   readonly open: readonly PlannedPush[]
   readonly options: PushOptions
@@ -88,16 +91,35 @@ async function send(repository: Repository, client: Remote, sending: Sending): P
 
 /** What the remote lacks; nothing where refs are only deleted. */
 async function packFor(
-  { store: { objects } }: Repository,
-  { theirs, open, options }: Sending,
+  { store }: Repository,
+  { remote, theirs, open, options }: Sending,
 ): Promise<AsyncIterable<Uint8Array> | undefined> {
   const wants = open.flatMap(({ to }) => to ?? [])
   if (wants.length === 0) return undefined
   const { signal } = options
+  const { objects } = store
   // What refs here lead to is here with all that it reaches; of anything else nobody knows.
   const haves = await commonHaves(objects, [...new Set(theirs.values())], ALL_REFS)
-  const selection = await selectObjects(objects, { wants, haves, signal })
+  const selection = await selectObjects(objects, {
+    wants,
+    haves,
+    onLack: (oids) => bring(store, oids, { remote, signal }),
+    signal,
+  })
   return streamPack(objects, selection, { thin: true, signal })
+}
+
+/** Brings what is not here, but for that which was left with the very remote. */
+async function bring(
+  { objects, onDemand }: Store,
+  oids: ReadonlySet<Oid>,
+  { remote, signal }: { readonly remote: NamedRemote; readonly signal: AbortSignal | undefined },
+): Promise<ReadonlySet<Oid>> {
+  const had = new Set<Oid>()
+  for (const oid of oids) if ((await objects.state.promised(oid)) === remote.name) had.add(oid)
+  const others = [...oids].filter((oid) => !had.has(oid))
+  await onDemand?.ahead(others, signal)
+  return had
 }
 
 function isProblem(state: PushedRef['state'] | undefined): boolean {

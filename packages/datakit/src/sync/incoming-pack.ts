@@ -198,9 +198,14 @@ class IncomingPack {
       if (this.#checked.has(oid)) continue
       this.#checked.add(oid)
       if (this.#index.find(oid) >= 0) stack.push(...leadsTo(await this.#objects.read(oid)))
-      else if (!(await this.#store.objects.has(oid)))
+      else if (!(await this.#isHereOrPromised(oid)))
         throw new MissingError('what a ref of the server leads to', oid)
     }
+  }
+
+  async #isHereOrPromised(oid: Oid): Promise<boolean> {
+    const { objects } = this.#store
+    return (await objects.has(oid)) || (await objects.state.promised(oid)) !== undefined
   }
 
   /** The packs that hold what deltas of this one are made of. */
@@ -210,6 +215,7 @@ class IncomingPack {
       const base = this.#index.linkOid(this.#index.base(i))
       if (base !== undefined && this.#index.find(base) < 0) outside.add(base)
     }
+    await this.#store.onDemand?.ahead(outside)
     const needs = new Set<PackId>()
     for (const oid of outside) {
       const [located] = await this.#store.objects.locate(oid)

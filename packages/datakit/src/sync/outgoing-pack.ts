@@ -110,6 +110,7 @@ class OutgoingWalk {
   }
 
   async finish(): Promise<PackObject[]> {
+    await this.#store.onDemand?.ahead(this.#blobs)
     for await (const object of this.#store.objects.readMany(this.#blobs)) this.#objects.push(object)
     return this.#objects
   }

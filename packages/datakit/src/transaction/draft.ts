@@ -21,6 +21,7 @@ import type { Side } from '../merge/conflict.ts'
 import type { LinkSource } from '../history/history.ts'
 import type { MergeContent } from '../merge/merge.ts'
 import { readTreeBody, type StatSource } from '../files/object-source.ts'
+import type { OnDemand } from '../files/on-demand.ts'
 import type { Person, Store } from '../store.ts'
 
 /** Trees above this are stored as deltas against the version before them. */
@@ -94,13 +95,15 @@ export class Draft implements StatSource, LinkSource {
 
   async stat(oid: Oid): Promise<{ readonly type: ObjectType; readonly size: number }> {
     const drafted = this.#objects.get(oid)
-    return drafted
-      ? { type: drafted.type, size: drafted.body.length }
-      : this.#store.objects.stat(oid)
+    return drafted ? { type: drafted.type, size: drafted.body.length } : this.#store.stat(oid)
   }
 
   async links(oid: Oid): Promise<Links | undefined> {
     return this.#objects.get(oid)?.links ?? this.#store.links(oid)
+  }
+
+  get onDemand(): OnDemand | undefined {
+    return this.#store.onDemand
   }
 
   get shallow(): ReadonlySet<Oid> {

@@ -19,7 +19,7 @@ import { keepPack, readIntoPlace, type ReceiveLimits, type UnfinishedPack } from
 export interface PromisedPack {
   /** Random, 32 hexadecimal digits. */
   readonly id: string
-  /** All of them must be in the pack. */
+  /** What was asked for. */
   readonly oids: readonly Oid[]
   readonly pack: AsyncIterable<Uint8Array>
   /** Name of the remote. */
@@ -30,19 +30,22 @@ export interface PromisedPack {
 }
 
 /**
- * Takes objects in.
+ * Takes objects in. Gives those that were asked for and did not come; when none did, nothing is kept.
  *
- * @throws MissingError when one of them is not in the pack, or a commit is missing that one of them names
+ * @throws MissingError when a commit is missing that one of them names
  * @throws RefusedError, MalformedError as `readIntoPlace`
  */
-export async function receivePromised(objects: Objects, request: PromisedPack): Promise<void> {
+export async function receivePromised(objects: Objects, request: PromisedPack): Promise<Oid[]> {
   const { id, remote, log, limits, signal } = request
   const children = new Children()
   const read = await readIntoPlace(objects, request.pack, { children, limits, signal })
+  const missing = request.oids.filter((oid) => findRow(read.table, oid) < 0)
+  if (missing.length === request.oids.length) {
+    await read.writer.abort()
+    return missing
+  }
   let add: readonly Oid[]
   try {
-    for (const oid of request.oids)
-      if (findRow(read.table, oid) < 0) throw new MissingError('what a remote promised', oid)
     add = await findLeft(objects, children, read)
   } catch (error) {
     await read.writer.abort()
@@ -53,6 +56,7 @@ export async function receivePromised(objects: Objects, request: PromisedPack): 
   const update = { id, isFirst: true, refs: [], addPacks: [staged], promised, log }
   await settleUpdate(objects.place, update, signal)
   await objects.refresh({ signal })
+  return missing
 }
 
 /** What the objects name that is neither here nor promised so far. */

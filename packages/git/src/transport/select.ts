@@ -19,7 +19,7 @@ import { Cuts, linksOf, type CommitLinks } from './commits.ts'
 import { ObjectGraph, type Node } from './graph.ts'
 import { HAD, ROOT, SEEN, SENT, WAITING } from './marks.ts'
 import { NodeFilter } from './object-filter.ts'
-import { TreeWalk } from './tree-walk.ts'
+import { TreeWalk, type OnLack } from './tree-walk.ts'
 
 /** What a pack shall hold. */
 export interface SelectRequest {
@@ -33,6 +33,8 @@ export interface SelectRequest {
   readonly cuts?: readonly Oid[] | undefined
   /** What is left out. */
   readonly filter?: ObjectFilter | undefined
+  /** Called with trees and files that are needed and not here; without it they are an error. */
+  readonly onLack?: OnLack | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -152,7 +154,10 @@ class Walk {
     this.#signal = request.signal
     this.#filter = filter
     this.#cuts = new Cuts(graph, request.cuts)
-    this.#trees = new TreeWalk(graph, filter, (node) => this.#select(node))
+    this.#trees = new TreeWalk(graph, filter, {
+      onSelect: (node) => this.#select(node),
+      onLack: request.onLack,
+    })
   }
 
   async addHave(have: Node): Promise<void> {
@@ -231,6 +236,7 @@ class Walk {
       if (this.#filter.passesType('commit') || this.#named.has(commit)) this.#select(commit)
       if (looksIntoTrees) await this.#walkTreeOf(commit)
     }
+    await this.#trees.finish()
   }
 
   /** What was wanted by name is sent whatever the filter says, and a tree's children count as if a commit named them. */

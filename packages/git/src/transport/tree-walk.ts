@@ -9,6 +9,7 @@
  *
  * @module
  */
+import type { Oid } from '../oid.ts'
 import { isGitlinkMode, isTreeMode, TreeCursor } from '../tree.ts'
 import type { Node, NodeLinks, ObjectGraph } from './graph.ts'
 import { DEFERRED, HAD, ROOT, VISITED } from './marks.ts'
@@ -16,6 +17,13 @@ import type { NodeFilter } from './object-filter.ts'
 
 /** Differences on differences that are followed before the tree itself is read. */
 const MAX_CHAIN = 64
+
+/**
+ * Brings objects that were left with a remote. Tells of those that need not be brought since the receiver has them.
+ *
+ * @throws NotHereError when they cannot be had
+ */
+export type OnLack = (oids: ReadonlySet<Oid>) => Promise<ReadonlySet<Oid>>
 
 type TreeLinks = Extract<NodeLinks, { kind: 'tree' }>
 
@@ -42,27 +50,53 @@ export class TreeWalk {
   readonly #graph: ObjectGraph
   readonly #filter: NodeFilter
   readonly #onSelect: (node: Node) => void
+  readonly #onLack: OnLack | undefined
+  /** What is not here and is waited with: all of it is asked for at once. */
+  readonly #lacking: Step[] = []
   /** Children of peers that were looked into. */
   readonly #expanded = new Map<Node, readonly Node[]>()
   /** The least depth at which each was met, where that counts. */
   readonly #depths: Map<Node, number> | undefined
   #files: { readonly tree: Node; readonly nodes: ReadonlySet<Node> } | undefined
 
-  constructor(graph: ObjectGraph, filter: NodeFilter, onSelect: (node: Node) => void) {
+  constructor(
+    graph: ObjectGraph,
+    filter: NodeFilter,
+    calls: { readonly onSelect: (node: Node) => void; readonly onLack: OnLack | undefined },
+  ) {
     this.#graph = graph
     this.#filter = filter
-    this.#onSelect = onSelect
+    this.#onSelect = calls.onSelect
+    this.#onLack = calls.onLack
     this.#depths = filter.countsDepth ? new Map() : undefined
   }
 
   /**
    * Walks from a tree or a blob, which lies `depth` below a commit.
    *
-   * @throws MissingError, NotHereError when something is not here
+   * @throws MissingError, NotHereError when something is not here and nobody gets it
    */
-  async walk(root: Node, peers: readonly Node[], depth = 0): Promise<void> {
+  walk(root: Node, peers: readonly Node[], depth = 0): Promise<void> {
+    return this.#walkFrom({ node: root, peers, depth })
+  }
+
+  /** Walks what was not here, once it has come. To be called when everything else was walked. */
+  async finish(): Promise<void> {
     const graph = this.#graph
-    const stack: Step[] = [{ node: root, peers, depth }]
+    for (let steps = this.#lacking.splice(0); steps.length > 0; steps = this.#lacking.splice(0)) {
+      const had = await this.#onLack?.(new Set(steps.map(({ node }) => graph.oid(node))))
+      for (const step of steps) {
+        if (had?.has(graph.oid(step.node)) === true) graph.mark(step.node, HAD)
+        if (graph.isMarked(step.node, HAD)) continue
+        await graph.locate(step.node)
+        await this.#walkFrom(step)
+      }
+    }
+  }
+
+  async #walkFrom(root: Step): Promise<void> {
+    const graph = this.#graph
+    const stack = [root]
     for (let step = stack.pop(); step !== undefined; step = stack.pop()) {
       const { node, depth } = step
       if (this.#isDone(node, depth)) continue
@@ -86,12 +120,17 @@ export class TreeWalk {
     }
   }
 
-  /** Looks where an object is; `false` when it is a file that stayed with a remote and is to be left out here, too. */
-  async #locate({ node, parent }: Step): Promise<boolean> {
+  /** Looks where an object is; `false` when it comes later, or is a file that stayed with a remote and is left out here, too. */
+  async #locate(step: Step): Promise<boolean> {
+    const { node, parent } = step
     const graph = this.#graph
     const mayLack = this.#filter.passesNoBlob && parent !== undefined
     if (mayLack && !(await graph.has(node)) && (await this.#filesOf(parent)).has(node)) {
       graph.mark(node, VISITED)
+      return false
+    }
+    if (this.#onLack !== undefined && !(await graph.has(node))) {
+      this.#lacking.push(step)
       return false
     }
     await graph.locate(node)

@@ -42,6 +42,9 @@ export interface PromisorSource {
   readonly open: OpenFiles
 }
 
+/** How long a reading of the configuration counts, in milliseconds. */
+const CONFIG_AGE = 100
+
 /** How often packs that others replace meanwhile are looked for again. */
 const ATTEMPTS = 5
 
@@ -49,6 +52,7 @@ const ATTEMPTS = 5
 export class PromisorPacks {
   readonly #source: PromisorSource
   #known = new Map<PackId, Promise<Named>>()
+  #remote: { readonly name: string | undefined; readonly at: number } | undefined
 
   constructor(source: PromisorSource) {
     this.#source = source
@@ -57,7 +61,7 @@ export class PromisorPacks {
   /** Name of the remote that an object was left with, `undefined` when it was with none. The object is not here. */
   async remoteOf(oid: Oid): Promise<string | undefined> {
     if (!this.#list().some(({ promisor }) => promisor)) return undefined
-    const [remote] = promisorRemotes(readConfig(this.#source.directory))
+    const remote = this.#firstRemote()
     if (remote === undefined) return undefined
     for (let attempt = 1; ; attempt++) {
       try {
@@ -73,6 +77,15 @@ export class PromisorPacks {
   async remember(id: PackId, table: PackTable): Promise<void> {
     const named = namedOutside(table)
     if (named !== undefined) await this.#keep(id, named)
+  }
+
+  /** The remote that Git asks first. Whoever checks a repository asks for thousands of objects at a time. */
+  #firstRemote(): string | undefined {
+    const now = Date.now()
+    if (this.#remote !== undefined && now - this.#remote.at < CONFIG_AGE) return this.#remote.name
+    const [name] = promisorRemotes(readConfig(this.#source.directory))
+    this.#remote = { name, at: now }
+    return name
   }
 
   #list(): FoundPack[] {
