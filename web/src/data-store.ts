@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { MissingError } from '@datakit/git/error'
 import { nameObject } from '@datakit/git/object'
 import type { Oid } from '@datakit/git/oid'
 import type { Place } from '@datakit/git/place'
@@ -41,6 +42,7 @@ import { findDecisions, serverOptions, syncWithServer } from './data-sync.ts'
 import { mergeDrafted } from './drafted-merge.ts'
 import { openLocal } from './local-repositories.ts'
 import type { EntryKind } from './tree-rows.ts'
+import { troubleOf } from './trouble.ts'
 import { freeInWorker, keepUpInWorker } from './upkeep.ts'
 
 /** Commits whose snapshots are kept at hand. */
@@ -102,19 +104,19 @@ class LocalRepository implements RepositoryStore {
   }
 
   async list(commit: Oid, path: string): Promise<readonly ListedEntry[]> {
-    const entries = await (await this.#snapshot(commit)).list(path)
+    const entries = await this.#whole(async () => (await this.#snapshot(commit)).list(path))
     const prefix = path === '' ? '' : `${path}/`
     return entries.map((entry) => describeEntry(prefix + entry.name, entry))
   }
 
   async stat(commit: Oid, path: string): Promise<ListedEntry | undefined> {
-    const found = await (await this.#snapshot(commit)).stat(path)
+    const found = await this.#whole(async () => (await this.#snapshot(commit)).stat(path))
     const name = path.slice(path.lastIndexOf('/') + 1)
     return found && describeEntry(path, { ...found, name })
   }
 
   readBlob(oid: Oid): Promise<Uint8Array> {
-    return this.#repository.readBlob(oid)
+    return this.#whole(() => this.#repository.readBlob(oid))
   }
 
   async commit(
@@ -128,15 +130,17 @@ class LocalRepository implements RepositoryStore {
       if (decision !== undefined) return { state: 'conflict', decision }
     }
     this.#setAuthor(words.author)
-    const start = from === undefined ? undefined : await this.#snapshot(from)
-    const transaction = await this.#repository.branch(branch).transaction(start)
-    try {
-      for (const edit of edits) await apply(transaction, edit)
-      const outcome = await transaction.commit({ message: words.message, skipEmpty: true })
-      return resultOf(branch, outcome, edits)
-    } finally {
-      transaction.abort()
-    }
+    return this.#whole(async () => {
+      const start = from === undefined ? undefined : await this.#snapshot(from)
+      const transaction = await this.#repository.branch(branch).transaction(start)
+      try {
+        for (const edit of edits) await apply(transaction, edit)
+        const outcome = await transaction.commit({ message: words.message, skipEmpty: true })
+        return resultOf(branch, outcome, edits)
+      } finally {
+        transaction.abort()
+      }
+    })
   }
 
   async createBranch(name: string, at: Oid): Promise<void> {
@@ -148,21 +152,26 @@ class LocalRepository implements RepositoryStore {
     from: Oid,
     options: { readonly limit: number; readonly path: string },
   ): Promise<readonly CommitInfo[]> {
-    const commits: CommitInfo[] = []
-    for await (const logged of this.#repository.log(from, options))
-      commits.push(describeCommit(logged))
-    return commits
+    return this.#whole(async () => {
+      const commits: CommitInfo[] = []
+      for await (const logged of this.#repository.log(from, options))
+        commits.push(describeCommit(logged))
+      return commits
+    })
   }
 
   async describe(oid: Oid): Promise<CommitInfo> {
-    return describeCommit({ oid, commit: (await this.#snapshot(oid)).commit() })
+    const snapshot = await this.#whole(() => this.#snapshot(oid))
+    return describeCommit({ oid, commit: snapshot.commit() })
   }
 
   async changes(oid: Oid): Promise<readonly FileChange[]> {
-    const [parent] = (await this.#snapshot(oid)).commit().parents
-    const changes: FileChange[] = []
-    for await (const change of this.#repository.diff(parent, oid)) changes.push(change)
-    return changes
+    return this.#whole(async () => {
+      const [parent] = (await this.#snapshot(oid)).commit().parents
+      const changes: FileChange[] = []
+      for await (const change of this.#repository.diff(parent, oid)) changes.push(change)
+      return changes
+    })
   }
 
   sync(options: SyncOptions): Promise<SyncReport> {
@@ -224,11 +233,8 @@ class LocalRepository implements RepositoryStore {
     if (behind.length === 0) return 0
     const history = new History(this.#repository.store)
     const known = branches.flatMap(({ remote }) => remote ?? [])
-    return countAhead(
-      (oid) => history.node(oid),
-      behind.map(({ head }) => head),
-      known,
-    )
+    const heads = behind.map(({ head }) => head)
+    return this.#whole(() => countAhead((oid) => history.node(oid), heads, known))
   }
 
   async keepUp(): Promise<readonly string[]> {
@@ -255,6 +261,17 @@ class LocalRepository implements RepositoryStore {
 
   close(): Promise<void> {
     return this.#repository.close()
+  }
+
+  /** Does work that changes nothing until it is done; what is damaged on the way is fetched from the server, if it can be. */
+  async #whole<Result>(work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work()
+    } catch (error) {
+      if (troubleOf(error) !== 'damaged' && !isMissing(error)) throw error
+      const { mendAndRetry } = await import('./mend.ts')
+      return mendAndRetry(this.#repository, this.name, { work, error })
+    }
   }
 
   #snapshot(oid: Oid): Promise<Snapshot> {
@@ -287,6 +304,10 @@ class LocalRepository implements RepositoryStore {
     const common = { kind: 'conflict', branch, base: undefined } as const
     return { ...common, conflicts, ours: theirs, theirs, unstored }
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof MissingError
 }
 
 async function apply(transaction: Transaction, edit: Edit): Promise<void> {

@@ -9,8 +9,8 @@ import { needsUpkeep } from '@datakit/storage/upkeep'
 /** What the worker is told. */
 export interface UpkeepOrder {
   readonly name: string
-  /** Whether room is wanted, now. */
-  readonly frees: boolean
+  /** What there is to do now and then; or room is wanted, or something is damaged. */
+  readonly does: 'upkeep' | 'free' | 'repair'
 }
 
 /** What the worker answers. */
@@ -29,7 +29,7 @@ const given = new Map<string, string>()
 /** Keeps a repository up if its state asks for it, unless another page is at it. Never rejects. */
 export async function keepUpInWorker(name: string, state: State): Promise<UpkeepAnswer> {
   if (!needsUpkeep(state) || given.get(name) === state.version) return nothing
-  const order = { name, frees: false }
+  const order = { name, does: 'upkeep' } as const
   if (!('locks' in navigator)) return run(order)
   const options = { ifAvailable: true } as const
   const answer = await navigator.locks.request(`datakit-upkeep ${name}`, options, async (lock) =>
@@ -44,7 +44,16 @@ export async function keepUpInWorker(name: string, state: State): Promise<Upkeep
  * again then. Rejects when that cannot be done.
  */
 export async function freeInWorker(name: string): Promise<void> {
-  const { problem } = await run({ name, frees: true })
+  const { problem } = await run({ name, does: 'free' })
+  if (problem !== undefined) throw new Error(problem)
+}
+
+/**
+ * Writes anew what is damaged and can be made whole from what is here: indexes from their packs, packs from other copies of
+ * their objects. Rejects when it cannot look.
+ */
+export async function repairInWorker(name: string): Promise<void> {
+  const { problem } = await run({ name, does: 'repair' })
   if (problem !== undefined) throw new Error(problem)
 }
 

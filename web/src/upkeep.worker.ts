@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { Place } from '@datakit/git/place'
 import { portableRuntime } from '@datakit/git/runtime/portable'
 import { indexedDbDepot } from '@datakit/storage/indexeddb'
 import { keepUp } from '@datakit/storage/upkeep'
@@ -19,16 +20,29 @@ self.addEventListener('message', (event: MessageEvent<UpkeepOrder>) => {
   void answer(event.data).then((said) => self.postMessage(said))
 })
 
-async function answer({ name, frees }: UpkeepOrder): Promise<UpkeepAnswer> {
+async function answer({ name, does }: UpkeepOrder): Promise<UpkeepAnswer> {
   try {
     const depot = indexedDbDepot()
     const place = await depot.open(name)
     // What is condemned goes first: the packs that others are merged into need room themselves.
-    if (frees) await place.sweep({ grace: 0 })
-    const { damaged } = await keepUp(place, portableRuntime, { grace: frees ? 0 : GRACE })
+    if (does === 'free') await place.sweep({ grace: 0 })
+    if (does === 'repair') await repair(place)
+    const grace = does === 'free' ? 0 : GRACE
+    const { damaged } = await keepUp(place, portableRuntime, { grace })
     await place.close()
     return { damaged: damaged.map(({ problem }) => problem), problem: undefined }
   } catch (error) {
     return { damaged: [], problem: error instanceof Error ? error.message : String(error) }
   }
+}
+
+async function repair(place: Place): Promise<void> {
+  const { checkPlace } = await import('@datakit/storage/fsck/check-place')
+  const { repairPlace } = await import('@datakit/storage/fsck/repair-place')
+  const check = checkPlace(place, portableRuntime)
+  let step = await check.next()
+  while (step.done !== true) step = await check.next()
+  const mending = repairPlace(place, portableRuntime, { health: step.value, options: {} })
+  // What could not be mended is met again by whoever reads it.
+  for await (const event of mending) if (event.kind === 'mended') console.warn(event.message)
 }

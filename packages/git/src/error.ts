@@ -16,11 +16,22 @@ export class GitError extends Error {
 
 /** Bytes that are not what their place in the format says they must be. */
 export class MalformedError extends GitError {
-  override readonly name = 'MalformedError'
+  override readonly name: string = 'MalformedError'
   override readonly code = 'malformed'
 
   constructor(what: string, problem: string, options?: ErrorOptions) {
     super(`Cannot read ${what}: ${problem}`, options)
+  }
+}
+
+/** An object every copy of which is damaged; the cause says how. */
+export class DamagedError extends MalformedError {
+  override readonly name = 'DamagedError'
+  readonly oid: string
+
+  constructor(oid: string, cause: MalformedError) {
+    super(`object ${oid}`, `no copy of it is whole. ${cause.message}`, { cause })
+    this.oid = oid
   }
 }
 

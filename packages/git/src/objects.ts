@@ -7,7 +7,7 @@
  * @module
  */
 import { ByteCache } from './byte-cache.ts'
-import { GitError, MalformedError, MissingError, NotHereError } from './error.ts'
+import { DamagedError, GitError, MalformedError, MissingError, NotHereError } from './error.ts'
 import type { GitObject, ObjectType } from './object.ts'
 import { ObjectLookup, type Located } from './object-lookup.ts'
 import { readOid, type Oid } from './oid.ts'
@@ -144,7 +144,7 @@ export class Objects {
    *
    * @throws MissingError when there is no such object, or a pack of the state is gone
    * @throws NotHereError when it was left with a remote
-   * @throws MalformedError when no copy of it has its name
+   * @throws DamagedError when no copy of it has its name
    */
   async read(oid: Oid): Promise<GitObject> {
     const kept = this.#bodies.get(oid)
@@ -268,6 +268,7 @@ export class Objects {
         if (i === 0 || !(error instanceof MissingError)) failure = error
       }
     }
+    if (failure instanceof MalformedError) throw new DamagedError(oid, failure)
     throw failure ?? new MissingError('an object', oid)
   }
 

@@ -50,7 +50,12 @@ export class PackWindows {
     if (last > first) this.prefetch([{ pack, start, end }])
     for (let window = first; window <= last; window++) {
       const at = window * this.#size
-      const bytes = await this.#window(pack, window)
+      const bytes = await this.#window(pack, window).catch((error: unknown) => {
+        if (!(error instanceof MalformedError)) throw error
+      })
+      // Something in the window is damaged, perhaps nothing that is wanted.
+      if (bytes === undefined)
+        return exactly(await this.#place.readPack(pack.id, start, end), end - start)
       pieces.push(bytes.subarray(Math.max(0, start - at), end - at))
     }
     const [only] = pieces

@@ -5,7 +5,7 @@
  */
 import { equal, utf8 } from '../bytes.ts'
 import { isCollision } from '../collision.ts'
-import { RefusedError } from '../error.ts'
+import { MalformedError, MissingError, RefusedError } from '../error.ts'
 import { checkObject } from '../fsck.ts'
 import { judgeAsUsual, type Judge } from './judge.ts'
 import { objectHeader } from '../object.ts'
@@ -145,7 +145,12 @@ function refuseCollision({ oid, type, body }: PackedObject): void {
 
 async function compareWithOurs(objects: Objects, { oid, type, body }: PackedObject): Promise<void> {
   if (!(await objects.has(oid))) return
-  const ours = await objects.read(oid)
+  const ours = await objects.read(oid).catch((error: unknown) => {
+    // Ours is damaged: a whole copy is what it takes.
+    if (error instanceof MalformedError || error instanceof MissingError) return undefined
+    throw error
+  })
+  if (ours === undefined) return
   if (ours.type === type && equal(ours.body, body)) return
   throw new RefusedError(
     'collision',

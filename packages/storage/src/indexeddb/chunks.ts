@@ -16,6 +16,7 @@ import { PackTable } from '@datakit/git/pack/pack-table'
 import type { PackId } from '@datakit/git/place'
 import type { Connection } from './connection.ts'
 import {
+  CHUNK,
   INDEX_BYTES,
   PACK_BYTES,
   type AliasRow,
@@ -24,9 +25,6 @@ import {
   type Home,
 } from './schema.ts'
 import { putRow, type Transaction } from './database.ts'
-
-/** Bytes in a chunk; the last one of a pack has fewer. */
-export const CHUNK = 256 * 1024
 
 const HEADER = 12
 const TRAILER = 20

@@ -85,11 +85,11 @@ it('tells other tabs that something changed', async () => {
   await heard
 })
 
-/** Flips a bit of a stored chunk. */
-async function damage(name: string, key: [string, number, number], at: number): Promise<void> {
+/** Changes so many bytes of a stored chunk, from one on. */
+async function damage(name: string, key: [string, number, number], at: number, count = 50) {
   const database = await openDB(name)
   const chunk: ChunkRow = await database.get('chunks', key)
-  chunk.bytes[at] = (chunk.bytes[at] ?? 0) ^ 1
+  for (let i = at; i < at + count; i++) chunk.bytes[i] = (chunk.bytes[i] ?? 0) ^ (i % 7) ^ 0x55
   await database.put('chunks', chunk, key)
   database.close()
 }

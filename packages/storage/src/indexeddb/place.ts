@@ -8,7 +8,8 @@
  * @module
  */
 import { encodeName } from '@datakit/git/bytes'
-import { RefusedError, UnavailableError } from '@datakit/git/error'
+import { MalformedError, RefusedError, UnavailableError } from '@datakit/git/error'
+import { openPackIndexBytes } from '@datakit/git/pack/pack-index'
 import type { Depot, PackId, Place, UpdateOutcome, UpdateRequest } from '@datakit/git/place'
 import { checkRequest, digestUpdate, STAGE_LIFETIME } from '../update.ts'
 import { readChunks } from './chunks.ts'
@@ -105,8 +106,7 @@ function placeOver(connection: Connection, clock: () => number): Place {
       return packWriter(stages)
     },
     readPack: async (id, start, end) =>
-      updater.held(id)?.bytes.subarray(start, end) ??
-      readChunks(connection, { id, kind: PACK_BYTES }, [start, end]),
+      updater.held(id)?.bytes.subarray(start, end) ?? readPack(connection, id, [start, end]),
     async *streamPack(...span) {
       yield await this.readPack(...span)
     },
@@ -132,6 +132,22 @@ function placeOver(connection: Connection, clock: () => number): Place {
       news.close()
       await connection.close()
     },
+  }
+}
+
+async function readPack(
+  connection: Connection,
+  id: PackId,
+  span: readonly [number, number],
+): Promise<Uint8Array> {
+  try {
+    return await readChunks(connection, { id, kind: PACK_BYTES }, span)
+  } catch (error) {
+    if (!(error instanceof MalformedError)) throw error
+    const { readDamaged } = await import('./mend.ts')
+    const openIndex = async (size: number) =>
+      openPackIndexBytes(await readChunks(connection, { id, kind: INDEX_BYTES }, [0, size]))
+    return readDamaged(connection, { id, span, error, openIndex })
   }
 }
 

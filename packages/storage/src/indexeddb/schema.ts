@@ -97,6 +97,9 @@ export interface PromisedRow {
   readonly number: number
 }
 
+/** Bytes in a chunk; the last one of a pack has fewer. */
+export const CHUNK = 256 * 1024
+
 /** What of a pack a chunk holds: its bytes or its index. */
 export const PACK_BYTES = 0
 export const INDEX_BYTES = 1

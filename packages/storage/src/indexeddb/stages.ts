@@ -11,9 +11,9 @@ import { MissingError } from '@datakit/git/error'
 import type { PackTable } from '@datakit/git/pack/pack-table'
 import type { PackId, PackSummary, PackWriter, StagedPack } from '@datakit/git/place'
 import { randomId, STAGE_LIFETIME } from '../update.ts'
-import { CHUNK, putChunks, readStaged } from './chunks.ts'
+import { putChunks, readStaged } from './chunks.ts'
 import type { Connection } from './connection.ts'
-import { chunksOf, INDEX_BYTES, PACK_BYTES, type PackRow } from './schema.ts'
+import { CHUNK, chunksOf, INDEX_BYTES, PACK_BYTES, type PackRow } from './schema.ts'
 import { deleteRows, putRow, type Transaction } from './database.ts'
 
 /** A pack that waits in memory. */
