@@ -31,6 +31,7 @@ export async function fetchForMerge({ trees, draft }: TreesMerge): Promise<void>
     }
     const theirChanges = compareTrees(bodies.base, bodies.theirs)
     for (const [name, { before, after }] of compareTrees(bodies.base, bodies.ours)) {
+      if (!theirChanges.has(name)) continue
       const other = theirChanges.get(name)?.after
       for (const side of mergedFiles(before, after, other)) wanted.add(side.oid)
       const directory = (side: Side | undefined): Oid | undefined =>

@@ -157,6 +157,9 @@ describe.each(FILTERS)('a partial clone of stock Git with %s', (filter) => {
     expect((await compact(repository.store.place, nodeRuntime)).merged).toBeGreaterThan(0)
     await repository.store.place.sweep({ grace: -1 })
     expect(await problems(directory)).toEqual([])
+    // What is ours alone is not to be had from the remote, and Git must not think so.
+    const own = ['rev-list', '--exclude-promisor-objects', '--count', 'main']
+    expect(await git(directory, ...own)).toBe('2')
     await git(directory, 'gc', '-q', '--prune=now')
     expect(await problems(directory)).toEqual([])
     const { refs } = await online(() => pushRemote(repository, promisor.remote, { refs: ['main'] }))
