@@ -3,7 +3,8 @@
  *
  * An object stays while a ref leads to it, or has led to it within the retention: the log tells where refs have been. Packs that
  * hold other objects are written anew without them, and condemned; a sweep deletes them after the grace. (What no ref leads to is
- * served to nobody meanwhile.)
+ * served to nobody meanwhile.) They are copied as a stream, and what is large becomes several packs, so that memory is bounded by one of
+ * them.
  *
  * It is one update, and no push waits for it. It cannot take away what a push meanwhile relies on: that must be reachable from refs.
  *
@@ -16,10 +17,8 @@ import { GitError } from '@datakit/git/error'
 import { Objects } from '@datakit/git/objects'
 import type { Oid } from '@datakit/git/oid'
 import { OidMap } from '@datakit/git/oid-map'
-import { copyPack } from '@datakit/git/pack/copy-pack'
 import type { PackIndex } from '@datakit/git/pack/pack-index'
-import { PackTable } from '@datakit/git/pack/pack-table'
-import type { PackId, PackInfo, Place, StagedPack } from '@datakit/git/place'
+import type { PackInfo } from '@datakit/git/place'
 import type { Runtime } from '@datakit/git/runtime'
 import { selectObjects } from '@datakit/git/transport/select'
 import { dependentsOf } from '../dependents.ts'
@@ -29,13 +28,14 @@ import { r2Depot, type R2Options } from './depot.ts'
 import { rootKey } from './keys.ts'
 import { readSegment } from './overflow.ts'
 import { Repository } from './repository.ts'
+import { Rewriting } from './rewriting.ts'
 import { Store } from './store.ts'
 
 /** How garbage is collected. */
 export interface CollectOptions extends R2Options {
   /** Milliseconds that an object is kept after the last ref left it; two weeks when left out, as `gc.pruneExpire` of Git. */
   readonly retention?: number | undefined
-  /** Bytes of packs that are written anew at once at most; 128 MB when left out. */
+  /** About how many bytes a pack gets that is written anew, and what is larger becomes several; 128 MB when left out. */
   readonly maxBytes?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -167,33 +167,23 @@ class Collecting {
     if (garbage === 0) return NOTHING
     // Their deltas may be against what leaves.
     const group = [pack, ...dependentsOf(state.packs, pack.id)]
-    const bytes = group.reduce((sum, { size }) => sum + size, 0)
-    if (bytes > maxBytes || !group.every(isFree)) return NOTHING
-    const { oids, gone } = await this.#sortOut(group)
-    const replaces = group.map(({ id }) => id)
-    const staged = await write(place, this.#objects, { oids, replaces, signal })
+    if (!group.every(isFree)) return NOTHING
+    const rewriting = new Rewriting(this.#objects, group, { maxBytes, signal })
+    let gone = 0
+    for (const each of group) {
+      const index = await this.#objects.indexOf(each)
+      const kept = storedOrder(index).filter((ordinal) => this.#isKept(index, ordinal))
+      gone += index.count - kept.length
+      for (const ordinal of kept) await rewriting.add(index, ordinal)
+    }
     const outcome = await place.update({
       id: randomId(),
       refs: [],
-      addPacks: staged === undefined ? [] : [staged],
-      removePacks: replaces,
+      addPacks: await rewriting.end(),
+      removePacks: group.map(({ id }) => id),
       log: { who: '', why: 'maintenance: drop what no ref leads to' },
     })
     return outcome.state === 'done' ? { objects: gone, packs: group.length } : NOTHING
-  }
-
-  /** What of the packs stays. */
-  async #sortOut(group: readonly PackInfo[]): Promise<{ oids: Oid[]; gone: number }> {
-    const oids = new Set<Oid>()
-    let gone = 0
-    for (const pack of group) {
-      const index = await this.#objects.indexOf(pack)
-      for (let ordinal = 0; ordinal < index.count; ordinal++) {
-        if (this.#isKept(index, ordinal)) oids.add(index.oid(ordinal))
-        else gone++
-      }
-    }
-    return { oids: [...oids], gone }
   }
 
   #countKept(index: PackIndex): number {
@@ -212,28 +202,8 @@ function isFree({ verified, fixed }: PackInfo): boolean {
   return verified && fixed !== true
 }
 
-async function write(
-  place: Place,
-  objects: Objects,
-  {
-    oids,
-    replaces,
-    signal,
-  }: {
-    readonly oids: readonly Oid[]
-    readonly replaces: readonly PackId[]
-    readonly signal: AbortSignal | undefined
-  },
-): Promise<StagedPack | undefined> {
-  if (oids.length === 0) return undefined
-  const table = new PackTable()
-  const writer = await place.writePack()
-  try {
-    for await (const piece of copyPack(objects, oids, { table, checks: true, signal }))
-      await writer.write(piece)
-    return await writer.finish({ table, needs: [], verified: true, replaces })
-  } catch (error) {
-    await writer.abort()
-    throw error
-  }
+/** The ordinals of a pack's objects in the order in which they are stored. */
+function storedOrder(index: PackIndex): Uint32Array {
+  const ordinals = Uint32Array.from({ length: index.count }, (_, ordinal) => ordinal)
+  return ordinals.sort((a, b) => index.offset(a) - index.offset(b))
 }

@@ -12,7 +12,7 @@ import { cases, random } from '../../../git/test/seed.ts'
 import { Author } from '../../test/author.ts'
 import { codes, gather } from '../../test/checking.ts'
 import { overR2 } from '../../../../worker/test/r2-modes.ts'
-import { done, move, noise, request, stage } from '../../test/samples.ts'
+import { done, move, noise, patched, request, stage } from '../../test/samples.ts'
 import { compact } from '../maintenance.ts'
 import { randomId } from '../update.ts'
 import type { Bucket } from './bucket.ts'
@@ -37,7 +37,8 @@ async function scene(bucket: Bucket) {
     all,
     now: () => now,
     advance: (milliseconds: number) => void (now += milliseconds),
-    collect: () => collectGarbage(bucket, name, nodeRuntime, options),
+    collect: (maxBytes?: number) =>
+      collectGarbage(bucket, name, nodeRuntime, { ...options, maxBytes }),
     check: () => gather(checkR2(bucket, name, nodeRuntime, options)),
     async push(ref: string, objects: readonly (GitObject & { oid: Oid })[], to: Oid | undefined) {
       const state = await place.read()
@@ -74,6 +75,7 @@ async function held(place: Place, oids: Iterable<Oid>): Promise<Set<Oid>> {
 }
 
 const file = (seed: number) => noise(3000, seed).body
+const patchedFile = (body: Uint8Array, number: number) => patched(body, number + 1).body
 
 overR2(({ bucket }) => {
   it('keeps what a forced push has left for two weeks, then lets it go in two phases', async () => {
@@ -103,6 +105,36 @@ overR2(({ bucket }) => {
     expect(codes(said)).toEqual([])
     expect(said.counts?.unreachable).toBe(0)
     expect(await collect()).toEqual({ objects: 0, packs: 0 })
+  })
+
+  it('writes what is larger than its limit as several packs, deltas among them', async () => {
+    const { place, all, push, collect, check, advance } = await scene(bucket)
+    const author = new Author()
+    const secret = file(0)
+    await push(MAIN, author.commit({ 'a/secret': secret }), author.head)
+    await push('refs/heads/topic', author.commit({ 'a/secret': file(1) }), author.head)
+    await done(place, request([move('refs/heads/topic', author.head, undefined)]))
+    // One large pack with garbage in it, and packs that need it for their deltas.
+    await compact(place, nodeRuntime)
+    author.head = await (await place.read()).ref(MAIN)
+    const base = { 'a/secret': secret }
+    for (let i = 0; i < 12; i++) {
+      const files = { [`b/${i}`]: file(i + 2), 'a/secret': patchedFile(secret, i) }
+      await push(MAIN, author.commit({ ...base, ...files }), author.head)
+    }
+    advance(20 * DAY)
+    const { packs: before } = await place.read()
+    const { objects, packs } = await collect(8000)
+    expect(objects).toBeGreaterThan(0)
+    expect(packs).toBeGreaterThan(1)
+    const after = (await place.read()).packs.filter(({ id }) => before.every((b) => b.id !== id))
+    expect(after.length).toBeGreaterThan(2)
+    for (const { size } of after) expect(size).toBeLessThan(8000 + 4000)
+    expect(after.some(({ needs }) => needs.length > 0)).toBe(true)
+    const said = await check()
+    expect([codes(said), said.counts?.unreachable]).toEqual([[], 0])
+    expect((await held(place, all.keys())).size).toBe(said.counts?.objects)
+    expect(await collect(8000)).toEqual({ objects: 0, packs: 0 })
   })
 
   it('takes nothing away while something that refs lead to is missing', async () => {
@@ -183,7 +215,7 @@ overR2(({ bucket }) => {
         }
         if (before !== undefined) left.push({ oid: before, until: now() })
         if (below(5) === 0) await compact(place, nodeRuntime)
-        if (below(5) === 0) await collect()
+        if (below(5) === 0) await collect([undefined, 2000, 10_000][below(3)])
       }
       await collect()
       const kept = left.filter(({ until }) => until > now() - 14 * DAY).map(({ oid }) => oid)
