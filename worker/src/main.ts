@@ -8,9 +8,10 @@ import { createApp } from '@datakit/server/app'
 import type { Care } from '@datakit/server/care'
 import { OPEN_POLICY, withProtected } from '@datakit/server/policy'
 import { r2Depot } from '@datakit/storage/r2'
-import { checkR2 } from '@datakit/storage/r2/check'
+import { checkR2Step } from '@datakit/storage/r2/check-step'
 import { collectGarbage } from '@datakit/storage/r2/collect'
-import { copyOfPack, repairR2 } from '@datakit/storage/r2/repair'
+import { copiesIn } from '@datakit/storage/r2/repair'
+import { repairR2Step } from '@datakit/storage/r2/repair-step'
 import { sweepStrays } from '@datakit/storage/r2/strays'
 import { keepUp, UpkeepSchedule } from '@datakit/storage/upkeep'
 import type { Environment } from './environment.ts'
@@ -77,10 +78,10 @@ function openDepot({ BUCKET, COORDINATOR }: Environment): ReturnType<typeof r2De
 
 function careOf(bucket: R2Bucket): Care {
   return {
-    check: (name, options) => checkR2(bucket, name, nodeRuntime, options),
-    async *repair(name, { pack, signal }) {
-      const copy = await copyOfPack(pack, nodeRuntime)
-      yield* repairR2(bucket, name, nodeRuntime, { copy, signal })
+    check: (name, options) => checkR2Step(bucket, name, nodeRuntime, options),
+    async *repair(name, { pack, ...options }) {
+      const copies = await copiesIn(pack, nodeRuntime)
+      yield* repairR2Step(bucket, name, nodeRuntime, { ...options, copies })
     },
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { addressOf, parseProblem } from '@datakit/datakit/sync-exchange'
-import type { CheckEvent, Finding } from '@datakit/storage/fsck/finding'
+import type { CheckEvent, Finding, NextStep } from '@datakit/storage/fsck/finding'
 import { gitDirectoryDepot, locate } from '@datakit/storage/git-directory'
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -40,7 +40,14 @@ function isRepository(path: string): boolean {
   return has('HEAD') && has('objects') && has('refs')
 }
 
-/** What a server says of a repository, as it says it. @throws CommandError when it says no, or is cut off */
+/** How often a step that was cut off is asked for once more. */
+const REPEATS = 4
+
+/**
+ * What a server says of a repository, as it says it: step by step, a request each, and one that is cut off once more.
+ *
+ * @throws CommandError when it says no, or is cut off again and again
+ */
 export async function* askServer(
   url: string,
   what: 'fsck' | 'repair',
@@ -49,22 +56,65 @@ export async function* askServer(
   const { url: address, token } = addressOf({ url })
   const secret = token ?? process.env['DATAKIT_TOKEN'] ?? ''
   const headers: Record<string, string> = secret === '' ? {} : { authorization: `Bearer ${secret}` }
-  const body = pack === undefined ? {} : { body: new Uint8Array(pack) }
-  const response = await fetch(`${address}/${what}`, { method: 'POST', headers, signal, ...body })
-  if (!response.ok || response.body === null)
-    throw new CommandError(`${address}: ${await reasonOf(response)}`)
-  let rest = ''
-  const decoder = new TextDecoder()
-  for await (const piece of response.body) {
-    const lines = (rest + decoder.decode(piece, { stream: true })).split('\n')
-    rest = lines.pop() ?? ''
-    for (const line of lines) {
-      const event = parseEvent(line)
-      if (event === 'end') return
-      yield event
+  for (let cursor: string | undefined = ''; cursor !== undefined;) {
+    // Only the first step takes a pack.
+    const body: RequestInit =
+      pack === undefined || cursor !== '' ? {} : { body: new Uint8Array(pack) }
+    const at: string = `${address}/${what}${cursor === '' ? '' : `?cursor=${cursor}`}`
+    cursor = yield* askStep(at, { method: 'POST', headers, signal, ...body })
+  }
+}
+
+/** Says what a step says, once it is whole; gives where the next one begins. */
+async function* askStep(
+  url: string,
+  init: RequestInit,
+): AsyncGenerator<CheckEvent, string | undefined> {
+  for (let repeats = 0; ; repeats++) {
+    // What is found again when a step is repeated is said once.
+    const said: CheckEvent[] = []
+    const step = readStep(url, init)
+    for (;;) {
+      const next = await step.next()
+      if (next.done !== true) {
+        if (next.value.kind === 'progress') yield next.value
+        else said.push(next.value)
+        continue
+      }
+      if (next.value === 'cut' && repeats < REPEATS) break
+      yield* said
+      if (next.value !== 'cut') return next.value.cursor
+      throw new CommandError(`${url}: the answer was cut off, so this is not all`)
     }
   }
-  throw new CommandError(`${address}: the answer was cut off, so this is not all`)
+}
+
+/** One request; gives where the next step begins, if there is one, or that it was cut off. */
+async function* readStep(
+  url: string,
+  init: RequestInit,
+): AsyncGenerator<CheckEvent, 'cut' | { readonly cursor: string | undefined }> {
+  const response = await fetch(url, init)
+  if (!response.ok || response.body === null)
+    throw new CommandError(`${url}: ${await reasonOf(response)}`)
+  let rest = ''
+  let cursor: string | undefined
+  const decoder = new TextDecoder()
+  try {
+    for await (const piece of response.body) {
+      const lines = (rest + decoder.decode(piece, { stream: true })).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) {
+        const event = parseEvent(line)
+        if (event === 'end') return { cursor }
+        if (event.kind === 'next') cursor = event.cursor
+        else yield event
+      }
+    }
+  } catch (error) {
+    if (error instanceof CommandError || init.signal?.aborted === true) throw error
+  }
+  return 'cut'
 }
 
 async function reasonOf(response: Response): Promise<string> {
@@ -72,12 +122,12 @@ async function reasonOf(response: Response): Promise<string> {
   return parseProblem(text)?.message ?? `it answered ${response.status}: ${text.slice(0, 200)}`
 }
 
-function parseEvent(line: string): CheckEvent | 'end' {
+function parseEvent(line: string): CheckEvent | NextStep | 'end' {
   const value: unknown = JSON.parse(line)
   if (typeof value === 'object' && value !== null && 'kind' in value) {
     if (value.kind === 'end') return 'end'
     // Said by our own server, in the words of this version.
-    return value as CheckEvent
+    return value as CheckEvent | NextStep
   }
   throw new CommandError(`Cannot read what the server says: ${line.slice(0, 80)}`)
 }

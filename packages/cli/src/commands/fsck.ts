@@ -13,7 +13,7 @@ const help = `Usage: datakit fsck [PLACE] [--strict] [--json]
 Checks every object of every pack (its name, its structure by Git's own rules, our index and Git's against the pack), everything
 that the refs lead to, and what a place keeps beside that. Changes nothing. Ctrl-C stops it.
 
-PLACE (.) is a repository, a folder of them, or http://HOST/NAME.git on a Worker, which checks its bucket itself.
+PLACE (.) is a repository, a folder of them, or http://HOST/NAME.git on a Worker, which checks its bucket itself, step by step.
 
   --strict   warnings count too
   --json     print a line of JSON for each thing that is said

@@ -83,13 +83,19 @@ async function repairServer(url: string, { terminal, speech, copy }: How): Promi
   const { signal } = terminal
   const sent = new Set<string>()
   const quiet: Terminal = { ...terminal, say: () => {} }
-  for (;;) {
-    const before = await tell(askServer(url, 'fsck', { signal }), quiet, speech)
-    const pack = copy && (await packFor(before, copy, sent))
+  for (let isFirst = true; ; isFirst = false) {
+    const checked = tell(askServer(url, 'fsck', { signal }), quiet, speech)
+    // What cannot even be checked may be mended so that it can.
+    const before = isFirst ? await checked.catch(ignoreRefusal) : await checked
+    const pack = copy && before && (await packFor(before, copy, sent))
     await tell(askServer(url, 'repair', { signal, pack }), terminal, speech)
-    if (pack === undefined) break
+    if (pack === undefined && before !== undefined) break
   }
   return tell(askServer(url, 'fsck', { signal }), terminal, speech)
+}
+
+function ignoreRefusal(error: unknown): undefined {
+  if (!(error instanceof CommandError)) throw error
 }
 
 /** Bytes of objects that are sent at once. */

@@ -4,13 +4,15 @@
  * Commits, trees and tags are read, not believed from an index. What is missing is told once, with what names it. Commits
  * that are shallow on purpose lead to no parents, and objects that were left with a remote need not be here.
  *
+ * A walk can be kept between two steps and gone on with elsewhere.
+ *
  * @module
  */
 import { readCommitLinks } from '@datakit/git/commit'
 import { GitError } from '@datakit/git/error'
 import type { GitObject } from '@datakit/git/object'
 import type { Objects } from '@datakit/git/objects'
-import { encodeOid, type Oid } from '@datakit/git/oid'
+import { encodeOid, OID_BYTES, type Oid } from '@datakit/git/oid'
 import { OidMap } from '@datakit/git/oid-map'
 import type { Located } from '@datakit/git/object-lookup'
 import { readTagLinks } from '@datakit/git/tag'
@@ -40,8 +42,18 @@ export interface Reached {
   readonly lost: readonly Oid[]
 }
 
+/** A walk as it stands, as values that can be kept. */
+export interface SavedWalk {
+  readonly roots: readonly Root[]
+  readonly lost: readonly Oid[]
+  /** Every object that was named, what it must be and what named it, and which of them are still to be looked at. */
+  readonly objects: Uint8Array
+}
+
 /** Objects that are looked at together. */
 const BATCH = 256
+/** Bytes of an object in {@link SavedWalk.objects}: its oid, what it must be, and what named it. */
+const ROW = OID_BYTES + 1 + 4
 
 /** Follows all links from the roots. */
 export async function* checkLinks(
@@ -51,15 +63,12 @@ export async function* checkLinks(
 ): AsyncGenerator<CheckEvent, Reached> {
   const walk = new LinkWalk(objects, options)
   for (const root of roots) walk.addRoot(root)
-  for (let batches = 0; !walk.isDone; batches++) {
-    options.signal?.throwIfAborted()
-    yield* await walk.step()
-    if (batches % 16 === 0) yield progress('links', walk.done, walk.size)
-  }
-  return { count: walk.size - walk.lost.length, lost: walk.lost }
+  yield* walk.run(Infinity, options.signal)
+  return walk.reached
 }
 
-class LinkWalk {
+/** A walk over links, on its way. */
+export class LinkWalk {
   readonly lost: Oid[] = []
   readonly #objects: Objects
   readonly #suspects: ReadonlySet<Oid>
@@ -74,6 +83,60 @@ class LinkWalk {
   constructor(objects: Objects, { suspects }: CheckLinksOptions) {
     this.#objects = objects
     this.#suspects = suspects
+  }
+
+  /** A walk that goes on where another was when it was kept. */
+  static resume(objects: Objects, saved: SavedWalk, options: CheckLinksOptions): LinkWalk {
+    const walk = new LinkWalk(objects, options)
+    walk.#roots.push(...saved.roots)
+    walk.lost.push(...saved.lost)
+    const view = new DataView(
+      saved.objects.buffer,
+      saved.objects.byteOffset,
+      saved.objects.byteLength,
+    )
+    const size = view.getUint32(0)
+    for (let place = 0, at = 4; place < size; place++, at += ROW) {
+      walk.#named.setValue(walk.#named.add(saved.objects, at), view.getUint8(at + OID_BYTES))
+      walk.#namers.push(view.getInt32(at + OID_BYTES + 1))
+    }
+    for (let at = 4 + size * ROW; at < view.byteLength; at += 4) walk.#open.push(view.getUint32(at))
+    return walk
+  }
+
+  /** The walk as it stands between two steps. */
+  save(): SavedWalk {
+    const { size } = this.#named
+    const objects = new Uint8Array(4 + size * ROW + 4 * this.#open.length)
+    const view = new DataView(objects.buffer)
+    view.setUint32(0, size)
+    for (let place = 0, at = 4; place < size; place++, at += ROW) {
+      objects.set(this.#named.oidBytes(place), at)
+      view.setUint8(at + OID_BYTES, this.#named.value(place))
+      view.setInt32(at + OID_BYTES + 1, this.#namers[place] ?? -1)
+    }
+    for (const [i, place] of this.#open.entries()) view.setUint32(4 + size * ROW + 4 * i, place)
+    return { roots: this.#roots, lost: this.lost, objects }
+  }
+
+  /** How many roots it began at. */
+  get roots(): number {
+    return this.#roots.length
+  }
+
+  /** What the refs lead to, once the walk is done. */
+  get reached(): Reached {
+    return { count: this.size - this.lost.length, lost: this.lost }
+  }
+
+  /** Looks at so many objects, or all that are left. */
+  async *run(most: number, signal: AbortSignal | undefined): AsyncGenerator<CheckEvent, void> {
+    const end = this.done + most
+    for (let batches = 0; !this.isDone && this.done < end; batches++) {
+      signal?.throwIfAborted()
+      yield* await this.#step(end - this.done)
+      if (batches % 16 === 0) yield progress('links', this.done, this.size)
+    }
   }
 
   get size(): number {
@@ -93,9 +156,9 @@ class LinkWalk {
     this.#name(encodeOid(root.oid), 0, { kind: root.kind, namer: -this.#roots.length })
   }
 
-  /** Looks at the next objects; gives what is wrong with them. */
-  async step(): Promise<CheckEvent[]> {
-    const batch = this.#open.splice(-BATCH)
+  /** Looks at the next objects, at most so many; gives what is wrong with them. */
+  async #step(most: number): Promise<CheckEvent[]> {
+    const batch = this.#open.splice(-Math.min(BATCH, most))
     const copies = await Promise.all(batch.map((place) => this.#locate(place)))
     // In the order in which they are stored, as far as that is one pack.
     this.#objects.prefetch(copies.flatMap((copy) => (copy && isLinked(copy) ? [copy] : [])))

@@ -1,21 +1,21 @@
 /**
  * Checking a place: everything that can be told of a repository through the seam, whatever keeps it. Nothing is changed.
  *
- * Each live pack, the catalogs against the packs that they cover, the refs, and all that the refs lead to.
+ * Each live pack, the catalogs against the packs that they cover, the refs, and all that the refs lead to. It is done in steps, each of
+ * which looks at the repository as it is by then, so that a check can be kept between two of them and gone on with elsewhere:
+ * packs that came meanwhile are checked as well, but not for ever, those that went are passed over, and links begin at the refs as they are when the packs
+ * are done.
  *
  * @module
  */
-import { GitError } from '@datakit/git/error'
 import { Objects } from '@datakit/git/objects'
-import type { Oid } from '@datakit/git/oid'
 import { OidMap } from '@datakit/git/oid-map'
-import { openPackIndex, type PackIndex } from '@datakit/git/pack/pack-index'
-import type { CatalogInfo, Place, Ref } from '@datakit/git/place'
-import { isRefName } from '@datakit/git/ref-name'
+import type { PackId, Place, State } from '@datakit/git/place'
 import type { Runtime } from '@datakit/git/runtime'
-import { KINDS } from '@datakit/git/transport/children'
+import type { Oid } from '@datakit/git/oid'
 import { findDangling } from '../update.ts'
-import { checkLinks, type Root } from './check-links.ts'
+import { checkCatalogs } from './check-catalogs.ts'
+import { LinkWalk, type CheckLinksOptions, type SavedWalk } from './check-links.ts'
 import {
   checkPack,
   probePack,
@@ -24,7 +24,8 @@ import {
   type PackHealth,
   type ProbedPack,
 } from './check-pack.ts'
-import { found, messageOf, progress, type CheckEvent } from './finding.ts'
+import { checkRefs } from './check-refs.ts'
+import { found, progress, type CheckEvent, type Counts } from './finding.ts'
 
 /** What a check knows in the end, for who mends it. */
 export interface Health {
@@ -35,6 +36,45 @@ export interface Health {
   readonly hasBadCatalogs: boolean
 }
 
+/** How much a step does at most; what is begun is ended, so that a pack is read in one step however large it is. */
+export interface StepLimits {
+  /** Bytes of packs that are read. */
+  readonly bytes: number
+  /** Objects whose links are followed. */
+  readonly objects: number
+}
+
+/** All there is in as few steps as there can be. */
+export const NO_LIMITS: StepLimits = { bytes: Infinity, objects: Infinity }
+
+/** The parts of a check, in their order. */
+export type Stage = 'packs' | 'catalogs' | 'links' | 'done'
+
+/** What is known of a pack, as values that can be kept. */
+export type SavedPack = Omit<PackHealth, 'listed'>
+
+/** A check of a place between two steps, as values that can be kept. */
+export interface SavedPlaceCheck {
+  readonly stage: Stage
+  /** How often packs that came meanwhile were taken in, and the packs of this time. */
+  readonly round: number
+  readonly wanted: readonly PackId[]
+  readonly packs: readonly SavedPack[]
+  readonly hasBadCatalogs: boolean
+  readonly walk: SavedWalk | undefined
+}
+
+const BEGIN: SavedPlaceCheck = {
+  stage: 'packs',
+  round: 0,
+  wanted: [],
+  packs: [],
+  hasBadCatalogs: false,
+  walk: undefined,
+}
+
+/** How often packs are taken in, those of the beginning and those that came meanwhile: pushes must not keep a check from its end. */
+const MAX_ROUNDS = 3
 /** Bytes of packs and objects that are kept meanwhile. */
 const CACHE = 16_000_000
 
@@ -48,167 +88,189 @@ export async function* checkPlace(
   runtime: Runtime,
   options: CheckPackOptions = {},
 ): AsyncGenerator<CheckEvent, Health> {
-  const state = await place.read()
-  const probes: ProbedPack[] = []
-  for (const pack of state.packs) probes.push(await probePack(place, pack))
-  const usable = new Set(probes.filter(isUsable).map(({ pack }) => pack.id))
-  const objects = await Objects.open(
-    withPacks(place, (id) => usable.has(id)),
-    runtime,
-    { bytes: CACHE },
-  )
-  const packs: PackHealth[] = []
-  for (const [i, probe] of probes.entries()) {
-    options.signal?.throwIfAborted()
-    yield progress('packs', i, probes.length)
-    packs.push(yield* checkPack(objects, probe, options))
-    const { id, verified } = probe.pack
-    if (verified) continue
-    const message = `pack ${id} has an index from elsewhere, which nobody has proved yet`
-    yield found('unverified', id, { message, severity: 'info', remedy: 'time' })
-  }
-  for (const id of findDangling(state.packs)) {
-    const message = `pack ${id} is needed by another one for its deltas, and is not listed`
-    yield found('pack-gone', id, { message, remedy: 'repair' })
-  }
-  const hasBadCatalogs = yield* checkCatalogs(state.catalogs, packs)
-  const roots = yield* checkRefs(objects, options.signal)
-  const suspects = new Set(packs.flatMap(({ damaged }) => damaged))
-  const reached = yield* checkLinks(objects, roots, { suspects, signal: options.signal })
-  yield { kind: 'counts', counts: count(packs, roots.length, reached.count) }
-  return { packs, lost: reached.lost, hasBadCatalogs }
+  const check = new PlaceCheck(place, runtime, options)
+  while (!check.isDone) yield* check.step(NO_LIMITS)
+  return check.health()
 }
 
-function isUsable({ index, isGone }: ProbedPack): boolean {
-  return index !== undefined && !isGone
-}
+/** A check of one place, step by step. */
+export class PlaceCheck {
+  readonly #place: Place
+  readonly #runtime: Runtime
+  readonly #options: CheckPackOptions
+  readonly #probes = new Map<PackId, ProbedPack>()
+  #objects: Objects | undefined
+  #stage: Stage
+  #round: number
+  #wanted: ReadonlySet<PackId>
+  readonly #packs: SavedPack[]
+  #hasBadCatalogs: boolean
+  readonly #savedWalk: SavedWalk | undefined
+  #walk: LinkWalk | undefined
+  #lost: readonly Oid[] = []
 
-async function* checkCatalogs(
-  catalogs: readonly CatalogInfo[],
-  packs: readonly PackHealth[],
-): AsyncGenerator<CheckEvent, boolean> {
-  const listed = new Map(packs.map(({ pack, listed: index }) => [pack.id, index]))
-  let isBad = false
-  for (const catalog of catalogs) {
-    const problem = await problemOfCatalog(catalog, listed)
-    if (problem === undefined) continue
-    isBad = true
-    const about = catalog.covers.join(' ')
-    yield found('catalog', about, { message: `a catalog is wrong: ${problem}`, remedy: 'repair' })
+  /** A check that begins, or goes on with what another has kept. */
+  constructor(place: Place, runtime: Runtime, options: CheckPackOptions, saved = BEGIN) {
+    this.#place = place
+    this.#runtime = runtime
+    this.#options = options
+    this.#stage = saved.stage
+    this.#round = saved.round
+    this.#wanted = new Set(saved.wanted)
+    this.#packs = [...saved.packs]
+    this.#hasBadCatalogs = saved.hasBadCatalogs
+    this.#savedWalk = saved.walk
+    this.#lost = saved.walk?.lost ?? []
   }
-  return isBad
-}
 
-async function problemOfCatalog(
-  catalog: CatalogInfo,
-  listed: ReadonlyMap<string, PackIndex | undefined>,
-): Promise<string | undefined> {
-  let merged: PackIndex
-  try {
-    merged = await openPackIndex((start, end) => catalog.read(start, end), catalog.size)
-  } catch (error) {
-    if (!(error instanceof GitError) || error.code === 'unavailable') throw error
-    return messageOf(error)
+  /** What is being done: another thing after a step that has ended one. */
+  get stage(): Stage {
+    return this.#stage
   }
-  for (let ordinal = 0; ordinal < merged.count; ordinal++) {
-    const id = merged.packs[merged.packOf(ordinal)] ?? ''
-    const index = listed.get(id)
-    if (!catalog.covers.includes(id)) return `it leads to pack ${id}, which it does not cover`
-    if (index !== undefined && !isSameRow(merged, ordinal, index))
-      return `it is wrong about ${merged.oid(ordinal)} in pack ${id}`
+
+  get isDone(): boolean {
+    return this.#stage === 'done'
   }
-  for (const id of catalog.covers) {
-    const index = listed.get(id)
-    for (let ordinal = 0; ordinal < (index?.count ?? 0); ordinal++) {
-      const bytes = index?.oidBytes(ordinal)
-      if (bytes !== undefined && merged.findBytes(bytes) < 0)
-        return `it leaves out ${index?.oid(ordinal)} of pack ${id}`
+
+  /** The check as it stands between two steps. */
+  save(): SavedPlaceCheck {
+    const walk = this.#walk?.save() ?? this.#savedWalk
+    const { isDone } = this
+    return {
+      stage: this.#stage,
+      round: this.#round,
+      wanted: [...this.#wanted],
+      packs: this.#packs,
+      hasBadCatalogs: this.#hasBadCatalogs,
+      walk: walk && isDone ? { ...walk, roots: [], objects: new Uint8Array(4) } : walk,
     }
   }
-  return undefined
+
+  /** Does the next part of it. */
+  async *step(limits: StepLimits): AsyncGenerator<CheckEvent, void> {
+    if (this.#stage === 'packs') yield* this.#checkPacks(limits)
+    else if (this.#stage === 'catalogs') yield* this.#checkCatalogs()
+    else if (this.#stage === 'links') yield* this.#checkLinks(limits)
+  }
+
+  /** What is known of the packs, those too that went since they were checked. */
+  async health(): Promise<Health> {
+    await this.#look()
+    const packs = this.#packs.map((pack): PackHealth => {
+      return { ...pack, listed: this.#probes.get(pack.pack.id)?.index }
+    })
+    return { packs, lost: this.#lost, hasBadCatalogs: this.#hasBadCatalogs }
+  }
+
+  async *#checkPacks({ bytes }: StepLimits): AsyncGenerator<CheckEvent, void> {
+    const checked = new Set(this.#packs.map(({ pack }) => pack.id))
+    for (let left = bytes; ;) {
+      const { objects, state } = await this.#look()
+      const unchecked = state.packs.filter(({ id }) => !checked.has(id))
+      const open = unchecked.filter(({ id }) => this.#wanted.has(id))
+      if (open.length === 0) {
+        if (unchecked.length === 0 || this.#round >= MAX_ROUNDS) break
+        this.#round++
+        this.#wanted = new Set(unchecked.map(({ id }) => id))
+        continue
+      }
+      for (const [i, { id, size }] of open.entries()) {
+        this.#options.signal?.throwIfAborted()
+        const probe = this.#probes.get(id)
+        if (probe === undefined) continue
+        yield progress('packs', checked.size, checked.size + open.length - i)
+        const { listed: _, ...health } = yield* checkPack(objects, probe, this.#options)
+        this.#packs.push(health)
+        checked.add(id)
+        if (!probe.pack.verified) yield unverified(id)
+        left -= size
+        if (left <= 0) return
+      }
+    }
+    this.#stage = 'catalogs'
+  }
+
+  async *#checkCatalogs(): AsyncGenerator<CheckEvent, void> {
+    const { objects, state } = await this.#look()
+    for (const id of findDangling(state.packs)) {
+      const message = `pack ${id} is needed by another one for its deltas, and is not listed`
+      yield found('pack-gone', id, { message, remedy: 'repair' })
+    }
+    const listed = new Map([...this.#probes].map(([id, { index }]) => [id, index]))
+    this.#hasBadCatalogs = yield* checkCatalogs(state.catalogs, listed)
+    this.#walk = new LinkWalk(objects, this.#linkOptions())
+    for (const root of yield* checkRefs(objects, this.#options.signal)) this.#walk.addRoot(root)
+    this.#stage = 'links'
+  }
+
+  async *#checkLinks(limits: StepLimits): AsyncGenerator<CheckEvent, void> {
+    const { objects, state } = await this.#look()
+    const walk = this.#walk ?? resume(objects, this.#savedWalk, this.#linkOptions())
+    this.#walk = walk
+    yield* walk.run(limits.objects, this.#options.signal)
+    if (!walk.isDone) return
+    this.#lost = walk.lost
+    yield { kind: 'counts', counts: this.#count(state, walk) }
+    this.#stage = 'done'
+  }
+
+  #linkOptions(): CheckLinksOptions {
+    const suspects = new Set(this.#packs.flatMap(({ damaged }) => damaged))
+    return { suspects, signal: this.#options.signal }
+  }
+
+  /** The repository as it is, and the objects of its packs that can be looked into. */
+  async #look(): Promise<{ readonly objects: Objects; readonly state: State }> {
+    for (;;) {
+      const state = await this.#place.read()
+      const live = new Set(state.packs.map(({ id }) => id))
+      for (const id of this.#probes.keys()) if (!live.has(id)) this.#probes.delete(id)
+      for (const pack of state.packs)
+        if (!this.#probes.has(pack.id))
+          this.#probes.set(pack.id, await probePack(this.#place, pack))
+      const isThere = (id: PackId): boolean => isUsable(this.#probes.get(id))
+      const place = withPacks(this.#place, isThere)
+      this.#objects ??= await Objects.open(place, this.#runtime, { bytes: CACHE })
+      const { version } = await this.#objects.refresh()
+      if (version === state.version) return { objects: this.#objects, state }
+    }
+  }
+
+  #count(state: State, walk: LinkWalk): Counts {
+    const checked = new Set(this.#packs.map(({ pack }) => pack.id))
+    const packs = state.packs.filter(({ id }) => checked.has(id))
+    const all = new OidMap()
+    for (const { id } of packs) {
+      const index = this.#probes.get(id)?.index
+      for (let ordinal = 0; ordinal < (index?.count ?? 0); ordinal++) {
+        const oid = index?.oidBytes(ordinal)
+        if (oid !== undefined) all.add(oid)
+      }
+    }
+    return {
+      packs: packs.length,
+      bytes: packs.reduce((sum, { size }) => sum + size, 0),
+      refs: walk.roots,
+      objects: all.size,
+      unreachable: Math.max(0, all.size - walk.reached.count),
+    }
+  }
 }
 
-function isSameRow(merged: PackIndex, ordinal: number, index: PackIndex): boolean {
-  const own = index.findBytes(merged.oidBytes(ordinal))
-  return (
-    own >= 0 &&
-    index.offset(own) === merged.offset(ordinal) &&
-    index.length(own) === merged.length(ordinal) &&
-    index.size(own) === merged.size(ordinal) &&
-    index.type(own) === merged.type(ordinal) &&
-    index.linkOid(index.base(own)) === merged.linkOid(merged.base(ordinal))
-  )
-}
-
-/** Checks names and what tags peel to; gives where links begin. */
-async function* checkRefs(
+function resume(
   objects: Objects,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<CheckEvent, Root[]> {
-  const { head } = objects.state
-  const roots: Root[] = []
-  if ('oid' in head) roots.push({ name: 'HEAD', oid: head.oid, kind: KINDS.commit })
-  else if (!head.ref.startsWith('refs/heads/')) {
-    yield found('head', 'HEAD', { message: `HEAD leads to "${head.ref}", which is no branch` })
-  }
-  try {
-    for await (const ref of objects.state.refs()) {
-      signal?.throwIfAborted()
-      yield* checkRef(objects, ref)
-      const kind = ref.name.startsWith('refs/heads/') ? KINDS.commit : KINDS.any
-      roots.push({ name: ref.name, oid: ref.oid, kind })
-    }
-  } catch (error) {
-    if (!(error instanceof GitError) || error.code === 'unavailable') throw error
-    const message = `the refs cannot all be read: ${error.message}`
-    yield found('refs', 'refs', { message, remedy: 'repair' })
-  }
-  return roots
+  saved: SavedWalk | undefined,
+  options: CheckLinksOptions,
+): LinkWalk {
+  if (saved === undefined) throw new TypeError('Cannot go on with links that were not begun')
+  return LinkWalk.resume(objects, saved, options)
 }
 
-async function* checkRef(
-  objects: Objects,
-  { name, oid, peeled }: Ref,
-): AsyncGenerator<CheckEvent, void> {
-  if (!isRefName(name)) {
-    yield found('badRefName', name, { message: `"${name}" cannot be the name of a ref` })
-  }
-  if (peeled === undefined) return
-  const target = await peel(objects, oid)
-  if (target === undefined || target === peeled) return
-  const message = `${name} is said to lead to ${peeled} in the end, it leads to ${target}`
-  yield found('peeled', name, { message, remedy: 'repair' })
+function isUsable(probe: ProbedPack | undefined): boolean {
+  return probe?.index !== undefined && !probe.isGone
 }
 
-/** What a tag leads to in the end; `undefined` where that cannot be read. */
-async function peel(objects: Objects, oid: Oid): Promise<Oid | undefined> {
-  try {
-    let at = oid
-    for (let depth = 0; depth < 100; depth++) {
-      const links = await objects.links(at)
-      if (links?.kind !== 'tag') return at
-      at = links.target
-    }
-    return undefined
-  } catch (error) {
-    if (error instanceof GitError && error.code !== 'unavailable') return undefined
-    throw error
-  }
-}
-
-function count(packs: readonly PackHealth[], refs: number, reached: number) {
-  const all = new OidMap()
-  for (const { listed } of packs) {
-    for (let ordinal = 0; ordinal < (listed?.count ?? 0); ordinal++) {
-      const oid = listed?.oidBytes(ordinal)
-      if (oid !== undefined) all.add(oid)
-    }
-  }
-  return {
-    packs: packs.length,
-    bytes: packs.reduce((sum, { pack }) => sum + pack.size, 0),
-    refs,
-    objects: all.size,
-    unreachable: Math.max(0, all.size - reached),
-  }
+function unverified(id: PackId): CheckEvent {
+  const message = `pack ${id} has an index from elsewhere, which nobody has proved yet`
+  return found('unverified', id, { message, severity: 'info', remedy: 'time' })
 }

@@ -42,6 +42,13 @@ export type CheckEvent =
   | { readonly kind: 'mended'; readonly about: string; readonly message: string }
   | { readonly kind: 'counts'; readonly counts: Counts }
 
+/** The end of a step that is not the last: where the next one begins. */
+export interface NextStep {
+  readonly kind: 'next'
+  /** Is given back to go on. */
+  readonly cursor: string
+}
+
 /** A finding as an event. */
 export function found(
   code: string,

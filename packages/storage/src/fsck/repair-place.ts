@@ -55,14 +55,16 @@ export async function* repairPlace(
 ): AsyncGenerator<CheckEvent, void> {
   const repair = new Repair(place, runtime, { health, options })
   yield* repair.restore()
-  for (const pack of health.packs) {
-    options.signal?.throwIfAborted()
-    // It may have been written anew along with one that it needed.
-    if (!(await isLive(place, pack.pack.id))) continue
-    if (pack.bytes === 'sound' && pack.index === 'damaged') yield* repair.indexAnew(pack)
-    else if (pack.bytes === 'damaged') yield* repair.writeAnew(pack)
-  }
-  for (const pack of health.packs) if (pack.bytes === 'gone') yield* repair.forget(pack)
+  for (const pack of packsToMend(health)) yield* repair.mend(pack)
+}
+
+/** The packs with which something is wrong, in the order in which they are mended. */
+export function packsToMend({ packs }: Health): PackHealth[] {
+  const wrong = packs.filter(({ bytes, index }) => bytes !== 'sound' || index === 'damaged')
+  return [
+    ...wrong.filter(({ bytes }) => bytes !== 'gone'),
+    ...wrong.filter(({ bytes }) => bytes === 'gone'),
+  ]
 }
 
 interface Publication {
@@ -71,7 +73,8 @@ interface Publication {
   readonly why: string
 }
 
-class Repair {
+/** Mends one place after a check. */
+export class Repair {
   readonly #place: Place
   readonly #runtime: Runtime
   readonly #health: Health
@@ -100,6 +103,24 @@ class Repair {
     let lost: readonly Oid[] = lostIn(this.#health)
     // What is lost may hide that more is, behind what is there.
     while (lost.length > 0 && (yield* this.#restoreAll([...lost]))) lost = await this.#stillLost()
+  }
+
+  /** Mends one pack, unless it is gone by now: it may have been written anew along with one that it needed. */
+  async *mend(pack: PackHealth): AsyncGenerator<CheckEvent, void> {
+    this.#options.signal?.throwIfAborted()
+    if (!(await isLive(this.#place, pack.pack.id))) return
+    if (pack.bytes === 'gone') yield* this.#forget(pack)
+    else if (pack.bytes === 'damaged') yield* this.#writeAnew(pack)
+    else yield* this.#indexAnew(pack)
+  }
+
+  /** Keeps those of some objects of which no copy can be read. */
+  async *keepLost(copies: ReadonlyMap<Oid, GitObject>): AsyncGenerator<CheckEvent, void> {
+    const objects = await this.#open()
+    const lost: (GitObject & { readonly oid: Oid })[] = []
+    for (const [oid, object] of copies)
+      if (!(await isHere(objects, oid))) lost.push({ ...object, oid })
+    if (lost.length > 0) yield* this.#keep(lost)
   }
 
   /** Takes lost objects, and what they name in turn, from a copy. Says whether there were any. */
@@ -131,7 +152,7 @@ class Repair {
   }
 
   /** Keeps a sound pack once more, with an index that is made from its bytes. */
-  async *indexAnew({ pack }: PackHealth): AsyncGenerator<CheckEvent, void> {
+  async *#indexAnew({ pack }: PackHealth): AsyncGenerator<CheckEvent, void> {
     const objects = await this.#open(pack.id)
     const writer = await this.#place.writePack()
     try {
@@ -154,7 +175,7 @@ class Repair {
   }
 
   /** Writes a damaged pack anew, if every object that it listed can still be had. */
-  async *writeAnew({ pack, listed, damaged }: PackHealth): AsyncGenerator<CheckEvent, void> {
+  async *#writeAnew({ pack, listed, damaged }: PackHealth): AsyncGenerator<CheckEvent, void> {
     if (listed === undefined) {
       const message = `pack ${pack.id} and its index are both damaged, so nobody knows what it held. It stays as it is; make the repository anew from a complete clone, or bring it back from a backup`
       return yield found('pack-lost', pack.id, { message })
@@ -174,7 +195,7 @@ class Repair {
   }
 
   /** Takes a pack off the list that is not there, if the refs do without it. */
-  async *forget({ pack }: PackHealth): AsyncGenerator<CheckEvent, void> {
+  async *#forget({ pack }: PackHealth): AsyncGenerator<CheckEvent, void> {
     const lost = await this.#stillLost()
     if (lost.length > 0) {
       const message = `pack ${pack.id} is gone, and ${lost.length} objects with it that refs lead to, ${lost[0]} among them. It stays on the list; "datakit repair --from COPY" takes them from a clone that has them`
@@ -191,7 +212,9 @@ class Repair {
     return Objects.open(withPacks(this.#place, isThere), this.#runtime, { bytes: CACHE })
   }
 
+  /** What refs lead to and is lost by now; what the check knew, unless something was restored since. */
   async #stillLost(): Promise<readonly Oid[]> {
+    if (this.#options.copy === undefined) return this.#health.lost
     const objects = await this.#open()
     const roots: Root[] = []
     for await (const { name, oid } of objects.state.refs())

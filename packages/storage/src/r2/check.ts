@@ -9,7 +9,13 @@ import { GitError } from '@datakit/git/error'
 import type { PackId, PackInfo } from '@datakit/git/place'
 import type { Runtime } from '@datakit/git/runtime'
 import type { CheckPackOptions } from '../fsck/check-pack.ts'
-import { checkPlace, type Health } from '../fsck/check-place.ts'
+import {
+  NO_LIMITS,
+  PlaceCheck,
+  type Health,
+  type SavedPlaceCheck,
+  type StepLimits,
+} from '../fsck/check-place.ts'
 import { found, messageOf, progress, type CheckEvent } from '../fsck/finding.ts'
 import { listAll, type Bucket } from './bucket.ts'
 import { readCondemned } from './condemned.ts'
@@ -55,6 +61,20 @@ export async function readRoot(
   return { store, root }
 }
 
+/** A check of a bucket between two steps, as values that can be kept. */
+export interface SavedR2Check {
+  readonly stage: 'parts' | 'units' | 'strays' | 'place'
+  readonly parts: readonly RootPart[]
+  readonly units: readonly BadUnit[]
+  /** Packs whose units were looked at. */
+  readonly seen: readonly PackId[]
+  readonly place: SavedPlaceCheck | undefined
+}
+
+const BEGIN: SavedR2Check = { stage: 'parts', parts: [], units: [], seen: [], place: undefined }
+/** Units that are looked at in one step. */
+const UNITS = 500
+
 /**
  * Checks one repository.
  *
@@ -66,18 +86,94 @@ export async function* checkR2(
   runtime: Runtime,
   options: CheckR2Options = {},
 ): AsyncGenerator<CheckEvent, R2Health> {
-  const { store, root } = await readRoot(bucket, name)
-  const parts = yield* checkParts(store, root)
-  const units: BadUnit[] = []
-  for (const [i, pack] of root.packs.entries()) {
-    yield progress('units', i, root.packs.length)
-    const bad = yield* checkUnit(store, pack, rootKey(name))
-    if (bad !== undefined) units.push(bad)
+  const check = new R2Check(bucket, name, { runtime, options })
+  while (!check.isDone) yield* check.step(NO_LIMITS)
+  return check.health()
+}
+
+/** A check of one repository in a bucket, step by step. */
+export class R2Check {
+  readonly #bucket: Bucket
+  readonly #name: string
+  readonly #how: { readonly runtime: Runtime; readonly options: CheckR2Options }
+  readonly #parts: RootPart[]
+  readonly #units: BadUnit[]
+  readonly #seen: Set<PackId>
+  #stage: SavedR2Check['stage']
+  #savedPlace: SavedPlaceCheck | undefined
+  #place: PlaceCheck | undefined
+
+  /** A check that begins, or goes on with what another has kept. */
+  constructor(
+    bucket: Bucket,
+    name: string,
+    how: { readonly runtime: Runtime; readonly options: CheckR2Options },
+    saved: SavedR2Check = BEGIN,
+  ) {
+    this.#bucket = bucket
+    this.#name = name
+    this.#how = how
+    this.#stage = saved.stage
+    this.#parts = [...saved.parts]
+    this.#units = [...saved.units]
+    this.#seen = new Set(saved.seen)
+    this.#savedPlace = saved.place
   }
-  yield* findStrays(store, root, options.clock ?? Date.now)
-  const depot = r2Depot(bucket, options)
-  const health = yield* checkPlace(await depot.open(name), runtime, options)
-  return { ...health, parts, units }
+
+  /** What is being done: another thing after a step that has ended one. */
+  get stage(): string {
+    if (this.#stage !== 'place') return this.#stage
+    return this.#place?.stage ?? this.#savedPlace?.stage ?? 'packs'
+  }
+
+  get isDone(): boolean {
+    return this.#place?.isDone ?? this.#savedPlace?.stage === 'done'
+  }
+
+  /** The check as it stands between two steps. */
+  save(): SavedR2Check {
+    const place = this.#place?.save() ?? this.#savedPlace
+    const seen = [...this.#seen]
+    return { stage: this.#stage, parts: this.#parts, units: this.#units, seen, place }
+  }
+
+  /** Does the next part of it. @throws GitError when the root cannot be read */
+  async *step(limits: StepLimits): AsyncGenerator<CheckEvent, void> {
+    if (this.#stage === 'place') return yield* (await this.#open()).step(limits)
+    const { store, root } = await readRoot(this.#bucket, this.#name)
+    if (this.#stage === 'parts') {
+      this.#parts.push(...(yield* checkParts(store, root)))
+      this.#stage = 'units'
+    } else if (this.#stage === 'units') {
+      const all = root.packs.filter(({ id }) => !this.#seen.has(id))
+      const some = all.slice(0, limits === NO_LIMITS ? all.length : UNITS)
+      for (const [i, pack] of some.entries()) {
+        yield progress('units', i, all.length)
+        const bad = yield* checkUnit(store, pack, rootKey(this.#name))
+        if (bad !== undefined) this.#units.push(bad)
+        this.#seen.add(pack.id)
+      }
+      if (some.length === all.length) this.#stage = 'strays'
+    } else {
+      yield* findStrays(store, root, this.#how.options.clock ?? Date.now)
+      this.#stage = 'place'
+    }
+  }
+
+  /** What is known in the end. */
+  async health(): Promise<R2Health> {
+    const health = await (await this.#open()).health()
+    return { ...health, parts: this.#parts, units: this.#units }
+  }
+
+  async #open(): Promise<PlaceCheck> {
+    const { runtime, options } = this.#how
+    if (this.#place === undefined) {
+      const place = await r2Depot(this.#bucket, options).open(this.#name)
+      this.#place = new PlaceCheck(place, runtime, options, this.#savedPlace)
+    }
+    return this.#place
+  }
 }
 
 /** Reads everything that has left the root. */
@@ -169,7 +265,8 @@ async function* findStrays(
   if (root.repository === '') return
   const named = new Set(await allNamed(store, root))
   let young = 0
-  for (const kind of OBJECT_KINDS) {
+  // Records of checks under way, this one's among them, go by themselves.
+  for (const kind of OBJECT_KINDS.filter((each) => each !== 'c')) {
     for await (const object of listAll(store.bucket, objectPrefix(kind, root.repository))) {
       if (named.has(object.key)) continue
       if (!isOld(object, clock())) {

@@ -1,18 +1,14 @@
 /** Every object of a bucket deleted and spoilt, one after the other: it is found, and mended from what else there is. */
 import type { GitObject } from '@datakit/git/object'
 import type { Oid } from '@datakit/git/oid'
-import { makeDelta } from '@datakit/git/pack/delta'
-import type { PackObject } from '@datakit/git/pack/write-pack'
-import type { Place } from '@datakit/git/place'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 import { beforeEach, expect, it } from 'vitest'
 import { cases, random } from '../../../git/test/seed.ts'
-import { Author } from '../../test/author.ts'
 import { codes, gather } from '../../test/checking.ts'
 import { overR2, plainBucket, WRITE_INTERVAL } from '../../../../worker/test/r2-modes.ts'
 import { faultyBucket } from '../../test/faulty-bucket.ts'
-import { blob, collect, done, move, request, stage } from '../../test/samples.ts'
-import { compact } from '../maintenance.ts'
+import { fillPlace } from '../../test/filled-place.ts'
+import { blob, collect, done, request, stage } from '../../test/samples.ts'
 import { randomId } from '../update.ts'
 import { deleteAll, listAll } from './bucket.ts'
 import { checkR2, readRoot } from './check.ts'
@@ -21,56 +17,10 @@ import { r2Depot } from './depot.ts'
 import { objectKey, rootKey } from './keys.ts'
 import { repairR2 } from './repair.ts'
 
-const MAIN = 'refs/heads/main'
-
 /** Every object that was ever committed, as a clone has it. */
 const clone = new Map<Oid, GitObject>()
 let name = ''
 let kept = new Map<string, Uint8Array>()
-
-/** A repository with a table of refs, pieces of the log, tables of receipts, packs of every kind. */
-async function fill(place: Place): Promise<void> {
-  const author = new Author()
-  const files = Object.fromEntries(
-    Array.from({ length: 20 }, (_, i) => [`dir-${i % 4}/file-${i}`, lines(i, 300)]),
-  )
-  await commit(place, author, files)
-  const tags = Array.from({ length: 200 }, (_, i) =>
-    move(`refs/tags/v${i}`, undefined, author.head),
-  )
-  await done(place, request(tags))
-  for (let i = 0; i < 14; i++) {
-    const log = { who: 'Ada <ada@example.org>', why: 'x'.repeat(700) }
-    await commit(place, author, { [`dir-${i % 4}/file-${i}`]: lines(i + 100, 300) }, log)
-    if (i === 8) await compact(place, nodeRuntime)
-  }
-}
-
-async function commit(
-  place: Place,
-  author: Author,
-  files: Readonly<Record<string, Uint8Array>>,
-  log = { who: 'Ada <ada@example.org>', why: 'commit' },
-): Promise<void> {
-  const from = author.head
-  const objects = author.commit(files)
-  const { packs } = await place.read()
-  const before = [...clone].find(([, { type }]) => type === 'blob')
-  // Every pack but the first is thin: a blob in it is a delta against one of the first.
-  const thin: PackObject[] = objects.map((object) => {
-    if (before === undefined || object.type !== 'blob') return object
-    return { ...object, delta: { base: before[0], bytes: makeDelta(before[1].body, object.body) } }
-  })
-  for (const { oid, type, body } of objects) clone.set(oid, { type, body })
-  const needs = packs.slice(0, 1).map(({ id }) => id)
-  const staged = await stage(place, thin, before === undefined ? [] : needs)
-  await done(place, request([move(MAIN, from, author.head)], { addPacks: [staged], log }))
-}
-
-function lines(seed: number, count: number): Uint8Array {
-  const text = Array.from({ length: count }, (_, i) => `key ${i}: ${(seed * i) % 97}\n`)
-  return new TextEncoder().encode(text.join(''))
-}
 
 async function bytesOf(key: string): Promise<Uint8Array> {
   const object = await plainBucket.get(key)
@@ -101,7 +51,7 @@ overR2(({ bucket, isThrottled }) => {
     name = `check/${randomId()}`
     clone.clear()
     const place = await r2Depot(bucket, options).open(name)
-    await fill(place)
+    await fillPlace(place, clone)
     kept = new Map()
     for await (const { key } of listAll(plainBucket, '')) kept.set(key, await bytesOf(key))
     return async () => {

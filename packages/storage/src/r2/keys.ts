@@ -9,6 +9,7 @@
  * | `l/REPOSITORY/ID` | a piece of the log |
  * | `r/REPOSITORY/DIGEST` | that an update was lost |
  * | `tmp/REPOSITORY/ID/N` | a piece of a pack that is still coming |
+ * | `c/REPOSITORY/ID` | how far a check has come |
  *
  * An id is the time at which it was made and ten random bytes, so the age of whatever it names is known from its key. The
  * digest is of the id of an update.
@@ -23,10 +24,10 @@ import type { PackId } from '@datakit/git/place'
 export const ROOT_PREFIX = 'root/'
 
 /** What kinds of immutable objects a repository has; the first step of their keys. */
-export type ObjectKind = 'p' | 't' | 'l' | 'r' | 'tmp'
+export type ObjectKind = 'p' | 't' | 'l' | 'r' | 'tmp' | 'c'
 
 /** Every kind, for a sweep. */
-export const OBJECT_KINDS: readonly ObjectKind[] = ['p', 't', 'l', 'r', 'tmp']
+export const OBJECT_KINDS: readonly ObjectKind[] = ['p', 't', 'l', 'r', 'tmp', 'c']
 
 // R2 takes 1,024 bytes; the rest is left to whoever puts a bucket behind a prefix.
 const MAX_KEY = 900

@@ -16,11 +16,12 @@ import { GitError, UnavailableError } from '@datakit/git/error'
 import type { GitObject } from '@datakit/git/object'
 import type { Oid } from '@datakit/git/oid'
 import { readPack } from '@datakit/git/pack/read-pack'
-import type { LogEntry, PackInfo } from '@datakit/git/place'
+import type { LogEntry, PackInfo, Place } from '@datakit/git/place'
 import type { Runtime } from '@datakit/git/runtime'
+import { probePack } from '../fsck/check-pack.ts'
 import type { Health } from '../fsck/check-place.ts'
 import { found, mended, progressOf, type CheckEvent } from '../fsck/finding.ts'
-import { repairPlace, type CopySource, type RepairOptions } from '../fsck/repair-place.ts'
+import { packsToMend, Repair, type RepairOptions } from '../fsck/repair-place.ts'
 import { isThrottled, listAll, type Bucket } from './bucket.ts'
 import { checkR2, type CheckR2Options, type R2Health, type RootPart } from './check.ts'
 import { readCondemned } from './condemned.ts'
@@ -57,25 +58,83 @@ export async function* repairR2(
   runtime: Runtime,
   options: RepairR2Options = {},
 ): AsyncGenerator<CheckEvent, void> {
-  const store = new Store(bucket, new ByteCache(0))
-  yield* mendLedger(store, name)
+  const repair = new R2Repair(bucket, name, { runtime, options })
+  yield* repair.begin(undefined)
   const health = yield* progressOf(checkR2(bucket, name, runtime, options))
-  const settings = { clock: options.clock ?? Date.now, patience: 30_000, writeInterval: 1000 }
-  const repository = new Repository(store, name, settings)
-  const before = (await repository.load()).root
-  if (before.repository === '') return
-  yield* mendRoot(repository, health)
-  const place = await r2Depot(bucket, options).open(name)
-  yield* repairPlace(place, runtime, { health: withBadUnits(health), options })
-  const { deleted } = await place.sweep({ grace: options.grace ?? GRACE })
-  if (deleted > 0) yield mended(name, `${deleted} keys that nobody needs were deleted`)
+  for (let done: number | undefined = 0; done !== undefined;)
+    done = yield* repair.mend(health, done)
 }
 
-/** Objects of a pack that came along, as a copy to take from; of nothing when it is empty. @throws MalformedError */
-export async function copyOfPack(
+/** A repair of one repository in a bucket, in parts: {@link begin}, a check, and {@link mend} until there is nothing left. */
+export class R2Repair {
+  readonly #bucket: Bucket
+  readonly #name: string
+  readonly #runtime: Runtime
+  readonly #options: RepairR2Options
+
+  constructor(
+    bucket: Bucket,
+    name: string,
+    how: { readonly runtime: Runtime; readonly options: RepairR2Options },
+  ) {
+    this.#bucket = bucket
+    this.#name = name
+    this.#runtime = how.runtime
+    this.#options = how.options
+  }
+
+  /** Makes the list of packs anew, if it is gone, and keeps what is lost of some objects. */
+  async *begin(copies: ReadonlyMap<Oid, GitObject> | undefined): AsyncGenerator<CheckEvent, void> {
+    yield* mendLedger(new Store(this.#bucket, new ByteCache(0)), this.#name)
+    if (copies === undefined) return
+    const place = await this.#place()
+    const packs = []
+    for (const pack of (await place.read()).packs) {
+      const { index, isGone } = await probePack(place, pack)
+      const bytes = isGone ? ('gone' as const) : ('sound' as const)
+      packs.push({ pack, bytes, index: 'sound' as const, listed: index, damaged: [] })
+    }
+    const health = { packs, lost: [], hasBadCatalogs: false }
+    yield* new Repair(place, this.#runtime, { health, options: this.#options }).keepLost(copies)
+  }
+
+  /**
+   * Mends the next part of what a check found, when so many parts were done before: what the root needs of other objects, then a
+   * pack at a time, in the end what nobody names. Gives how many are done then; `undefined` when that was the last.
+   */
+  async *mend(health: R2Health, done: number): AsyncGenerator<CheckEvent, number | undefined> {
+    const options = this.#options
+    const place = await this.#place()
+    if (!(await place.read()).exists) return undefined
+    const known = withBadUnits(health)
+    const repair = new Repair(place, this.#runtime, { health: known, options })
+    if (done === 0) {
+      const store = new Store(this.#bucket, new ByteCache(0))
+      const settings = { clock: options.clock ?? Date.now, patience: 30_000, writeInterval: 1000 }
+      yield* mendRoot(new Repository(store, this.#name, settings), health)
+      yield* repair.restore()
+      return 1
+    }
+    const pack = packsToMend(known)[done - 1]
+    if (pack !== undefined) {
+      yield* repair.mend(pack)
+      return done + 1
+    }
+    const { deleted } = await place.sweep({ grace: options.grace ?? GRACE })
+    if (deleted > 0) yield mended(this.#name, `${deleted} keys that nobody needs were deleted`)
+    return undefined
+  }
+
+  #place(): Promise<Place> {
+    return r2Depot(this.#bucket, this.#options).open(this.#name)
+  }
+}
+
+/** Objects of a pack that came along, by their oids; `undefined` when it is empty. @throws MalformedError */
+export async function copiesIn(
   pack: AsyncIterable<Uint8Array>,
   runtime: Runtime,
-): Promise<CopySource | undefined> {
+): Promise<ReadonlyMap<Oid, GitObject> | undefined> {
   const reader = new ByteReader(pack, 'a repair')
   const first = await reader.readSome(1 << 16)
   if (first === undefined) return undefined
@@ -93,7 +152,7 @@ export async function copyOfPack(
     },
     onObject: ({ oid, type, body }) => void objects.set(oid, { type, body: body.slice() }),
   })
-  return async (oid) => objects.get(oid)
+  return objects
 }
 
 /** A unit whose end cannot be read is kept anew, like a pack whose index is damaged. */
