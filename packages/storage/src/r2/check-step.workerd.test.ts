@@ -123,7 +123,7 @@ overR2(({ bucket, isThrottled }) => {
   it('goes on, when it was cut off, to the same end', async () => {
     await damage()
     const { findings, counts } = await through(check, bucket)
-    const cut = await through(check, bucket, cutting(isThrottled ? 7 : 2))
+    const cut = await through(check, bucket, cutting(isThrottled ? 9 : 3))
     expect({ findings: cut.findings, counts: cut.counts }).toEqual({ findings, counts })
   })
 
@@ -145,7 +145,7 @@ overR2(({ bucket, isThrottled }) => {
   it('mends in steps, each cut off again and again, what is mended at once', async () => {
     const before = await refs()
     await damage()
-    await through(repair, bucket, cutting(isThrottled ? 7 : 2))
+    await through(repair, bucket, cutting(isThrottled ? 9 : 3))
     expect(codes(await gather(checkR2(bucket, name, nodeRuntime, options)))).toEqual([])
     expect(await refs()).toEqual(before)
   })
