@@ -74,11 +74,12 @@ export const emptyTree: PackObject = { type: 'tree', body: new Uint8Array(), oid
 export async function stageObjects(
   place: Place,
   objects: readonly PackObject[],
+  { promisor }: { readonly promisor?: boolean } = {},
 ): Promise<StagedPack> {
   const { bytes, table } = await encodePack(nodeRuntime, objects)
   const writer = await place.writePack()
   await writer.write(bytes)
-  return await writer.finish({ table, needs: [], verified: true })
+  return await writer.finish({ table, needs: [], verified: true, promisor })
 }
 
 /** Refs as stock Git lists them: `name oid`, ordered. */

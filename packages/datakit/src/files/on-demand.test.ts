@@ -298,7 +298,7 @@ describe('a fetch on demand', () => {
     const changed = git.oid('HEAD~1')
     const back = await repository
       .branch('main')
-      .commit((files) => files.revert(changed), { message: 'Take it back' })
+      .commit(async (files) => void (await files.revert(changed)), { message: 'Take it back' })
     expect(back).toMatchObject({ state: 'committed' })
     expect(await repository.store.objects.has(git.oid('HEAD~2:d1/f1'))).toBe(false)
     const remote = await findRemote(storedRemotes(repository), 'origin')

@@ -1,8 +1,10 @@
 /** Updates whose owner died behind the point of no return, and what others did before they were found. */
 import { existsSync, mkdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 
+import { nameObject } from '@datakit/git/object'
 import { parseOid } from '@datakit/git/oid'
 import type { RefUpdate, UpdateRequest } from '@datakit/git/place'
+import { nodeRuntime } from '@datakit/git/runtime/node'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
 import {
@@ -94,6 +96,26 @@ it('is finished when its locks are there', async () => {
   await reopen()
   expect(stockRefs(directory)).toEqual([`${MAIN} ${two.oid}`, `${SIDE} ${two.oid}`])
   expect(await outcomeOf(wish)).toBe('done')
+})
+
+it('brings the packs of a promisor as such, so that Git finds nothing lost', async () => {
+  const left = parseOid('1234567890123456789012345678901234567890')
+  const body = Buffer.concat([Buffer.from('100644 left\0'), Buffer.from(left, 'hex')])
+  const tree = { type: 'tree', body: Uint8Array.from(body) } as const
+  const oid = await nameObject(nodeRuntime, tree)
+  git(directory, 'remote', 'add', 'origin', 'http://127.0.0.1:1/x.git')
+  git(directory, 'config', 'remote.origin.promisor', 'true')
+  const pack = await stageObjects(place, [{ oid, ...tree }], { promisor: true })
+  const wish = request([move('refs/tags/part', undefined, oid)], {
+    addPacks: [pack],
+    promised: { add: [left], remote: 'origin' },
+  })
+  await dieBehindCommit(wish)
+  await reopen()
+  expect(existsSync(`${directory}/objects/pack/${pack.id}.promisor`)).toBe(true)
+  expect(await outcomeOf(wish)).toBe('done')
+  expect(await (await place.read()).promised(left)).toBe('origin')
+  expect(await (await place.read()).promised(three.oid)).toBeUndefined()
 })
 
 describe('when its locks were removed', () => {
