@@ -40,7 +40,7 @@ export interface Health {
 export interface StepLimits {
   /** Bytes of packs that are read. */
   readonly bytes: number
-  /** Objects whose links are followed. */
+  /** Objects that are read in packs, or whose links are followed. */
   readonly objects: number
 }
 
@@ -162,9 +162,9 @@ export class PlaceCheck {
     return { packs, lost: this.#lost, hasBadCatalogs: this.#hasBadCatalogs }
   }
 
-  async *#checkPacks({ bytes }: StepLimits): AsyncGenerator<CheckEvent, void> {
+  async *#checkPacks(limits: StepLimits): AsyncGenerator<CheckEvent, void> {
     const checked = new Set(this.#packs.map(({ pack }) => pack.id))
-    for (let left = bytes; ;) {
+    for (let { bytes, objects: rows } = limits; ;) {
       const { objects, state } = await this.#look()
       const unchecked = state.packs.filter(({ id }) => !checked.has(id))
       const open = unchecked.filter(({ id }) => this.#wanted.has(id))
@@ -174,7 +174,7 @@ export class PlaceCheck {
         this.#wanted = new Set(unchecked.map(({ id }) => id))
         continue
       }
-      for (const [i, { id, size }] of open.entries()) {
+      for (const [i, { id, size, objects: count }] of open.entries()) {
         this.#options.signal?.throwIfAborted()
         const probe = this.#probes.get(id)
         if (probe === undefined) continue
@@ -183,8 +183,9 @@ export class PlaceCheck {
         this.#packs.push(health)
         checked.add(id)
         if (!probe.pack.verified) yield unverified(id)
-        left -= size
-        if (left <= 0) return
+        bytes -= size
+        rows -= count
+        if (bytes <= 0 || rows <= 0) return
       }
     }
     this.#stage = 'catalogs'
