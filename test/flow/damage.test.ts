@@ -133,3 +133,34 @@ it('makes an index anew without a server', async () => {
   await device.context.setOffline(false)
   await editor.waitForStatus('On server')
 })
+
+it('makes the root row anew, with what was never on the server', async () => {
+  const first = await open()
+  await device.context.setOffline(true)
+  await first.openFile('limits.json')
+  await first.type('limits.json', '{ "cpu": 3 }\n')
+  await first.commit('Three processors')
+  await first.waitForStatus('Waiting for network (1 commit)')
+  await first.page.evaluate(loseRoot, `datakit:${name}`)
+  await first.page.reload()
+  const panel = first.page.getByRole('region', { name: 'Storage' })
+  await panel.getByText('the disk or the browser has damaged it').waitFor()
+  await panel.getByText('Three processors').waitFor()
+  await panel.getByRole('button', { name: 'Repair' }).click()
+  await first.waitForStatus('Waiting for network (1 commit)')
+  await device.context.setOffline(false)
+  await first.waitForStatus('On server')
+  const path = join(folder.path, `${name}-after`)
+  await git(folder.path, 'clone', '--quiet', `${server.url}/${name}.git`, path)
+  expect(await git(path, 'show', 'HEAD:limits.json')).toBe('{ "cpu": 3 }')
+})
+
+/** Deletes the root row. Runs in a page. */
+async function loseRoot(database: string): Promise<void> {
+  const opening = indexedDB.open(database)
+  await new Promise((resolve) => opening.addEventListener('success', resolve))
+  const transaction = opening.result.transaction('state', 'readwrite')
+  transaction.objectStore('state').delete('header')
+  await new Promise((resolve) => transaction.addEventListener('complete', resolve))
+  opening.result.close()
+}

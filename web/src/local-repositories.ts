@@ -16,9 +16,14 @@ const PREFIX = 'datakit:'
 const depot = indexedDbDepot(PREFIX)
 const witness = new Witness(openStorage())
 
+/** Name of the database that a repository is kept in. */
+export function databaseOf(name: string): string {
+  return PREFIX + name
+}
+
 /** Opens what is kept under a name. @throws UnavailableError of reason `storage-gone` when it was, and is not any more */
 export function openLocal(name: string): Promise<Place> {
-  return openWitnessed(PREFIX + name, witness)
+  return openWitnessed(databaseOf(name), witness)
 }
 
 /** Names of the repositories that were ever written to in this browser. */
@@ -35,18 +40,18 @@ export function knownRepositories(): readonly string[] {
 
 /** What is known of a repository from when it was last here. */
 export function lastSeen(name: string): Witnessed | undefined {
-  return witness.read(PREFIX + name)
+  return witness.read(databaseOf(name))
 }
 
 /** Does not miss a repository any more: it opens as a new one. */
 export function forget(name: string): void {
-  witness.forget(PREFIX + name)
+  witness.forget(databaseOf(name))
 }
 
 /** Deletes a repository from this browser, with all that is only here. */
 export async function removeLocal(name: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    const deletion = indexedDB.deleteDatabase(PREFIX + name)
+    const deletion = indexedDB.deleteDatabase(databaseOf(name))
     deletion.addEventListener('success', () => resolve())
     deletion.addEventListener('error', () => reject(deletion.error ?? new Error('not deleted')))
   })

@@ -6,9 +6,10 @@
 import { repositoriesWithDrafts } from './app-database.ts'
 import { openRepository } from './data-store.ts'
 import type { RepositoryStore } from './data.ts'
-import { localRepositories, removeLocal } from './local-repositories.ts'
+import { databaseOf, localRepositories, removeLocal } from './local-repositories.ts'
 import type { Session } from './session.ts'
 import { measureStorage } from './storage-watch.ts'
+import { repairInWorker } from './upkeep.ts'
 import { downloadBlob } from './views/download.ts'
 
 /** Hands out all commits as a file. Gives a sentence about it. */
@@ -26,6 +27,14 @@ export async function makeRoom(session: Session): Promise<string> {
   await measureStorage()
   const freed = before - (await usage())
   return freed > 0 ? `${Math.ceil(freed / 1000)} kB were freed` : 'There was nothing to free'
+}
+
+/** Makes anew what can be made from the rest of a repository, and from its other copies. Gives a sentence about it. */
+export async function repair(name: string): Promise<string> {
+  const { repairRows } = await import('@datakit/storage/indexeddb/repair')
+  const said = await repairRows(databaseOf(name))
+  await repairInWorker(name)
+  return said.length === 0 ? 'Nothing was found that can be repaired here' : said.join('. ')
 }
 
 /** Other repositories that the server has all of, and nothing was typed in. */

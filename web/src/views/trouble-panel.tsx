@@ -6,9 +6,9 @@
 import type { WitnessedMove } from '@datakit/storage/indexeddb/witness'
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import { cloneAgain } from '../app-state.ts'
+import { cloneAgain, reopen } from '../app-state.ts'
 import { lastSeen } from '../local-repositories.ts'
-import { exportBundle, findRemovable, makeRoom, removeCopy } from '../recovery.ts'
+import { exportBundle, findRemovable, makeRoom, removeCopy, repair } from '../recovery.ts'
 import { explainProblem } from '../status.ts'
 import { askToKeep } from '../storage-watch.ts'
 import type { Trouble } from '../trouble.ts'
@@ -45,6 +45,12 @@ export function TroubleDetails(props: TroubleProps): JSX.Element {
       (error: unknown) => setDone({ isBusy: false, said: explainProblem(error), isProblem: true }),
     )
   }
+  const mend = async (): Promise<string> => {
+    const said = await repair(name)
+    if (session === undefined) reopen()
+    else await session.retry()
+    return said
+  }
   const again = async (): Promise<string | undefined> => {
     await session?.retry()
     return session?.trouble.value === undefined ? undefined : 'It is still so'
@@ -57,6 +63,11 @@ export function TroubleDetails(props: TroubleProps): JSX.Element {
         {session !== undefined && trouble !== 'gone' && (
           <button type="button" onClick={() => act(again)}>
             Try again
+          </button>
+        )}
+        {trouble === 'damaged' && (
+          <button type="button" onClick={() => act(mend)}>
+            Repair
           </button>
         )}
         {trouble === 'newer' && (

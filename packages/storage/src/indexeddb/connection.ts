@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { UnavailableError, type UnavailableReason } from '@datakit/git/error'
+import { MalformedError, UnavailableError, type UnavailableReason } from '@datakit/git/error'
 import { begin, ended, unseal, type Transaction } from './database.ts'
 import { createStores, SCHEMA_VERSION, type StoreName } from './schema.ts'
 
@@ -145,6 +145,8 @@ export class Connection {
     if (!stores.includes('state')) return
     const header = await objectStore('state').get('header')
     const { version } = raw.db
+    if (!header && stores.includes('packs') && (await isUsed(objectStore)))
+      throw new MalformedError(`the repository in "${this.name}"`, 'its root row is missing')
     const { read, write } = header?.needs ?? { read: version, write: version }
     if ((mode === 'readonly' ? read : write) > SCHEMA_VERSION)
       throw unavailable(this.name, 'storage-newer')
@@ -156,6 +158,12 @@ export class Connection {
   #forget(opening: Promise<IDBDatabase>): void {
     if (this.#opening === opening) this.#opening = undefined
   }
+}
+
+/** Whether an update has ever put a pack here. */
+async function isUsed(objectStore: Transaction['objectStore']): Promise<boolean> {
+  const changed = objectStore('packs').index('changed')
+  return (await changed.getAllKeys(IDBKeyRange.lowerBound(0), 1)).length > 0
 }
 
 async function finish<T>(transaction: IDBTransaction, work: () => Promise<T>): Promise<T> {

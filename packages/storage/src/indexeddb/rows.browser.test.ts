@@ -4,10 +4,11 @@
 import { deleteDB, openDB } from 'idb'
 import { encodeName } from '@datakit/git/bytes'
 import { afterEach, expect, it } from 'vitest'
-import { deletePlaces, openOlder, openPlace } from '../../test/indexeddb-places.ts'
+import { deletePlaces, openOlder, openPlace, type NamedPlace } from '../../test/indexeddb-places.ts'
 import { collect, done, move, noise, oid, request, stage } from '../../test/samples.ts'
 import { randomId } from '../update.ts'
 import { seal } from './database.ts'
+import { repairRows } from './repair.ts'
 import { SCHEMA_VERSION, type Header } from './schema.ts'
 
 const MAIN = 'refs/heads/main'
@@ -97,18 +98,76 @@ it('takes a ref whose row is damaged from the log, and names a damaged line of t
   database.close()
 })
 
-it('names the root row when it is damaged or missing', async () => {
+/** A repository with a branch that is not `main`, and a pack. */
+async function begin(): Promise<NamedPlace> {
   const place = await openPlace()
-  await done(place, request([move(MAIN, undefined, oid(1))]))
-  const damaged = (what: string) => ({ code: 'malformed', message: expect.stringContaining(what) })
-  await changeHeader(place.name, (header) => ({ ...header, number: 7 }))
+  const side = 'refs/heads/side'
+  const head = { from: { ref: MAIN }, to: { ref: side } }
+  const addPacks = [await stage(place, [noise(1000, 1)])]
+  await done(place, request([move(side, undefined, oid(1))], { addPacks, head }))
+  await done(place, request([move(side, oid(1), oid(2)), move(MAIN, undefined, oid(1))]))
+  return place
+}
+
+const damaged = (what: string) => ({ code: 'malformed', message: expect.stringContaining(what) })
+
+it('names the root row when it is damaged, and makes it anew', async () => {
+  const place = await begin()
+  const before = await place.read()
+  await changeHeader(place.name, (header) => ({ ...header, number: 7, tail: 'x' }))
   await expect(place.read()).rejects.toMatchObject(damaged('the repository'))
   const wish = request([move(MAIN, oid(1), oid(2))])
   await expect(place.update(wish)).rejects.toMatchObject(damaged('the repository'))
+  expect(await repairRows(place.name)).toEqual([expect.stringContaining('root row')])
+  const { repository, head, packs } = await place.read()
+  expect({ repository, head, packs }).toEqual({
+    repository: before.repository,
+    head: { ref: 'refs/heads/side' },
+    packs: before.packs,
+  })
+  await done(place, wish)
+  expect(await repairRows(place.name)).toEqual([])
+})
+
+it('tells a root row that is missing from a repository that was deleted, and makes it anew', async () => {
+  const place = await begin()
   const database = await openDB(place.name)
   await database.delete('state', 'header')
   database.close()
-  await expect(place.read()).rejects.toMatchObject({ reason: 'storage-gone' })
   const other = await openPlace(place.name)
-  await expect(other.read()).rejects.toMatchObject(damaged('root row'))
+  for (const each of [place, other])
+    await expect(each.read()).rejects.toMatchObject(damaged('root row'))
+  await repairRows(place.name)
+  for (const each of [place, other]) expect(await (await each.read()).ref(MAIN)).toBe(oid(1))
+  // Which branch it was at, nobody else knew.
+  expect((await place.read()).head).toEqual({ ref: MAIN })
+  const addPacks = [await stage(other, [noise(500, 2)])]
+  await done(other, request([move(MAIN, oid(1), oid(3))], { addPacks }))
+  expect(await collect(place.log(MAIN))).toHaveLength(2)
+})
+
+it('writes refs anew out of the log, and gives up lines that are damaged', async () => {
+  const place = await begin()
+  const database = await openDB(place.name)
+  const key = encodeName(MAIN)
+  await database.put('refs', { ...(await database.get('refs', key)), oid: oid(9) }, key)
+  const [first] = await database.getAll('log')
+  await database.put('log', { ...first, why: 'nonsense' })
+  expect(await repairRows(place.name)).toHaveLength(2)
+  expect(await repairRows(place.name)).toEqual([])
+  expect((await database.get('refs', key)).oid).toBe(oid(1))
+  expect(await collect(place.log('refs/heads/side'))).toHaveLength(1)
+  database.close()
+})
+
+it('leaves alone what is empty, and what nobody knows enough of', async () => {
+  const place = await openPlace()
+  expect(await repairRows(place.name)).toEqual([])
+  await done(place, request([move(MAIN, undefined, oid(1))]))
+  const database = await openDB(place.name)
+  await database.clear('receipts')
+  await database.delete('state', 'header')
+  await expect(repairRows(place.name)).rejects.toMatchObject(damaged('no update is known'))
+  expect(await database.count('state')).toBe(0)
+  database.close()
 })

@@ -70,8 +70,7 @@ export class StateReader {
 }
 
 async function readHeader(transaction: Transaction, last: Packs | undefined) {
-  const found = await transaction.objectStore('state').get('header')
-  const header = found ?? NO_HEADER
+  const header = (await transaction.objectStore('state').get('header')) ?? NO_HEADER
   const index = transaction.objectStore('packs').index('changed')
   const isOf = last?.header.repository === header.repository && last.header.number >= header.swept
   /** What the packs that changed are compared with; `undefined` when all of them are read. */
@@ -83,8 +82,6 @@ async function readHeader(transaction: Transaction, last: Packs | undefined) {
     index.getAll(IDBKeyRange.lowerBound(since, true)),
     readRows(transaction, undefined, FEW + 1),
   ])
-  if (!found && changed.length + refs.length > 0)
-    throw new MalformedError('the repository', 'its root row is missing')
   return { header, known, changed, few: refs.length > FEW ? undefined : refs }
 }
 
