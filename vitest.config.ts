@@ -1,10 +1,11 @@
 /**
- * Where each test runs: `node`, `browser` (real Chromium), `workerd` (the real runtime of Workers) and `journeys`
+ * Where each test runs: `node`, `browser` (real Chromium), `firefox` and `webkit` (the same tests), `workerd` (the real runtime of Workers) and `journeys`
  * (everything at once, through a real browser and a real Git).
  */
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { playwright } from '@vitest/browser-playwright'
 import { defineConfig } from 'vitest/config'
+import { debianBrowser } from './tools/other-browsers.ts'
 
 const seconds = 1000
 
@@ -54,6 +55,19 @@ export default defineConfig({
           },
         },
       },
+      ...(['firefox', 'webkit'] as const).map((browser) => ({
+        test: {
+          name: browser,
+          include: ['packages/*/src/**/*.browser.test.ts'],
+          testTimeout: 180 * seconds,
+          browser: {
+            enabled: true,
+            screenshotFailures: false,
+            provider: debianBrowser(),
+            instances: [{ browser }],
+          },
+        },
+      })),
       {
         plugins: [
           cloudflareTest({

@@ -69,6 +69,7 @@ async function everyTest(): Promise<number> {
     size,
     useChromium,
     () => vitest(['node', 'browser', 'workerd'], []),
+    otherBrowsers,
     () => vitest(['journeys'], []),
   ])
   printCounts(join(folder, 'counts'), failed)
@@ -113,6 +114,16 @@ async function useChromium(): Promise<number> {
   const { findChromium } = await import('./chromium.ts')
   process.env['CHROMIUM'] = findChromium()
   return 0
+}
+
+/** The tests in browsers once more, in Firefox and WebKit. */
+async function otherBrowsers(): Promise<number> {
+  const { BROWSER_PACKAGES } = await import('./other-browsers.ts')
+  const { installPackages } = await import('./debian.ts')
+  const { mustRun } = await import('./must-run.ts')
+  const problem = installPackages(BROWSER_PACKAGES)
+  if (!mustRun('the tests in Firefox and WebKit', problem)) return 0
+  return vitest(['firefox', 'webkit'], [])
 }
 
 function vitest(projects: readonly string[], options: readonly string[]): Promise<number> {

@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { GIT_CLIENTS } from '../support/clients.ts'
 import { makeCorpus } from '../support/corpus.ts'
-import { installPackages } from '../support/debian.ts'
-import { mustRun } from '../support/must-run.ts'
+import { installPackages } from '../../tools/debian.ts'
+import { mustRun } from '../../tools/must-run.ts'
 import {
   SERVER_KINDS,
   startTestServer,

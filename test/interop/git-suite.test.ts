@@ -14,7 +14,7 @@ import {
   parseSuiteList,
   recordOf,
 } from '../support/git-suite/suite-list.ts'
-import { mustRun } from '../support/must-run.ts'
+import { mustRun } from '../../tools/must-run.ts'
 
 const path = join(import.meta.dirname, '..', '..', 'docs', 'git-suite.md')
 const writes = process.env['GIT_SUITE_WRITE'] === '1'

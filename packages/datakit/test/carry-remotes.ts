@@ -77,8 +77,16 @@ function serverOf(runtime: Runtime) {
     assets: () => new Response('', { status: 404 }),
     log: (error) => console.error(error),
   })
-  const fetch = async (url: string, init: RequestInit) => app.fetch(new Request(url, init))
+  const fetch = async (url: string, init: RequestInit) => app.fetch(await requestOf(url, init))
   return { token: 'secret', fetch }
+}
+
+/** A request whose body the server can read, also in Firefox, where requests show none. */
+async function requestOf(url: string, init: RequestInit): Promise<Request> {
+  const request = new Request(url, init)
+  if (init.body === undefined || 'body' in Request.prototype) return request
+  const { body } = new Response(await request.arrayBuffer())
+  return Object.defineProperty(request, 'body', { value: body })
 }
 
 async function write(repository: Repository, path: string, content: string): Promise<void> {

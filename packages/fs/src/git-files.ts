@@ -129,17 +129,19 @@ async function inflate(bytes: Uint8Array, oid: Oid): Promise<Uint8Array> {
   const { readable, writable } = new DecompressionStream('deflate')
   const writer = writable.getWriter()
   const written = writer.write(new Uint8Array(bytes)).then(() => writer.close())
+  written.catch(() => undefined)
+  // Safari cannot iterate over a stream.
+  const reader: ReadableStreamDefaultReader<Uint8Array> = readable.getReader()
   const pieces: Uint8Array[] = []
   let length = 0
   try {
-    for await (const piece of readable) {
-      pieces.push(piece)
-      length += piece.length
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      pieces.push(next.value)
+      length += next.value.length
       if (length > MAX_LOOSE) throw new MalformedError(`loose object ${oid}`, 'it is too large')
     }
     await written
   } catch (error) {
-    written.catch(() => undefined)
     if (error instanceof MalformedError) throw error
     throw new MalformedError(`loose object ${oid}`, 'it cannot be decompressed')
   }

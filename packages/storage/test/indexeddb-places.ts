@@ -27,7 +27,12 @@ export async function openPlace(
 /** Opens a database as the version before does. */
 export function openOlder(name: string): Promise<IDBPDatabase> {
   return openDB(name, SCHEMA_VERSION - 1, {
-    upgrade: (database) => createStores(unwrap(database)),
+    upgrade(database, _old, _new, transaction) {
+      createStores(unwrap(database))
+      const log = transaction.objectStore('log')
+      log.deleteIndex('ref')
+      log.createIndex('ref', ['ref', 'number', 'line'])
+    },
   })
 }
 

@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { installPackages } from '../debian.ts'
+import { installPackages } from '../../../tools/debian.ts'
 
 const VERSION = '2.39.5'
 const ARCHIVE = `git_${VERSION}.orig.tar.xz`

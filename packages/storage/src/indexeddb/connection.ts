@@ -12,7 +12,7 @@
  */
 import { MalformedError, UnavailableError, type UnavailableReason } from '@datakit/git/error'
 import { begin, ended, unseal, type Transaction } from './database.ts'
-import { createStores, SCHEMA_VERSION, type StoreName } from './schema.ts'
+import { createStores, SCHEMA_VERSION, upgradeStores, type StoreName } from './schema.ts'
 
 /** How long tabs of an older version have to close the database, in milliseconds. */
 const PATIENCE = 5000
@@ -212,6 +212,7 @@ function openVersion(name: string, onEnd: () => void, version?: number): Promise
     const request = indexedDB.open(name, version)
     request.addEventListener('upgradeneeded', ({ oldVersion }) => {
       if (oldVersion === 0) createStores(request.result)
+      else if (request.transaction) upgradeStores(request.transaction)
     })
     // Tabs that are in the middle of a transaction close when it ends.
     request.addEventListener('blocked', () => setTimeout(giveUp, PATIENCE))

@@ -19,14 +19,16 @@ export async function* readLog(
   let before: [number, number] | undefined
   for (;;) {
     const rows: LogRow[] = await connection.read(['log'], async (transaction) => {
-      const end = before === undefined ? [key, []] : [key, ...before]
-      const range = IDBKeyRange.bound([key], end, false, true)
-      const index = transaction.raw.objectStore('log').index('ref')
-      const cursors = index.openCursor(range, 'prev')
+      const lines = transaction.raw.objectStore('log').index('ref').openCursor(key, 'prev')
       const batch: LogRow[] = []
-      let cursor = await resultOf(cursors)
-      for (; cursor && batch.length < LINES; cursor = await resultOf(cursors)) {
-        batch.push(cursor.value)
+      let cursor = await resultOf(lines)
+      if (cursor && before && indexedDB.cmp(cursor.primaryKey, before) > 0) {
+        cursor.continuePrimaryKey(key, before)
+        cursor = await resultOf(lines)
+      }
+      for (; cursor && batch.length < LINES; cursor = await resultOf(lines)) {
+        const isNew = before === undefined || indexedDB.cmp(cursor.primaryKey, before) < 0
+        if (isNew) batch.push(cursor.value)
         cursor.continue()
       }
       return batch

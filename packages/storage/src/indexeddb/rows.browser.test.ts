@@ -62,15 +62,18 @@ it('goes on with a repository of the version before', async () => {
   const database = await openDB(name)
   const { crc: _crc, ...header } = await database.get('state', 'header')
   const [{ crc: _other, ...ref }] = await database.getAll('refs')
+  const [{ crc: _third, ...line }] = await database.getAll('log')
   database.close()
   await deleteDB(name)
   const older = await openOlder(name)
   await older.put('state', header, 'header')
   await older.put('refs', ref, encodeName(MAIN))
+  await older.put('log', line)
   older.close()
   const upgraded = await openPlace(name)
   await done(upgraded, request([move(MAIN, oid(1), oid(2))]))
   expect(await (await upgraded.read()).ref(MAIN)).toBe(oid(2))
+  expect((await collect(upgraded.log(MAIN))).map(({ to }) => to)).toEqual([oid(2), oid(1)])
 })
 
 it('takes a ref whose row is damaged from the log, and names a damaged line of the log', async () => {
@@ -87,7 +90,7 @@ it('takes a ref whose row is damaged from the log, and names a damaged line of t
   await done(place, request([move(other, oid(2), oid(3))]))
   expect(await (await place.read()).ref(other)).toBe(oid(3))
 
-  const [line] = await database.getAllFromIndex('log', 'ref', IDBKeyRange.bound([key], [key, []]))
+  const [line] = await database.getAllFromIndex('log', 'ref', key)
   await database.put('log', { ...line, to: oid(9) })
   const named = { code: 'malformed', message: expect.stringContaining(other) }
   expect(await collect(place.log(MAIN))).toHaveLength(1)

@@ -131,7 +131,7 @@ export const ALL_STORES: StoreName[] = [
   'promised',
 ]
 
-/** Counts up when the rows become others. Version 1 had no checksums on small rows. */
+/** Counts up when the rows become others. Version 1 had no checksums on small rows, and another index of the log. */
 export const SCHEMA_VERSION = 2
 
 /** Makes the stores of a new database. */
@@ -139,12 +139,23 @@ export function createStores(database: IDBDatabase): void {
   for (const name of ['state', 'refs', 'chunks', 'promised'] as const)
     database.createObjectStore(name)
   const log = database.createObjectStore('log', { keyPath: ['number', 'line'] })
-  log.createIndex('ref', ['ref', 'number', 'line'])
+  log.createIndex('ref', 'ref')
   database.createObjectStore('receipts', { keyPath: 'id' }).createIndex('at', 'at')
   const packs = database.createObjectStore('packs', { keyPath: 'home' })
   packs.createIndex('id', 'id', { unique: true })
   packs.createIndex('changed', 'changed')
   database.createObjectStore('aliases').createIndex('at', 'at')
+}
+
+/**
+ * Takes the rows of version 1 over. Its index of the log had the name of the ref and the numbers in one key, which WebKit puts
+ * into a wrong order (seen in WebKitGTK 2.50: numbers behind bytes, in an array). An index of the names alone needs no numbers: equal
+ * names are in the order of the rows.
+ */
+export function upgradeStores(upgrade: IDBTransaction): void {
+  const log = upgrade.objectStore('log')
+  log.deleteIndex('ref')
+  log.createIndex('ref', 'ref')
 }
 
 /** Every chunk of a pack and its index. */

@@ -12,8 +12,8 @@ import { MalformedError } from '@datakit/git/error'
 import type { PackInfo, Ref, State } from '@datakit/git/place'
 import { FIRST_HEAD } from '../update.ts'
 import type { Connection } from './connection.ts'
-import type { Header, Home, PackRow, RefRow, StoreName } from './schema.ts'
-import { isSound, unseal, type Transaction } from './database.ts'
+import type { Header, Home, LogRow, PackRow, RefRow, StoreName } from './schema.ts'
+import { isSound, resultOf, unseal, type Transaction } from './database.ts'
 
 /** Rows that a listing reads at once. */
 const BATCH = 1000
@@ -147,15 +147,29 @@ async function refAt(
   number: number,
 ): Promise<Ref | undefined> {
   const key = encodeName(name)
-  const behind = IDBKeyRange.bound([key, number + 1], [key, []])
   const [row, line] = await Promise.all([
     transaction.objectStore('refs').get(key),
-    transaction.objectStore('log').index('ref').get(behind),
+    lineBehind(transaction, key, number),
   ])
   unseal(line, `the log of ${name}`)
   if (line) return line.from && { name, oid: line.from, peeled: line.fromPeeled }
   const sound = await soundRef(transaction, name, row)
   return sound && { name, oid: sound.oid, peeled: sound.peeled }
+}
+
+/** The first line of the log of a ref that an update behind `number` left. */
+async function lineBehind(
+  { raw }: Transaction,
+  key: Uint8Array<ArrayBuffer>,
+  number: number,
+): Promise<LogRow | undefined> {
+  const lines = raw.objectStore('log').index('ref').openCursor(key)
+  let cursor = await resultOf(lines)
+  if (cursor && indexedDB.cmp(cursor.primaryKey, [number, []]) < 0) {
+    cursor.continuePrimaryKey(key, [number + 1])
+    cursor = await resultOf(lines)
+  }
+  return cursor?.value
 }
 
 async function* refsAt(read: ReadRows, prefix: string, number: number): AsyncGenerator<Ref> {
@@ -251,7 +265,7 @@ export async function soundRef<Row extends RefRow | undefined>(
   if (isSound(row)) return row
   const key = encodeName(name)
   const lines = transaction.objectStore('log').index('ref')
-  const line = (await lines.getAll(IDBKeyRange.bound([key], [key, []]))).at(-1)
+  const line = (await lines.getAll(IDBKeyRange.only(key))).at(-1)
   const { to, number } = unseal(line, `the log of ${name}`) ?? {}
   if (to === undefined || number === undefined) throw new MalformedError(name, 'its row is damaged')
   return { oid: to, peeled: undefined, number }
