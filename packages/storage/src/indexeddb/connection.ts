@@ -145,7 +145,9 @@ export class Connection {
     if (!stores.includes('state')) return
     const header = await objectStore('state').get('header')
     const { version } = raw.db
-    if (!header && stores.includes('packs') && (await isUsed(objectStore)))
+    // A transaction that writes may just have made the rows, for its first update.
+    const looks = !header && mode === 'readonly' && stores.includes('packs')
+    if (looks && (await isUsed(objectStore)))
       throw new MalformedError(`the repository in "${this.name}"`, 'its root row is missing')
     const { read, write } = header?.needs ?? { read: version, write: version }
     if ((mode === 'readonly' ? read : write) > SCHEMA_VERSION)
