@@ -97,6 +97,9 @@ class Started {
 
   constructor(name: string) {
     this.#name = name
+    // Whoever ends the tests ends what they started.
+    process.once('exit', () => this.#kill())
+    process.once('SIGTERM', () => this.#kill())
   }
 
   /** Starts the browser at a page; the one of before is ended. @throws Error when it is not installed */
@@ -121,14 +124,19 @@ class Started {
 
   async close(): Promise<void> {
     const child = this.#child
-    this.#child = undefined
-    if (child?.pid !== undefined && child.exitCode === null) {
+    if (child !== undefined && child.exitCode === null) {
       const ended = new Promise((resolve) => child.once('exit', resolve))
-      process.kill(-child.pid, 'SIGKILL')
+      this.#kill()
       await ended
     }
+    this.#child = undefined
     if (this.#profile !== undefined)
       rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
     this.#profile = undefined
+  }
+
+  #kill(): void {
+    const pid = this.#child?.exitCode === null ? this.#child.pid : undefined
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL')
   }
 }
