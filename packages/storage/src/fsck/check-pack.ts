@@ -124,7 +124,7 @@ async function* readThrough(
   let wrongLinks: string | undefined
   const onObject = async (object: PackedObject): Promise<void> => {
     events.push(...problemsOf(object))
-    wrongLinks ??= await links?.difference(object)
+    wrongLinks ??= await wrongLinksOf(object, links)
   }
   try {
     const read = await readPack(piecesOf(place, pack), {
@@ -147,6 +147,15 @@ async function* readThrough(
     yield* events
     return { damage: `pack ${pack.id} cannot be read to its end: ${error.message}` }
   }
+}
+
+/** What the index says wrongly of an object, or why that part of it cannot be read: the pack may be sound all the same. */
+async function wrongLinksOf(
+  object: PackedObject,
+  links: LinkCheck | undefined,
+): Promise<string | undefined> {
+  const { value, error } = await attempt(async () => links?.difference(object))
+  return value ?? error?.message
 }
 
 /** Bytes of bodies and deltas that are kept while a pack is read. */

@@ -286,19 +286,22 @@ overR2(({ bucket, isThrottled }) => {
 
   it('lists more than a thousand repositories, ordered by the bytes of their names', async () => {
     const depot = r2Depot(bucket)
-    for (const name of ['many/z', 'many/é', 'many/a b', 'many/a%20b']) {
-      await done(await depot.open(name), request([move(MAIN, undefined, oid(1))]))
+    const many = isThrottled ? 'many-429' : 'many'
+    for (const name of ['z', 'é', 'a b', 'a%20b']) {
+      await done(await depot.open(`${many}/${name}`), request([move(MAIN, undefined, oid(1))]))
     }
     // A listing reads keys only.
-    const keys = Array.from({ length: 1100 }, (_, i) => `root/many/${i}`)
+    const keys = Array.from({ length: 1100 }, (_, i) => `root/${many}/${i}`)
     await Promise.all(keys.map((key) => bucket.put(key, new Uint8Array(1))))
     const all = (await collect(depot.list())).map(({ name }) => name)
     await bucket.delete(keys.slice(0, 1000))
     await bucket.delete(keys.slice(1000))
-    const listed = all.filter((name) => name.startsWith('many/'))
+    const listed = all
+      .filter((name) => name.startsWith(`${many}/`))
+      .map((name) => name.slice(many.length + 1))
     expect(listed).toHaveLength(1104)
-    expect(listed.slice(0, 3)).toEqual(['many/0', 'many/1', 'many/10'])
-    expect(listed.slice(-4)).toEqual(['many/a b', 'many/a%20b', 'many/z', 'many/é'])
+    expect(listed.slice(0, 3)).toEqual(['0', '1', '10'])
+    expect(listed.slice(-4)).toEqual(['a b', 'a%20b', 'z', 'é'])
   })
 
   it('refuses names that cannot be one', async () => {

