@@ -90,7 +90,8 @@ export async function* checkPlace(
 ): AsyncGenerator<CheckEvent, Health> {
   const check = new PlaceCheck(place, runtime, options)
   while (!check.isDone) yield* check.step(NO_LIMITS)
-  return check.health()
+  // WebKit does not wait for a promise that a generator returns.
+  return await check.health()
 }
 
 /** A check of one place, step by step. */
