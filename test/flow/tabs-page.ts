@@ -4,6 +4,7 @@
  * @module
  */
 import { portableRuntime } from '@datakit/git/runtime/portable'
+import { UnavailableError } from '@datakit/git/error'
 import { Repository } from '@datakit/datakit/repository'
 import { openIndexedDbPlace } from '@datakit/storage/indexeddb'
 
@@ -11,6 +12,17 @@ async function open(name: string): Promise<Repository> {
   const place = await openIndexedDbPlace(name)
   const identity = () => ({ name: 'Ada', address: 'ada@example.org' })
   return Repository.open(place, { runtime: portableRuntime, identity })
+}
+
+/** Writes and commits; false when others were faster all the time. */
+async function isWritten(repository: Repository, path: string, text: string): Promise<boolean> {
+  try {
+    await write(repository, path, text)
+    return true
+  } catch (error) {
+    if (error instanceof UnavailableError) return false
+    throw error
+  }
 }
 
 async function write(repository: Repository, path: string, text: string): Promise<void> {
@@ -25,7 +37,10 @@ const tab = {
   /** Makes so many commits, each of which counts a file of one's own up. */
   async count(name: string, path: string, commits: number): Promise<void> {
     const repository = await open(name)
-    for (let i = 1; i <= commits; i++) await write(repository, path, String(i))
+    for (let i = 1; i <= commits; i++) {
+      // Whoever has to merge is slower than whoever has not, and is told to come again if the other one never pauses.
+      while (!(await isWritten(repository, path, String(i))));
+    }
     await repository.close()
   },
 
