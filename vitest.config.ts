@@ -4,10 +4,24 @@
  */
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { playwright } from '@vitest/browser-playwright'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
 import { debianBrowser } from './tools/other-browsers.ts'
 
 const seconds = 1000
+
+/** The service worker of `msw`, which answers requests of a page, has to come from the page's own root. */
+const mockWorker: Plugin = {
+  name: 'mock-worker',
+  configureServer({ middlewares }) {
+    const file = fileURLToPath(import.meta.resolve('msw/mockServiceWorker.js'))
+    middlewares.use('/mockServiceWorker.js', (_, response) => {
+      response.setHeader('content-type', 'text/javascript').end(readFileSync(file))
+    })
+  },
+}
 
 export default defineConfig({
   test: {
@@ -30,6 +44,7 @@ export default defineConfig({
         },
       },
       {
+        plugins: [mockWorker],
         test: {
           name: 'browser',
           include: ['packages/*/src/**/*.browser.test.ts', 'test/browser/**/*.browser.test.ts'],

@@ -89,7 +89,7 @@ function describeOutcome(outcome: BranchOutcome): string | undefined {
   return undefined
 }
 
-function describeFailure(error: unknown): Pick<SyncReport, 'state' | 'message' | 'trouble'> {
+function describeFailure(error: unknown): Omit<SyncReport, 'decisions'> {
   if (!(error instanceof SyncError)) {
     const isTimeout = error instanceof DOMException && error.name === 'TimeoutError'
     if (isTimeout) return { state: 'offline', message: undefined }
@@ -98,6 +98,6 @@ function describeFailure(error: unknown): Pick<SyncReport, 'state' | 'message' |
   if (error.status === 401) return { state: 'unauthorized', message: 'The server wants a token' }
   if (error.code === 'offline') return { state: 'offline', message: undefined }
   // A server that fails or is busy is out of reach too, for all that a person can do about it.
-  if (error.status >= 500) return { state: 'offline', message: error.message }
-  return { state: 'failed', message: error.message }
+  const { message, retryAfter, status } = error
+  return { state: status >= 500 ? 'offline' : 'failed', message, retryAfter }
 }

@@ -119,6 +119,8 @@ export interface SyncReport {
   readonly decisions: readonly Decision[]
   /** What went wrong or was refused, for people. */
   readonly message: string | undefined
+  /** How long the server asks to be left alone, in milliseconds. */
+  readonly retryAfter?: number
   /** What is wrong with the storage of this browser, when it failed for that. */
   readonly trouble?: Trouble | undefined
 }

@@ -142,7 +142,8 @@ export class SessionSync {
       askForToken()
       return 'pause'
     }
-    return report.state === 'done' ? 'done' : 'failed'
+    if (report.state === 'done') return 'done'
+    return report.retryAfter ?? 'failed'
   }
 
   async #keepUp(): Promise<void> {

@@ -40,6 +40,17 @@ describe('a schedule', () => {
     expect(run).toHaveBeenCalledTimes(2)
   })
 
+  it('leaves a server alone for as long as it asks', async () => {
+    const run = vi.fn(async (): Promise<Verdict> => 120_000)
+    const schedule = new SyncSchedule(run)
+    await schedule.request()
+    await vi.advanceTimersByTimeAsync(119_000)
+    expect(run).toHaveBeenCalledTimes(1)
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(run).toHaveBeenCalledTimes(2)
+    schedule.stop()
+  })
+
   it('waits for somebody to ask when it is told to pause', async () => {
     const run = vi.fn(async (): Promise<Verdict> => 'pause')
     const schedule = new SyncSchedule(run)

@@ -15,6 +15,8 @@ export type Verdict =
   | 'failed'
   /** Nothing will change until somebody asks: a token is missing. */
   | 'pause'
+  /** It failed, and the server asks to be left alone for so many milliseconds. */
+  | number
 
 /** Milliseconds until the next sync after so many failures in a row; `random` from 0 to 1 spreads the clients. */
 export function nextDelay(failures: number, random: number): number {
@@ -58,11 +60,13 @@ export class SyncSchedule {
     do {
       this.#again = false
       verdict = await this.#run()
-      this.#failures = verdict === 'failed' ? this.#failures + 1 : 0
+      const isFailure = verdict === 'failed' || typeof verdict === 'number'
+      this.#failures = isFailure ? this.#failures + 1 : 0
     } while (this.#again && verdict === 'done' && !this.#stopped)
     this.#running = undefined
     if (this.#stopped || verdict === 'pause') return
-    const delay = nextDelay(this.#failures, Math.random())
+    const asked = typeof verdict === 'number' ? verdict : 0
+    const delay = Math.max(asked, nextDelay(this.#failures, Math.random()))
     this.#timer = setTimeout(() => void this.request(), delay)
   }
 }

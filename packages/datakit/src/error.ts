@@ -65,6 +65,12 @@ export class BranchError extends DataKitError {
   }
 }
 
+/** The facts that a {@link SyncError} carries. */
+export interface SyncErrorOptions extends ErrorOptions {
+  readonly status?: number
+  readonly retryAfter?: number
+}
+
 /** The server, or whatever answered in its place, did not speak the sync protocol or said no. */
 export class SyncError extends DataKitError {
   override readonly name = 'SyncError'
@@ -75,14 +81,13 @@ export class SyncError extends DataKitError {
   override readonly code: string
   /** HTTP status, 0 when there was no answer. */
   readonly status: number
+  /** How long the server asks to be left alone, in milliseconds; 0 where it does not say. */
+  readonly retryAfter: number
 
-  constructor(
-    code: string,
-    message: string,
-    options?: ErrorOptions & { readonly status?: number },
-  ) {
+  constructor(code: string, message: string, options?: SyncErrorOptions) {
     super(message, options)
     this.code = code
     this.status = options?.status ?? 0
+    this.retryAfter = options?.retryAfter ?? 0
   }
 }

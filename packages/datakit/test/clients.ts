@@ -4,8 +4,7 @@
  * @module
  */
 import type { Oid } from '@datakit/git/oid'
-import { nodeRuntime } from '@datakit/git/runtime/node'
-import { Repository } from '../src/repository.ts'
+import type { Repository } from '../src/repository.ts'
 import { sync, type BranchOutcome } from '../src/sync/sync.ts'
 import { publish } from '../src/transaction/update.ts'
 import type { Network } from './network.ts'
@@ -50,11 +49,6 @@ export async function twoClients(network: Network): Promise<[Repository, Reposit
   await sync(ada, network.options)
   await sync(grace, network.options)
   return [ada, grace]
-}
-
-/** The server's repository, for somebody who may do everything there. */
-export async function serverOf(network: Network): Promise<Repository> {
-  return Repository.open(await network.depot.open('config'), { runtime: nodeRuntime })
 }
 
 /** Moves a branch, whatever it had: what `git push --force` does. `undefined` deletes it. */

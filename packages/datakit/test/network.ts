@@ -5,7 +5,7 @@
  */
 import type { Depot } from '@datakit/git/place'
 import { nodeRuntime } from '@datakit/git/runtime/node'
-import { createApp } from '@datakit/server/app'
+import { createApp, type AppOptions } from '@datakit/server/app'
 import { memoryDepot, memoryPlace } from '@datakit/storage/memory'
 import { Repository } from '../src/repository.ts'
 import type { SyncOptions } from '../src/sync/sync.ts'
@@ -18,13 +18,19 @@ export class Network {
   requests = 0
   /** What happens to an answer on its way; the plain one when left alone. */
   onAnswer: (answer: Response) => Response | Promise<Response> = (answer) => answer
-  readonly #app = createApp({
-    depot: this.depot,
-    runtime: nodeRuntime,
-    access: { kind: 'token', token: 'secret' },
-    assets: () => new Response('<html>', { status: 404, headers: { 'content-type': 'text/html' } }),
-    log: (error) => console.error(error),
-  })
+  readonly #app: ReturnType<typeof createApp>
+
+  constructor(options: Partial<AppOptions> = {}) {
+    this.#app = createApp({
+      depot: this.depot,
+      runtime: nodeRuntime,
+      access: { kind: 'token', token: 'secret' },
+      assets: () =>
+        new Response('<html>', { status: 404, headers: { 'content-type': 'text/html' } }),
+      log: (error) => console.error(error),
+      ...options,
+    })
+  }
 
   readonly options: SyncOptions = {
     url,
@@ -33,6 +39,11 @@ export class Network {
       this.requests++
       return this.onAnswer(await this.#app.fetch(new Request(to, init)))
     },
+  }
+
+  /** The server's repository, for somebody who may do everything there. */
+  async server(): Promise<Repository> {
+    return Repository.open(await this.depot.open('config'), { runtime: nodeRuntime })
   }
 
   /** A client with nothing in it. */

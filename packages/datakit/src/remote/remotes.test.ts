@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { memoryPlace } from '@datakit/storage/memory'
 import { open } from '../../test/bundles.ts'
 import { Remote } from '@datakit/git/transport/remote'
-import { refs, serverOf, write } from '../../test/clients.ts'
+import { refs, write } from '../../test/clients.ts'
 import { Network } from '../../test/network.ts'
 import { collect } from '../../../git/test/support/hostile.ts'
 import { exportBundle } from '../bundle/bundle.ts'
@@ -89,7 +89,7 @@ describe('remotes that are kept with a repository', () => {
 
   it('are told to nobody whom the repository is served to, and nobody can push to them', async () => {
     const network = new Network()
-    const served = await serverOf(network)
+    const served = await network.server()
     const oid = await write(served, 'a', '1')
     await storedRemotes(served).add(origin)
     const { url, token = '', fetch } = network.options

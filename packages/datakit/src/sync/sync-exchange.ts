@@ -47,7 +47,7 @@ export interface Answer {
 const MAX_ATTEMPTS = 4
 /** How often one is sent that nobody answers: who is offline should hear it soon. */
 const MAX_SILENT = 2
-/** Longest wait between two attempts, in milliseconds. */
+/** Longest wait between two attempts, in milliseconds. A server that asks for more is left to the next sync. */
 const MAX_WAIT = 5_000
 
 /**
@@ -68,9 +68,11 @@ export async function exchange(
       return await sendOnce(options, body)
     } catch (error) {
       options.signal?.throwIfAborted()
-      const most = error instanceof SyncError ? attemptsFor(error) : 1
-      if (attempt >= most) throw error
-      await wait(Math.min(MAX_WAIT, 100 * 3 ** attempt) * (0.5 + Math.random()), options.signal)
+      if (!(error instanceof SyncError)) throw error
+      const { retryAfter } = error
+      if (attempt >= attemptsFor(error) || retryAfter > MAX_WAIT) throw error
+      const pause = Math.min(MAX_WAIT, 100 * 3 ** attempt) * (0.5 + Math.random())
+      await wait(retryAfter + pause, options.signal)
     }
   }
 }
@@ -89,7 +91,7 @@ export function addressOf({ url, token }: ServerOptions): {
 /** How often the same request may be sent when it ended like this. */
 function attemptsFor({ code, status }: SyncError): number {
   if (code === 'offline') return MAX_SILENT
-  return [429, 502, 503].includes(status) ? MAX_ATTEMPTS : 1
+  return [429, 502, 503, 504].includes(status) ? MAX_ATTEMPTS : 1
 }
 
 async function sendOnce(options: ServerOptions, body: Uint8Array<ArrayBuffer>): Promise<Answer> {
@@ -152,7 +154,15 @@ async function refusal(response: Response, type: string): Promise<SyncError> {
   const code =
     told?.code ?? (status === 401 ? 'unauthorised' : status >= 500 ? 'unavailable' : 'not-datakit')
   const message = told?.message ?? `it answered ${status}, not in the words of a DataKit server`
-  return new SyncError(code, `Cannot sync: ${message}`, { status })
+  const retryAfter = retryAfterOf(response.headers)
+  return new SyncError(code, `Cannot sync: ${message}`, { status, retryAfter })
+}
+
+/** `Retry-After` in milliseconds. A moment counts from the server's own clock: ours may be wrong by years. */
+export function retryAfterOf(headers: Headers): number {
+  const told = headers.get('retry-after') ?? ''
+  const moment = Date.parse(told) - Date.parse(headers.get('date') ?? '')
+  return Math.max(0, Number(told) * 1000 || moment || 0)
 }
 
 /** What a DataKit server says is wrong: `{ error: { code, message } }`, if it is that. */

@@ -59,16 +59,18 @@ async function* outcomes(
   const remote = new Remote(repository, options)
   slot.ring()
   try {
-    for (let failures = 0; ;) {
-      await slot.rung(failures === 0 ? news.patience : pauseAfter(failures))
+    for (let [failures, pause] = [0, 0]; ;) {
+      await slot.rung(failures === 0 ? news.patience : pause)
       slot.clear()
       if (options.signal.aborted) return
       if (!(await news.take()) && failures === 0) continue
       const { outcome, error } = await attempt(remote)
       if (options.signal.aborted) return
       failures = outcome === undefined ? failures + 1 : 0
+      const asked = error instanceof SyncError ? error.retryAfter : 0
+      pause = asked + pauseAfter(failures)
       if (outcome !== undefined) yield outcome
-      else options.onState?.({ state: 'waiting', milliseconds: pauseAfter(failures), error })
+      else options.onState?.({ state: 'waiting', milliseconds: pause, error })
     }
   } finally {
     stop()

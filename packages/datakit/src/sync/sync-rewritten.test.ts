@@ -1,14 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Oid } from '@datakit/git/oid'
-import {
-  forceBranch,
-  heads,
-  read,
-  serverOf,
-  states,
-  twoClients,
-  write,
-} from '../../test/clients.ts'
+import { forceBranch, heads, read, states, twoClients, write } from '../../test/clients.ts'
 import { Network } from '../../test/network.ts'
 import { choose, chooseSeed, seededRandom } from '../../test/random-history.ts'
 import type { Repository } from '../repository.ts'
@@ -21,7 +13,7 @@ async function secretOnServer(
   network: Network,
 ): Promise<{ clients: [Repository, Repository]; server: Repository; kept: Oid; dropped: Oid }> {
   const clients = await twoClients(network)
-  const server = await serverOf(network)
+  const server = await network.server()
   const kept = await clients[0].branch('main').oid()
   const dropped = await write(server, 'secret', 'oops')
   for (const client of clients) await sync(client, network.options)
@@ -101,7 +93,7 @@ describe('sync with a branch that was rewritten on the server', () => {
   it('merges commits that do not bring back what was dropped', async () => {
     const network = new Network()
     const [ada] = await twoClients(network)
-    const server = await serverOf(network)
+    const server = await network.server()
     const kept = await write(ada, 'b', 'ada')
     await write(server, 'secret', 'oops')
     // A conflict keeps Ada from taking it in.
@@ -117,7 +109,7 @@ describe('sync with a branch that was rewritten on the server', () => {
   it('does not push a merge with what was dropped before it was sent', async () => {
     const network = new Network()
     const [ada] = await twoClients(network)
-    const server = await serverOf(network)
+    const server = await network.server()
     const kept = (await heads(server))['main'] as Oid
     await write(ada, 'secret', 'mine')
     const dropped = await write(server, 'secret', 'oops')
@@ -182,7 +174,7 @@ describe('sync with a branch that was rewritten on the server', () => {
   it('only takes when told to pull', async () => {
     const network = new Network()
     const [ada, grace] = await twoClients(network)
-    const server = await serverOf(network)
+    const server = await network.server()
     await write(grace, 'b', 'grace')
     await write(server, 'c', 'server')
     const before = [await heads(server), await heads(grace)]
@@ -201,7 +193,7 @@ describe('sync with a branch that was rewritten on the server', () => {
     const random = seededRandom(seed)
     const network = new Network()
     const clients = await twoClients(network)
-    const server = await serverOf(network)
+    const server = await network.server()
     const dropped = new Set<Oid>()
     for (let step = 0; step < 120; step++) {
       const client = choose(random, clients)

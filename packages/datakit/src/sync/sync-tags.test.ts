@@ -1,15 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Oid } from '@datakit/git/oid'
-import {
-  forceTag,
-  heads,
-  read,
-  refs,
-  serverOf,
-  states,
-  twoClients,
-  write,
-} from '../../test/clients.ts'
+import { forceTag, heads, read, refs, states, twoClients, write } from '../../test/clients.ts'
 import { Network } from '../../test/network.ts'
 import { StockGit } from '../../test/stock-git.ts'
 import { sync } from './sync.ts'
@@ -40,11 +31,11 @@ describe('sync of tags', () => {
     await serverWithTags(network, (git) => git.run(command))
     const ada = await network.client()
     expect(states((await sync(ada, network.options)).branches)).toEqual({ main: 'pulled' })
-    expect(await refs(ada, 'refs/tags/')).toEqual(await refs(await serverOf(network), 'refs/tags/'))
+    expect(await refs(ada, 'refs/tags/')).toEqual(await refs(await network.server(), 'refs/tags/'))
     for (const content of ['two', 'three']) {
       await write(ada, 'a', content)
       expect(states((await sync(ada, network.options)).branches)).toEqual({ main: 'pushed' })
-      expect(await read(await serverOf(network), 'a')).toBe(content)
+      expect(await read(await network.server(), 'a')).toBe(content)
     }
     const [, tag] = Object.entries(await refs(ada, 'refs/tags/'))[0] ?? []
     expect(tag && (await ada.store.read(tag)).type).toBeDefined()
@@ -71,6 +62,6 @@ describe('sync of tags', () => {
     await forceTag(ada, 'v1', (await heads(ada))['main'] as Oid)
     await write(ada, 'a', '2')
     await sync(ada, network.options)
-    expect(await refs(await serverOf(network), 'refs/tags/')).toEqual({})
+    expect(await refs(await network.server(), 'refs/tags/')).toEqual({})
   })
 })

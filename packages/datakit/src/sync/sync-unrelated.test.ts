@@ -1,13 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import {
-  forceBranch,
-  heads,
-  refs,
-  serverOf,
-  states,
-  twoClients,
-  write,
-} from '../../test/clients.ts'
+import { forceBranch, heads, refs, states, twoClients, write } from '../../test/clients.ts'
 import { Network } from '../../test/network.ts'
 import { StockGit } from '../../test/stock-git.ts'
 import { takeTheirs } from './take-theirs.ts'
@@ -37,7 +29,7 @@ describe('sync of two repositories that have nothing in common', () => {
         { branch: 'main', state: 'unrelated', theirs: await ada.branch('main').oid() },
       ])
       expect(await heads(grace)).toEqual(before)
-      expect(await heads(await serverOf(network))).toEqual(await heads(ada))
+      expect(await heads(await network.server())).toEqual(await heads(ada))
       expect(await refs(grace, 'refs/datakit/repository/')).toEqual({})
     }
   })
@@ -58,7 +50,7 @@ describe('sync of two repositories that have nothing in common', () => {
     })
     const all = { ...(await heads(ada)), feature: mine['feature'], mine: mine['main'] }
     expect(await heads(grace)).toEqual(all)
-    expect(await heads(await serverOf(network))).toEqual(all)
+    expect(await heads(await network.server())).toEqual(all)
     expect(await sync(grace, network.options)).toMatchObject({ rounds: 1 })
   })
 
@@ -71,7 +63,7 @@ describe('sync of two repositories that have nothing in common', () => {
     expect(states((await sync(grace, network.options)).branches)).toMatchObject({
       main: 'unrelated',
     })
-    expect(Object.keys(await heads(await serverOf(network)))).toEqual(['trunk'])
+    expect(Object.keys(await heads(await network.server()))).toEqual(['trunk'])
     const accepted = await sync(grace, { ...network.options, acceptOther: true })
     expect(states(accepted.branches)).toEqual({ main: 'pushed', trunk: 'pulled' })
     expect((await sync(grace, network.options)).rounds).toBe(1)
@@ -103,7 +95,7 @@ describe('sync of two repositories that have nothing in common', () => {
   it('syncs with a server that has a repository without branches', async () => {
     const network = new Network()
     const ada = await network.client('Ada')
-    const server = await serverOf(network)
+    const server = await network.server()
     await forceBranch(server, 'x', await write(server, 'a', '1', 'y'))
     for (const branch of ['x', 'y']) await forceBranch(server, branch, undefined)
     await write(ada, 'a', '1')

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { read, serverOf, states, twoClients, write } from '../../test/clients.ts'
+import { read, states, twoClients, write } from '../../test/clients.ts'
 import { Network } from '../../test/network.ts'
 import { choose, chooseSeed, seededRandom } from '../../test/random-history.ts'
 import { StockGit } from '../../test/stock-git.ts'
@@ -326,7 +326,7 @@ describe('sync', () => {
   it('brings a file beside which another one came and went', async () => {
     const network = new Network()
     const [, grace] = await twoClients(network)
-    const server = await serverOf(network)
+    const server = await network.server()
     await write(server, 'dir/stays', 'stays')
     await write(server, 'dir/goes', '2')
     await server.branch('main').commit(

@@ -11,7 +11,7 @@
  * @module
  */
 import { randomId } from '@datakit/git/bytes'
-import { MalformedError } from '@datakit/git/error'
+import { MalformedError, RefusedError } from '@datakit/git/error'
 import type { Head, RefUpdate, State } from '@datakit/git/place'
 import type { SyncRequest, SyncResponse } from '@datakit/git/protocol/sync'
 import { SyncError } from '../error.ts'
@@ -327,17 +327,19 @@ export class Remote {
       const refs = await takeRefs(state, taking)
       if (refs === undefined) return false
       if (refs.length === 0 && received === undefined) return true
-      const outcome = await publish(
-        store.place,
-        {
-          refs,
-          head: await firstHead(state, taking.answer),
-          addPacks: received && [received.staged],
-          reliesOn: received?.needs,
-          log: this.#log('sync: fetch'),
-        },
-        this.#options,
-      )
+      const request = {
+        refs,
+        head: await firstHead(state, taking.answer),
+        addPacks: received && [received.staged],
+        reliesOn: received?.needs,
+        log: this.#log('sync: fetch'),
+      }
+      const outcome = await publish(store.place, request, this.#options).catch((error: unknown) => {
+        if (error instanceof RefusedError && error.code === 'ref-conflict') return undefined
+        throw error
+      })
+      // Meanwhile somebody made a branch that cannot be beside one of theirs.
+      if (outcome === undefined) continue
       if (outcome.state === 'done') {
         for (const { name } of refs)
           if (name.startsWith(HEADS)) run.note(name.slice(HEADS.length), 'pulled')

@@ -10,8 +10,8 @@
 import { MalformedError } from '@datakit/git/error'
 import { EVENT_STREAM, readEventStream, type StreamItem } from '@datakit/git/protocol/event-stream'
 import { decodeWatchMessage, type RefMove } from '@datakit/git/protocol/watch'
-import { SyncError } from '../error.ts'
-import { addressOf, parseProblem, type ServerOptions } from '../sync/sync-exchange.ts'
+import { SyncError, type SyncErrorOptions } from '../error.ts'
+import { addressOf, parseProblem, retryAfterOf, type ServerOptions } from '../sync/sync-exchange.ts'
 import { wait } from '../transaction/update.ts'
 import { endable } from './watch.ts'
 
@@ -178,7 +178,7 @@ class ServerWatch {
     const told =
       type === 'application/json' ? parseProblem(await response.text().catch(() => '')) : undefined
     if (told === undefined) await response.body?.cancel()
-    const retryAfter = secondsOf(response.headers.get('retry-after'))
+    const retryAfter = retryAfterOf(response.headers)
     if (told !== undefined) return this.#problem(told.code, told.message, { status, retryAfter })
     const isMissing = status === 404 || status === 405
     if (isMissing) return this.#problem('no-watch', 'this server has no watch stream', { status })
@@ -190,40 +190,17 @@ class ServerWatch {
     })
   }
 
-  #problem(code: string, problem: string, facts: ProblemFacts): WatchError {
-    return new WatchError(code, `Cannot watch ${this.#options.url}: ${problem}`, facts)
+  #problem(code: string, problem: string, facts: SyncErrorOptions): SyncError {
+    return new SyncError(code, `Cannot watch ${this.#options.url}: ${problem}`, facts)
   }
 
   /** At least what the server asked for, else longer with each failure; in part at random. */
   #pause(error: unknown): number {
-    const asked = error instanceof WatchError ? error.retryAfter : 0
+    const asked = error instanceof SyncError ? error.retryAfter : 0
     const doubled = this.#retry * 2 ** Math.max(0, Math.min(this.#failures - 1, 10))
     const most = Math.min(MAX_WAIT, this.#failures > 0 ? Math.max(doubled, RETRY) : doubled)
     return Math.min(asked, MAX_ASKED) + most * (0.5 + Math.random() / 2)
   }
-}
-
-interface ProblemFacts extends ErrorOptions {
-  readonly status?: number
-  /** Milliseconds that the server asked to wait. */
-  readonly retryAfter?: number
-}
-
-/** What went wrong with a connection. */
-class WatchError extends SyncError {
-  readonly retryAfter: number
-
-  constructor(code: string, message: string, { retryAfter = 0, ...facts }: ProblemFacts) {
-    super(code, message, facts)
-    this.retryAfter = retryAfter
-  }
-}
-
-/** Milliseconds in a Retry-After header: seconds, or a date. */
-function secondsOf(header: string | null): number {
-  if (header === null) return 0
-  const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000
-  return Number.isNaN(seconds) ? 0 : Math.max(0, seconds * 1000)
 }
 
 /** The body as it comes, cut off when nothing comes for too long, or the connection is given up. */
@@ -254,6 +231,6 @@ async function* alive(
   }
 }
 
-function cutOff(problem: string, cause?: unknown): WatchError {
-  return new WatchError('cut-off', `Cannot watch: ${problem}`, { cause })
+function cutOff(problem: string, cause?: unknown): SyncError {
+  return new SyncError('cut-off', `Cannot watch: ${problem}`, { cause })
 }

@@ -108,10 +108,13 @@ export class Wire {
     }
     if (fault !== undefined) note(fault)
     const server = this.#host().process
-    const arrived = await this.#suffer(request, fault)
-    await sender.step()
-    if (!server.isAlive) note('server killed')
-    return this.#responseOf(sender, arrived)
+    try {
+      const arrived = await this.#suffer(request, fault)
+      await sender.step()
+      return this.#responseOf(sender, arrived)
+    } finally {
+      if (!server.isAlive) note('server killed')
+    }
   }
 
   async #suffer(request: SentRequest, fault: Fault | undefined): Promise<Arrived> {

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { MalformedError } from '../error.ts'
+import { MalformedError, MissingError } from '../error.ts'
 import { encodeOid, type Oid } from '../oid.ts'
 import type { PackInfo } from '../place.ts'
 import { OidMap } from '../oid-map.ts'
@@ -121,7 +121,10 @@ export class ObjectGraph {
 
   /** Looks up where the object is kept. @throws MissingError, NotHereError when it is nowhere */
   async locate(node: Node): Promise<void> {
-    if (!(await this.has(node))) await this.objects.stat(this.oid(node))
+    if (await this.has(node)) return
+    // Looks at the state again: meanwhile it may have been put into another pack.
+    await this.objects.stat(this.oid(node))
+    if (!(await this.has(node))) throw new MissingError('an object', this.oid(node))
   }
 
   /** Whether the object is there; remembers where. */
