@@ -74,6 +74,8 @@ export default defineConfig({
         test: {
           name: browser,
           include: ['packages/*/src/**/*.browser.test.ts'],
+          // The service worker of `msw` hangs in WebKit's MiniBrowser, and Firefox shows no bodies of requests to a server in the page.
+          exclude: ['**/sync-faults.browser.test.ts', '**/node_modules/**'],
           testTimeout: 180 * seconds,
           browser: {
             enabled: true,
