@@ -79,6 +79,8 @@ export default defineConfig({
           testTimeout: 180 * seconds,
           browser: {
             enabled: true,
+            // Vitest's own page around the tests is there by hand and not in CI, unless it is said.
+            headless: true,
             screenshotFailures: false,
             provider: debianBrowser(),
             instances: [{ browser }],

@@ -78,6 +78,8 @@ export function debianBrowser(): BrowserProviderOption {
     supportedBrowser: Object.keys(programs),
     providerFactory: (project) => {
       const started = new Started(project.config.browser.name)
+      // Vitest sizes the frame of the tests itself; its window stays as it opened.
+      project.browser?.registerCommand('__vitest_viewport' as never, (() => undefined) as never)
       return {
         name: 'debian',
         supportsParallelism: false,
