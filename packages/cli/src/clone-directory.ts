@@ -11,6 +11,7 @@ import { sync, type BranchOutcome, type SyncOptions, type SyncOutcome } from '@d
 import type { NamedRemote } from '@datakit/git/remote-list'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 import { openGitDirectory } from '@datakit/storage/git-directory'
+import { readConfig } from '@datakit/storage/git-directory/config'
 import { gitDirectoryRemotes } from '@datakit/storage/git-directory/remotes'
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -18,10 +19,12 @@ import { appendFile, readFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { CommandError, EXIT, type Terminal } from './command.ts'
+import { exchange } from './partial-clone.ts'
 
 /** An open clone. */
 export interface CloneDirectory {
   readonly repository: Repository
+  readonly folder: string
   /** Name of the branch that HEAD names. */
   readonly branch: string
   /** Where it came from; `undefined` for a repository that was not cloned. */
@@ -36,7 +39,8 @@ export async function openClone(folder: string): Promise<CloneDirectory> {
     await repository.close()
     throw new CommandError(`HEAD of "${folder}" is at a commit, not on a branch`)
   }
-  return { repository, branch: head.ref.slice('refs/heads/'.length), url: await urlOf(folder) }
+  const branch = head.ref.slice('refs/heads/'.length)
+  return { repository, folder, branch, url: await urlOf(folder) }
 }
 
 /** Opens the bare repository at `folder`, wherever its HEAD is. @throws CommandError when there is none */
@@ -75,7 +79,8 @@ export function rememberUrl(folder: string, url: string): Promise<void> {
 }
 
 /**
- * Syncs with where the clone came from, and says what a person should know. With `pull` the server stays as it is.
+ * Syncs with where the clone came from, and says what a person should know. With `pull` the server stays as it is. Where the
+ * configuration has `datakit.sync = false`, as in partial clones, the branch of HEAD alone is pulled and pushed.
  *
  * @throws CommandError when the branch of HEAD is not on the server as it is here, or a pull cannot bring it here
  */
@@ -85,6 +90,7 @@ export async function syncClone(
   options: { readonly pull?: boolean } = {},
 ): Promise<void> {
   if (clone.url === undefined) return
+  if (isPartial(clone.folder)) return exchangeClone(clone, terminal, options)
   const outcome = await syncWith(clone, terminal.signal, options)
   for (const branch of outcome.branches) {
     const problem = problemOf(branch, clone)
@@ -93,6 +99,21 @@ export async function syncClone(
     if (branch.branch === clone.branch && !isAhead) throw problem
     terminal.warn(`datakit: ${isAhead ? ahead(branch.branch) : problem.message}`)
   }
+}
+
+/** Whether the clone fetches and pushes as Git does. */
+export function isPartial(folder: string): boolean {
+  return readConfig(folder).bool('datakit.sync') === false
+}
+
+async function exchangeClone(
+  clone: CloneDirectory,
+  { signal, warn }: Terminal,
+  options: { readonly pull?: boolean },
+): Promise<void> {
+  const access = { token: tokenFor('origin'), signal }
+  const { isAhead } = await exchange(clone, access, options)
+  if (isAhead) warn(`datakit: ${ahead(clone.branch)}`)
 }
 
 /** Why a branch is not on the server as it is here, and the way out; `undefined` when all is well. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { GitError, RefusedError } from '@datakit/git/error'
 
 /** Where a command writes, and how. */
 export interface Terminal {
@@ -48,6 +49,24 @@ export class CommandError extends Error {
     this.code = options.code ?? nameOfExit(exit)
     this.facts = options.facts ?? {}
   }
+}
+
+/** A number of commits, 1 at least. @throws CommandError */
+export function parseDepth(text: string): number {
+  const depth = /^\d{1,10}$/.test(text) ? Number(text) : 0
+  if (depth < 1) throw new CommandError(`Not a number of commits: "${text}"`, EXIT.usage)
+  return depth
+}
+
+/** What a Git server's answer comes to: with an exit code where that tells more than "failed". */
+export function withExit(error: unknown): unknown {
+  if (!(error instanceof GitError)) return error
+  const { message, code } = error
+  if (code === 'no-repository' || code === 'missing')
+    return new CommandError(message, EXIT.notFound, { cause: error, code })
+  if (error instanceof RefusedError)
+    return new CommandError(message, EXIT.refused, { cause: error, code })
+  return error
 }
 
 /** `notFound` as the rest of the code names errors: `not-found`. */

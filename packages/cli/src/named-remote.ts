@@ -6,12 +6,11 @@
  */
 import { findRemote, type NamedRemote, type RemoteList } from '@datakit/datakit/remotes'
 import type { Repository } from '@datakit/datakit/repository'
-import { GitError, RefusedError } from '@datakit/git/error'
 import type { RemoteOptions } from '@datakit/git/transport/remote'
 import { readRemoteHead, setRemoteHead } from '@datakit/storage/git-directory/remote-head'
 import { gitDirectoryRemotes } from '@datakit/storage/git-directory/remotes'
 import { openBare, tokenFor } from './clone-directory.ts'
-import { CommandError, EXIT, type Terminal } from './command.ts'
+import { CommandError, EXIT, withExit, type Terminal } from './command.ts'
 
 /** A repository and one of its remotes. */
 export interface OpenRemote {
@@ -41,7 +40,7 @@ export async function withRemote<Result>(
     const { signal } = terminal
     return await use({ repository, remotes, remote, access: { token: tokenFor(name), signal } })
   } catch (error) {
-    throw error instanceof GitError ? withExit(error) : error
+    throw withExit(error)
   } finally {
     await repository.close()
   }
@@ -58,12 +57,4 @@ export async function noteRemoteHead(
   if ((await state.ref(`refs/remotes/${name}/HEAD`)) !== undefined) return
   if ((await state.ref(`refs/remotes/${name}/${branch}`)) === undefined) return
   if ((await readRemoteHead(folder, name)) === undefined) await setRemoteHead(folder, name, branch)
-}
-
-function withExit(cause: GitError): Error {
-  const { message, code } = cause
-  if (code === 'no-repository' || code === 'missing')
-    return new CommandError(message, EXIT.notFound, { cause, code })
-  if (cause instanceof RefusedError) return new CommandError(message, EXIT.refused, { cause, code })
-  return cause
 }

@@ -6,6 +6,8 @@
  *
  * @module
  */
+import { MalformedError } from './error.ts'
+import { ALL_FILTERS, parseFilter } from './protocol/filter.ts'
 import { isRefName } from './ref-name.ts'
 import { splitUrl } from './transport/remote-url.ts'
 
@@ -49,15 +51,29 @@ export interface RemoteSettings {
 /**
  * A remote as it is written down.
  *
- * @throws RangeError when Git does not take the name for one
+ * @throws RangeError when Git does not take the name for one, or the filter
  * @throws TypeError when the URL is none of HTTP
  */
 export function remoteOf(settings: RemoteSettings): NamedRemote {
   const { name, url, fetch, filter, keepsSecrets } = settings
   if (name.includes('/') || name.startsWith('-') || !isRefName(`refs/remotes/${name}/x`))
     throw new RangeError(`Not a name for a remote: "${name}"`)
+  if (filter !== undefined) checkFilter(filter)
   const bare = splitUrl(url).url
   const specs = fetch ?? [`+refs/heads/*:refs/remotes/${name}/*`]
   const remote = { name, url: keepsSecrets === true ? url : bare, fetch: specs }
   return filter === undefined ? remote : { ...remote, filter }
+}
+
+/** A filter that our server does not have may be one of another's. */
+function checkFilter(filter: string): void {
+  try {
+    parseFilter(filter, ALL_FILTERS)
+  } catch (cause) {
+    if (!(cause instanceof MalformedError)) return
+    throw new RangeError(
+      `Not a filter: "${filter}"; "blob:none", "blob:limit=1m" and "tree:0" are some`,
+      { cause },
+    )
+  }
 }

@@ -1,27 +1,34 @@
 /**
- * `datakit clone`: a repository of a DataKit server, into a bare Git directory.
+ * `datakit clone`: a repository of a DataKit server, into a bare Git directory; or a part of one, of any Git server.
  *
  * @module
  */
 import { addressOf } from '@datakit/datakit/sync-exchange'
+import type { Repository } from '@datakit/datakit/repository'
 import type { Oid } from '@datakit/git/oid'
 import { readdirSync, statSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
-import { openRepository, rememberUrl, syncWith } from '../clone-directory.ts'
-import { CommandError, EXIT, type Command } from '../command.ts'
+import { openRepository, rememberUrl, syncWith, tokenFor } from '../clone-directory.ts'
+import { CommandError, EXIT, parseDepth, withExit, type Command } from '../command.ts'
 import { noteRemoteHead } from '../named-remote.ts'
+import { clonePart, type CloneParts } from '../partial-clone.ts'
 
-const help = `Usage: datakit clone URL [DIR] [--json]
+const help = `Usage: datakit clone URL [DIR] [--filter SPEC] [--depth N] [--json]
 
 Clones a repository of a DataKit server (http://HOST/NAME.git) into DIR, a bare Git directory (NAME.git).
 "datakit get", "log", "set" and "watch" work on it, and so does stock git.
 
-  --json   print one line of JSON
-  --help   this text
+  --filter SPEC  leave files with the server until they are wanted, as "git clone --filter" does: blob:none, blob:limit=1m, tree:0
+  --depth N      cut history off behind N commits of each branch
+  --json         print one line of JSON
+  --help         this text
 
-The token is the password in URL (kept in the clone's config, as git keeps it), or else DATAKIT_TOKEN. Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 nothing is there.`
+With --filter or --depth URL may be that of any Git server. Commands then fetch and push the branch of HEAD as Git does, and get what is
+lacking when it is read; "datakit sync" works where it is a DataKit server, and brings everything. "git config datakit.sync true" makes that the rule.
+
+The token is the password in URL (kept in the clone's config, as git keeps it), or else DATAKIT_TOKEN. Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 nothing is there, 5 refused.`
 
 export const cloneCommand: Command = {
   name: 'clone',
@@ -29,7 +36,11 @@ export const cloneCommand: Command = {
   async run(args, terminal) {
     const { values, positionals } = parseArgs({
       args: [...args],
-      options: { json: { type: 'boolean', default: false } },
+      options: {
+        filter: { type: 'string' },
+        depth: { type: 'string' },
+        json: { type: 'boolean', default: false },
+      },
       allowPositionals: true,
     })
     const [url, folder = basename(url ?? '')] = positionals
@@ -37,11 +48,15 @@ export const cloneCommand: Command = {
       throw new CommandError('Expected URL and, if you like, DIR', EXIT.usage)
     }
     const shown = checkUrl(url)
+    const { filter, depth } = values
+    const parts = { filter, depth: depth === undefined ? undefined : parseDepth(depth) }
     checkFree(folder)
-    const head = await cloneInto(url, folder, terminal.signal).catch(async (error: unknown) => {
-      await rm(folder, { recursive: true, force: true })
-      throw error
-    })
+    const head = await cloneInto({ url, folder, parts }, terminal.signal).catch(
+      async (error: unknown) => {
+        await rm(folder, { recursive: true, force: true })
+        throw error
+      },
+    )
     if (head.oid === undefined) {
       terminal.warn(`datakit clone: HEAD is ${head.name}, which has no commit`)
     }
@@ -74,25 +89,50 @@ function checkUrl(url: string): string {
   }
 }
 
+/** What is cloned, and where to. */
+interface CloneRequest {
+  readonly url: string
+  readonly folder: string
+  readonly parts: CloneParts
+}
+
 /** Clones, and gives where HEAD is. Branches without the one that HEAD names are a clone too. */
 async function cloneInto(
-  url: string,
-  folder: string,
+  request: CloneRequest,
   signal: AbortSignal,
 ): Promise<{ readonly name: string; readonly oid: Oid | undefined }> {
+  const { url, folder } = request
   const repository = await openRepository(folder)
   try {
-    const { branches } = await syncWith({ repository, url }, signal)
+    const remoteHead = await take(repository, request, signal)
     const head = await repository.head()
     const name = 'ref' in head ? head.ref.replace('refs/heads/', '') : head.oid
     const oid = 'ref' in head ? await repository.branch(name).oid() : head.oid
-    if (branches.length === 0)
+    if ((await repository.branches()).length === 0)
       throw new CommandError(`Nothing is at ${checkUrl(url)} yet`, EXIT.notFound)
-    await rememberUrl(folder, url)
-    const ref = 'ref' in head ? head.ref : undefined
-    await noteRemoteHead(folder, { repository, name: 'origin', head: ref })
+    const noted = remoteHead ?? ('ref' in head ? head.ref : undefined)
+    await noteRemoteHead(folder, { repository, name: 'origin', head: noted })
     return { name, oid }
   } finally {
     await repository.close()
   }
+}
+
+/** Brings what is wanted, and writes down where it came from. The remote's HEAD is given where it says so. */
+async function take(
+  repository: Repository,
+  { url, folder, parts }: CloneRequest,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  if (parts.filter !== undefined || parts.depth !== undefined) {
+    const access = { token: tokenFor('origin'), signal }
+    try {
+      return await clonePart({ repository, folder, url }, parts, access)
+    } catch (error) {
+      throw withExit(error)
+    }
+  }
+  const { branches } = await syncWith({ repository, url }, signal)
+  if (branches.length > 0) await rememberUrl(folder, url)
+  return undefined
 }

@@ -5,7 +5,7 @@
  */
 import { fetchRemote, type FetchedRef, type FetchOptions } from '@datakit/datakit/fetch'
 import { parseArgs } from 'node:util'
-import { CommandError, EXIT, type Command, type Terminal } from '../command.ts'
+import { CommandError, EXIT, parseDepth, type Command, type Terminal } from '../command.ts'
 import { noteRemoteHead, TOKENS, withRemote } from '../named-remote.ts'
 
 const help = `Usage: datakit fetch [REMOTE] [-C DIR] [--prune] [--tags | --no-tags] [--depth N | --unshallow] [--filter SPEC] [--json]
@@ -62,9 +62,7 @@ export const fetchCommand: Command = {
 }
 
 function depthOf(text: string): FetchOptions['deepen'] {
-  const depth = /^\d{1,10}$/.test(text) ? Number(text) : 0
-  if (depth < 1) throw new CommandError(`Not a number of commits: "${text}"`, EXIT.usage)
-  return { kind: 'depth', depth, relative: false }
+  return { kind: 'depth', depth: parseDepth(text), relative: false }
 }
 
 /** Says what became of the refs; the exit code. */
