@@ -2,7 +2,7 @@
  * The driver `counter`: a whole number, to which both sides have added.
  *
  * Both additions count, also where they are the same: two sides that took 1 to 2 make 3. So this driver must be asked even where both
- * sides have the same bytes; who merges as Git does, and takes these without asking, counts them once.
+ * sides have the same bytes, see `addsUp`; who merges as Git does, and takes these without asking, counts them once.
  *
  * @module
  */

@@ -43,3 +43,8 @@ export function defaultDriver(path: string): string {
   const extension = /\.([^./]+)$/.exec(path)?.[1] ?? ''
   return DEFAULTS.get(extension.toLowerCase()) ?? 'text'
 }
+
+/** Whether a file with this attribute `merge` is merged also where both sides have the same bytes: both additions to a counter count. */
+export function addsUp(attribute: boolean | string | undefined): boolean {
+  return attribute === 'counter'
+}

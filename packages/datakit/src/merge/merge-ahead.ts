@@ -11,8 +11,17 @@ import { compareTrees } from '../history/tree-difference.ts'
 import type { Side } from './conflict.ts'
 import type { Trees, TreesMerge } from './merge.ts'
 
-/** Fetches the files, if anything can be fetched. What is made on the way of a merge is here. */
-export async function fetchForMerge({ trees, draft }: TreesMerge): Promise<void> {
+/** Merges whose files are here, or on the way. */
+const prepared = new WeakMap<TreesMerge, Promise<void>>()
+
+/** Fetches the files once, if anything can be fetched. What is made on the way of a merge is here. */
+export function fetchForMerge(within: TreesMerge): Promise<void> {
+  const ready = prepared.get(within) ?? fetchFiles(within)
+  prepared.set(within, ready)
+  return ready
+}
+
+async function fetchFiles({ trees, draft }: TreesMerge): Promise<void> {
   const { onDemand } = draft
   if (onDemand === undefined || draft.mergeContent === undefined) return
   const wanted = new Set<Oid>()

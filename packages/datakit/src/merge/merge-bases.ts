@@ -12,8 +12,8 @@ import type { Oid } from '@datakit/git/oid'
 import type { Side } from './conflict.ts'
 import type { Draft } from '../transaction/draft.ts'
 import { treesOf, type MergeTools } from './merge-commits.ts'
-import { isRegular } from './merge-file.ts'
 import { mergeTrees, type Trees, type UnsettledFile, type Virtual } from './merge.ts'
+import { isRegular } from './mode.ts'
 
 /** The tree that several bases of a merge of `outer` are merged to, the oldest first. */
 export function mergeBases(

@@ -13,8 +13,8 @@ import { defaultDriver, loadDriver } from '@datakit/merge/drivers'
 import { text } from '@datakit/merge/text'
 import type { Side } from './conflict.ts'
 import { MergeAttributes } from './merge-attributes.ts'
-import { isRegular } from './merge-file.ts'
 import type { ContentMerge, TreesMerge } from './merge.ts'
+import { isRegular } from './mode.ts'
 import { readBody } from '../files/object-source.ts'
 
 /** Drivers of a program, by the names that attributes give them. */
@@ -31,9 +31,7 @@ export async function mergeContent(
   drivers: Drivers | undefined,
 ): Promise<MergeOutcome> {
   const { path, within } = merge
-  const known = attributes.get(within) ?? new MergeAttributes(within)
-  attributes.set(within, known)
-  const values = await known.of(path)
+  const values = await attributesFor(within).of(path)
   const driver = await findDriver(driverName(values.get('merge'), path), drivers)
   const read = ({ oid }: Side): Promise<Uint8Array> => readBody(within.draft, oid, 'blob')
   const [base, ours, theirs] = await Promise.all([
@@ -46,6 +44,20 @@ export async function mergeContent(
   // Markers in a base must be told from those around it.
   const size = (markers?.size ?? markerSize(values) ?? MARKER_SIZE) + 2 * depth
   return driver({ path, base, ours, theirs, markers: { ...markers, size }, decide: merge.decide })
+}
+
+/** What the attribute `merge` says of a path in a merge; `undefined` where none does. */
+export async function mergeAttribute(
+  within: TreesMerge,
+  path: string,
+): Promise<AttributeValue | undefined> {
+  return (await attributesFor(within).of(path)).get('merge')
+}
+
+function attributesFor(within: TreesMerge): MergeAttributes {
+  const known = attributes.get(within) ?? new MergeAttributes(within)
+  attributes.set(within, known)
+  return known
 }
 
 function driverName(value: AttributeValue | undefined, path: string): string {

@@ -250,6 +250,93 @@ describe('a conflict', () => {
   })
 })
 
+describe('a counter that both sides raised by the same', () => {
+  const COUNTERS = { '.gitattributes': 'hits merge=counter\n' }
+
+  it.each([
+    ['beside other changes', { other: '1' }, { another: '2' }],
+    ['beside changes of one side in its directory', { 'deep/in/other': '1' }, {}],
+  ])('counts both, %s', async (_, ours, theirs) => {
+    const counters = (value: string): Edits => ({
+      hits: value,
+      'deep/in/hits': value,
+      plain: value,
+    })
+    const merged = await merge(await open(), {
+      base: { ...COUNTERS, ...counters('1\n') },
+      ours: { ...counters('2\n'), ...ours },
+      theirs: { ...counters('2\n'), ...theirs },
+    })
+    if ('conflicts' in merged) throw new Error('There is a conflict')
+    expect(await merged.readText('hits')).toBe('3\n')
+    expect(await merged.readText('deep/in/hits')).toBe('3\n')
+    expect(await merged.readText('plain')).toBe('2\n')
+  })
+
+  it('counts both where there was none, and takes what is no number as it is', async () => {
+    const side = {
+      hits: '1\n',
+      'words/hits': 'many\n',
+      'new/.gitattributes': 'n merge=counter\n',
+      'new/n': '5',
+    }
+    const merged = await merge(await open(), {
+      base: { ...COUNTERS, 'words/hits': '1\n' },
+      ours: { ...side, other: '1' },
+      theirs: { ...side, another: '2' },
+    })
+    if ('conflicts' in merged) throw new Error('There is a conflict')
+    expect(await merged.readText('hits')).toBe('2\n')
+    expect(await merged.readText('words/hits')).toBe('many\n')
+    expect(await merged.readText('new/n')).toBe('10')
+  })
+
+  it('counts each addition once over criss-cross merges, and in the merge of a sync', async () => {
+    const repository = await open()
+    const start = await commit(repository, { ...COUNTERS, hits: '10\n' })
+    await repository.branch('theirs').create(start)
+    const [ours, theirs] = [
+      await commit(repository, { hits: '11\n', a: '1' }),
+      await commit(repository, { hits: '11\n', b: '1' }, 'theirs'),
+    ]
+    await repository.branch('main').merge(theirs)
+    await repository.branch('theirs').merge(ours)
+    for (const branch of ['main', 'theirs'])
+      await commit(repository, { hits: '13\n', [branch]: '1' }, branch)
+    const outcome = await repository
+      .branch('main')
+      .merge((await repository.branch('theirs').oid()) ?? start)
+    if (outcome.state !== 'committed') throw new Error(`The merge was ${outcome.state}`)
+    expect(await (await repository.snapshot(outcome.oid)).readText('hits')).toBe('14\n')
+
+    const network = new Network()
+    const [ada, grace] = [await network.client('Ada'), await network.client('Grace')]
+    await write(ada, '.gitattributes', '* merge=counter\n')
+    await sync(ada, network.options)
+    await sync(grace, network.options)
+    for (const client of [ada, grace]) await write(client, 'hits', '1\n')
+    for (const client of [ada, grace, ada]) await sync(client, network.options)
+    expect(await read(ada, 'hits')).toBe('2\n')
+  })
+
+  it('is for a program to see to where it merges files itself', async () => {
+    const seen: string[] = []
+    const mergeContent = async ({ path }: { readonly path: string }) => {
+      seen.push(path)
+      return { state: 'conflict' } as const
+    }
+    const change = { f: '2', g: '2' }
+    const histories = {
+      base: { '.gitattributes': 'f merge=counter\n', f: '1', g: '1' },
+      ours: { ...change, a: '' },
+      theirs: { ...change, b: '' },
+    }
+    expect(await outcomeOf(histories, { mergeContent })).toBe('2')
+    expect(seen).toEqual(['f'])
+    expect(await outcomeOf(histories, { mergeContent: false })).toBe('2')
+  })
+})
+
 describe('a sync', () => {
   it('merges lines that two clients changed, to the same commit whoever does it', async () => {
     const network = new Network()

@@ -8,17 +8,16 @@
 import type { Oid } from '@datakit/git/oid'
 import { kindOfMode } from '@datakit/git/tree'
 import type { ConflictKind, Side } from './conflict.ts'
+import { mergeAlikeFile } from './merge-alike.ts'
 import { fetchForMerge } from './merge-ahead.ts'
-import { canonicalMode, type Sides, type TreesMerge } from './merge.ts'
+import type { Sides, TreesMerge } from './merge.ts'
+import { canonicalMode, isRegular } from './mode.ts'
 
 /** What stands in the merged tree, and the conflict if there is one. */
 export interface MergedFile {
   readonly side: Side | undefined
   readonly kind?: ConflictKind
 }
-
-/** Merges whose files are here, or on the way. */
-const prepared = new WeakMap<TreesMerge, Promise<void>>()
 
 /** Merges files, links and submodules. */
 export async function mergeFiles(
@@ -44,22 +43,16 @@ async function mergeOids(
   path: string,
   { base, ours, theirs }: { base: Side | undefined; ours: Side; theirs: Side },
 ): Promise<Oid | undefined> {
-  if (ours.oid === theirs.oid || ours.oid === base?.oid) return theirs.oid
+  if (ours.oid === base?.oid) return theirs.oid
   if (theirs.oid === base?.oid) return ours.oid
+  if (ours.oid === theirs.oid) return mergeAlikeFile(within, path, { base, side: ours })
   if (!isRegular(ours)) return undefined
   const { draft, virtual } = within
-  const ready = prepared.get(within) ?? fetchForMerge(within)
-  prepared.set(within, ready)
-  await ready
+  await fetchForMerge(within)
   const outcome = await draft.mergeContent?.({ path, base, ours, theirs, within })
   const isMerged = outcome?.state === 'merged'
   const bytes = isMerged ? outcome.bytes : virtual && outcome?.marked
   return bytes && draft.writeBlob(bytes)
-}
-
-/** Whether it is a file, and no link and no submodule. */
-export function isRegular({ mode }: Side): boolean {
-  return kindOfMode(mode) === 'file'
 }
 
 /** The mode if one side alone changed it; `undefined` for a conflict. */

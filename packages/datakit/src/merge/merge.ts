@@ -5,7 +5,8 @@
  * said.
  *
  * Both sides are treated alike: with them exchanged, the tree is the same and the conflicts are mirrored. Where one side
- * has what the base has, the other is taken whole, by oid, so the cost follows what both changed.
+ * has what the base has, the other is taken whole, by oid, so the cost follows what both changed. What both have alike stays, but for
+ * counters, see `merge-alike.ts`.
  *
  * A directory and a file under one name are a conflict only if the directory still has something in it when its own files
  * have been merged.
@@ -13,10 +14,12 @@
  * @module
  */
 import type { Oid } from '@datakit/git/oid'
-import { findEntry, isTreeMode, kindOfMode } from '@datakit/git/tree'
+import { findEntry, isTreeMode } from '@datakit/git/tree'
 import type { DecideKey, MarkerOptions, MergeOutcome } from '@datakit/merge/driver'
+import { mergeAlike, mergeAlikeTrees } from './merge-alike.ts'
 import type { Conflict, ConflictKind, Side } from './conflict.ts'
 import type { Draft } from '../transaction/draft.ts'
+import { canonicalMode } from './mode.ts'
 import { later } from '../loading.ts'
 import { readTreeBody } from '../files/object-source.ts'
 import { joinPath } from '../files/path.ts'
@@ -119,14 +122,15 @@ class TreeMerge {
   }
 
   async mergeDirectories(path: string, { base, ours, theirs }: Trees): Promise<Oid | undefined> {
-    if (ours === theirs || base === theirs) return ours
+    if (base === theirs) return ours
     if (base === ours) return theirs
-    const differences = compareTrees(
-      await readTreeBody(this.#draft, theirs),
-      await readTreeBody(this.#draft, ours),
-    )
+    if (ours === theirs) return mergeAlikeTrees(this.#within, path, { base, side: ours })
+    const bodyOfTheirs = await readTreeBody(this.#draft, theirs)
+    const differences = compareTrees(bodyOfTheirs, await readTreeBody(this.#draft, ours))
     const bodyOfBase = await readTreeBody(this.#draft, base)
-    const edits = new Map<string, Side | undefined>()
+    const alike = compareTrees(bodyOfBase, bodyOfTheirs)
+    for (const name of differences.keys()) alike.delete(name)
+    const edits = new Map(await mergeAlike(this.#within, path, alike))
     for (const [name, { before, after }] of differences) {
       const found = findEntry(bodyOfBase, name)
       const base = found && { mode: found.mode, oid: found.oid }
@@ -166,12 +170,6 @@ class TreeMerge {
   #report(path: string, kind: ConflictKind, { base, ours, theirs }: Sides): void {
     this.conflicts.push({ path, kind, base, ours, theirs })
   }
-}
-
-/** Modes as Git takes them: of a file, only whether its owner may execute it counts. */
-export function canonicalMode(mode: number): number {
-  if (kindOfMode(mode) !== 'file') return mode & 0o170000
-  return (mode & 0o100) === 0 ? 0o100644 : 0o100755
 }
 
 function isSame(a: Side | undefined, b: Side | undefined): boolean {

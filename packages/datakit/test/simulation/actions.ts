@@ -101,10 +101,14 @@ export class Actor {
     }
   }
 
-  /** Commits a change of one file or two. */
+  /** Commits a change of one file or two. Its branch may be gone by then, with another in the way of its name. */
   async edit(): Promise<void> {
-    const { scheduler } = this.world
     const branch = await this.#someBranch()
+    await this.#excuse(() => this.#commitTo(branch))
+  }
+
+  async #commitTo(branch: string): Promise<void> {
+    const { scheduler } = this.world
     const outcome = await this.repository.branch(branch).commit(
       async (transaction) => {
         for (let i = scheduler.below(2); i >= 0; i--) {
