@@ -178,7 +178,8 @@ function narrow(lines: LineVersions, regions: readonly Region[], how: Narrowing)
   if (style === 'diff3') return [...regions]
   if (style === 'zdiff3') return regions.map((region) => trim(lines, region))
   const split = regions.flatMap((region) => splitConflict(lines, region, how))
-  return joinClose(lines, split, how.joinsOverBlank === true)
+  const joined = joinClose(lines, split, how.joinsOverBlank === true)
+  return joined.flatMap((region) => (region === SAME ? [] : region))
 }
 
 function trim({ ours, theirs }: LineVersions, region: Region): Region {
@@ -196,13 +197,22 @@ function trim({ ours, theirs }: LineVersions, region: Region): Region {
   return { ...region, ours: { start: a, count: countA }, theirs: { start: b, count: countB } }
 }
 
-/** The parts of a conflict in which the sides differ; none when both did the same. */
-function splitConflict({ ours, theirs }: LineVersions, region: Region, how: Narrowing): Region[] {
+/** A conflict in which both did the same. It is none, but Git joins no conflicts across it. */
+const SAME = 'same'
+
+/** The parts of a conflict in which the sides differ. */
+function splitConflict(
+  { ours, theirs }: LineVersions,
+  region: Region,
+  how: Narrowing,
+): (Region | typeof SAME)[] {
   const { take, base, ours: our, theirs: their } = region
   if (take !== 'conflict' || our.count === 0 || their.count === 0) return [region]
   const a = ours.ids.subarray(our.start, endOf(our))
   const b = theirs.ids.subarray(their.start, endOf(their))
-  return findChanges({ a, b, ids: how.ids }, how.algorithm).map((change) => ({
+  const changes = findChanges({ a, b, ids: how.ids }, how.algorithm)
+  if (changes.length === 0) return [SAME]
+  return changes.map((change) => ({
     take,
     base,
     ours: { start: our.start + change.a, count: change.countA },
@@ -215,13 +225,14 @@ const CLOSE = 3
 
 function joinClose(
   { ours }: LineVersions,
-  regions: readonly Region[],
+  regions: readonly (Region | typeof SAME)[],
   joinsOverBlank: boolean,
-): Region[] {
-  const joined: Region[] = []
+): (Region | typeof SAME)[] {
+  const joined: (Region | typeof SAME)[] = []
   for (const region of regions) {
     const last = joined.at(-1)
-    if (last?.take === 'conflict' && region.take === 'conflict') {
+    const isPair = region !== SAME && last !== undefined && last !== SAME
+    if (isPair && last.take === 'conflict' && region.take === 'conflict') {
       const start = endOf(last.ours)
       const between = { start, count: region.ours.start - start }
       if (between.count <= CLOSE || (joinsOverBlank && isBlank(ours, between))) {

@@ -66,6 +66,22 @@ describe('a merge by line', () => {
     expect(Math.min(clean, CASES - clean)).toBeGreaterThan(CASES / 10)
   })
 
+  it('joins no conflicts across one in which both sides did the same', () => {
+    const lines = (letters: string): Uint8Array =>
+      utf8([...letters].map((line) => `${line}\n`).join(''))
+    const versions = {
+      base: lines(
+        'dadbaddcacabdbcdadcacbcbdabccabbbdbaccbbdbbdabbccaabbcbcdabcbabbcacabaaacbcaadbbdacbaabcaadccddcabadddcabdbadcdbddbbddaaaacacdcccaddccadbacacddaadccccbbcaddbdadbddbbbcdbaacbdabcadcaccdcbddbccdcabcaaacdbbdacaadcacaddadcacdcbdbbbcddbaabcbdbbaaddbcdabcdadcbdbdcbc',
+      ),
+      ours: lines('cbbbdbbcdccccbaccccbdbaababcccdcbdcdacbdaaabcccccadaaccccbcccccaad'),
+      theirs: lines('cbabaacbdaabacdcdcdddbbdabdadadabdbbbbdacbcbbbddadbaccbc'),
+    }
+    const [expected] = git.mergeTree([versions])
+    expect(show(mergeLines(versions, { markers: { labels } }).bytes)).toBe(
+      show(expected?.bytes ?? utf8('')),
+    )
+  })
+
   const FLAGS: readonly (readonly [flags: string, options: LineMergeOptions])[] = [
     ['', {}],
     ['--diff3', { markers: { style: 'diff3' } }],
