@@ -18,6 +18,7 @@ describe('the fetch policy of a configuration', () => {
       unborn: 'offered',
       objectInfo: false,
       sidebandAll: false,
+      packfileUris: [],
     })
   })
 
@@ -60,6 +61,17 @@ describe('the fetch policy of a configuration', () => {
       maxTreeDepth: 2,
     })
     expect(policyOf({ 'uploadpackfilter.allow': 'true' }).filters).toBeUndefined()
+  })
+
+  it('names the packs that files are to be had in', () => {
+    const [oid, pack] = ['1'.repeat(40), '2'.repeat(40)]
+    const uri = 'https://packs.example/one.pack'
+    const value = `${oid} ${pack} ${uri}`
+    expect(policyOf({ 'uploadpack.blobpackfileuri': value }).packfileUris).toEqual([
+      { oid, pack, uri },
+    ])
+    for (const wrong of [uri, `${oid} ${uri}`, `${oid} ${pack}`, `${oid} ${pack} a b`])
+      expect(() => policyOf({ 'uploadpack.blobpackfileuri': wrong })).toThrow(wrong)
   })
 
   it.each([

@@ -5,10 +5,15 @@
  *
  * @module
  */
+import { MalformedError } from '@datakit/git/error'
+import { parseOid } from '@datakit/git/oid'
 import type { FilterRules } from '@datakit/git/protocol/filter'
 import type { FetchPolicy } from '@datakit/git/transport/fetch-policy'
+import type { PackfileUri } from '@datakit/git/transport/packfile-uris'
 import type { Config } from '@datakit/storage/git-directory/config'
 import { readableRefs } from './hidden-refs.ts'
+
+const PACKFILE_URI = 'uploadpack.blobPackfileUri'
 
 /** The policy that a configuration makes. @throws MalformedError when a value is not what it must be */
 export function fetchPolicy(config: Config): FetchPolicy {
@@ -26,6 +31,7 @@ export function fetchPolicy(config: Config): FetchPolicy {
     unborn: unbornOf(config),
     objectInfo: isOn('transfer.advertiseObjectInfo'),
     sidebandAll: isOn('uploadpack.allowSidebandAll'),
+    packfileUris: config.getAll(PACKFILE_URI).map(packfileUri),
   }
 }
 
@@ -44,6 +50,17 @@ function filterRules(config: Config): FilterRules {
     kinds,
     maxTreeDepth: maxTreeDepth ?? Infinity,
   }
+}
+
+/** `uploadpack.blobPackfileUri`: an oid, the hash of a pack, and where it is. */
+function packfileUri(value: string): PackfileUri {
+  const [, oid = '', pack = '', uri = ''] =
+    /^([0-9a-f]{40}) ([0-9a-f]{40}) (\S+)$/.exec(value) ?? []
+  if (uri !== '') return { oid: parseOid(oid), pack, uri }
+  throw new MalformedError(
+    PACKFILE_URI,
+    `found "${value.slice(0, 200)}", expected the oid of a file, the hash of a pack and a URI`,
+  )
 }
 
 function unbornOf(config: Config): FetchPolicy['unborn'] {

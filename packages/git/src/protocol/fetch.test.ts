@@ -40,6 +40,7 @@ const rest = {
   wantedRefs: [],
   filter: undefined,
   sidebandAll: false,
+  uriSchemes: [],
 }
 
 function acknowledge(common: readonly Oid[], ready: boolean): string {
@@ -155,6 +156,7 @@ describe('fetch', () => {
       filter: 'tree:1',
       wantedRefs: ['refs/heads/main'],
       sidebandAll: true,
+      uriSchemes: ['https'],
     })
     const history = ['deepen-since 1700000000', 'deepen-not v1', 'deepen-not side']
     expect(decodeFetch(history).deepen).toEqual({

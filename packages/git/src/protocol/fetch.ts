@@ -50,6 +50,8 @@ export interface FetchRequest extends FetchWish, ShallowWish {
   readonly filter: string | undefined
   /** Whether every line of the answer shall come in a side-band, so that there can be progress in between. */
   readonly sidebandAll: boolean
+  /** Schemes of URIs that the client follows to packs. */
+  readonly uriSchemes: readonly string[]
 }
 
 /** The server's word on the client's haves. */
@@ -100,13 +102,15 @@ export function decodeFetch(args: readonly string[]): FetchRequest {
   const set = new Set<string>()
   const shallow = new ShallowLines()
   let filter: string | undefined
+  let uriSchemes: readonly string[] = []
   for (const arg of args) {
     if (arg.startsWith('want ')) wants.push(parseOid(arg.slice(5)))
     else if (arg.startsWith('have ')) haves.push(parseOid(arg.slice(5)))
     else if (arg.startsWith('want-ref ')) wantedRefs.push(arg.slice(9))
     else if (arg.startsWith('filter ')) filter = onlyFilter(filter, arg.slice(7))
+    else if (arg.startsWith('packfile-uris ')) uriSchemes = arg.slice(14).split(',')
     else if (isWord(arg)) set.add(arg)
-    else if (!shallow.take(arg) && !arg.startsWith('packfile-uris ')) throw unexpectedArgument(arg)
+    else if (!shallow.take(arg)) throw unexpectedArgument(arg)
   }
   return {
     ...shallow.wish(set.has('deepen-relative')),
@@ -115,6 +119,7 @@ export function decodeFetch(args: readonly string[]): FetchRequest {
     wantedRefs,
     filter,
     sidebandAll: set.has('sideband-all'),
+    uriSchemes,
     done: set.has('done'),
     thinPack: set.has('thin-pack'),
     quiet: set.has('no-progress'),

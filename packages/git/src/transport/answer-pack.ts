@@ -58,12 +58,16 @@ export interface PackRequest {
   readonly abilities: PackAbilities
 }
 
-/** The pack, in the frames that the client reads. */
-export async function* answerPack(serving: Serving, request: PackRequest): Answer {
+/** The pack, in the frames that the client reads; of `selected`, where that was done before. */
+export async function* answerPack(
+  serving: Serving,
+  request: PackRequest,
+  selected?: Selection,
+): Answer {
   const { objects, signal } = serving
   const { thin, usesDistance, frame, quiet } = request.abilities
   try {
-    const selection = await select(serving, request)
+    const selection = selected ?? (await selectFor(serving, request))
     const pack = streamPack(objects, selection, { thin, usesDistance, signal })
     if (frame === 0) {
       for await (const bytes of pack) yield { bytes, isPack: true }
@@ -83,7 +87,8 @@ export async function* answerPack(serving: Serving, request: PackRequest): Answe
   yield { bytes: FLUSH, isPack: true }
 }
 
-async function select(serving: Serving, request: PackRequest): Promise<Selection> {
+/** The objects that the pack holds. @throws MissingError, NotHereError when one is not here */
+export async function selectFor(serving: Serving, request: PackRequest): Promise<Selection> {
   const { objects, signal } = serving
   const { abilities, boundary, common, filter } = request
   const selection = await selectObjects(objects, {

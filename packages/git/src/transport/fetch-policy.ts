@@ -4,6 +4,7 @@
  * @module
  */
 import { ALL_FILTERS, type FilterRules } from '../protocol/filter.ts'
+import type { PackfileUri } from './packfile-uris.ts'
 import { ALL_REFS, type Readable } from './reach.ts'
 
 /** How fetches from one repository are answered. */
@@ -28,6 +29,8 @@ export interface FetchPolicy {
   readonly objectInfo: boolean
   /** Whether a whole answer may come in a side-band. */
   readonly sidebandAll: boolean
+  /** Files that clients may get elsewhere; whoever cannot is sent them. */
+  readonly packfileUris: readonly PackfileUri[]
 }
 
 /** Everything is offered that costs nobody anything. */
@@ -41,4 +44,5 @@ export const OPEN_FETCH: FetchPolicy = {
   unborn: 'offered',
   objectInfo: true,
   sidebandAll: false,
+  packfileUris: [],
 }

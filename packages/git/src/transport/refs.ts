@@ -77,6 +77,7 @@ function capabilitiesV2(policy: FetchPolicy): string[] {
   if (policy.filters !== undefined) fetch.push('filter')
   if (policy.refInWant) fetch.push('ref-in-want')
   if (policy.sidebandAll) fetch.push('sideband-all')
+  if (policy.packfileUris.length > 0) fetch.push('packfile-uris')
   return [
     `agent=${AGENT}`,
     policy.unborn === 'offered' ? 'ls-refs=unborn' : 'ls-refs',

@@ -22,9 +22,17 @@ import { parseFilter, type ObjectFilter } from '../protocol/filter.ts'
 import { decodeLsRefs, encodeRefList } from '../protocol/ls-refs.ts'
 import { decodeObjectInfo, encodeObjectInfo } from '../protocol/object-info.ts'
 import { LARGE_FRAME } from '../protocol/sideband.ts'
-import { answerPack, checkFormat, message, type Answer, type Serving } from './answer-pack.ts'
+import {
+  answerPack,
+  checkFormat,
+  message,
+  type Answer,
+  type PackAbilities,
+  type Serving,
+} from './answer-pack.ts'
 import { drawBoundary, type Boundary } from './boundary.ts'
 import { checkWants, commonHaves, isReady, reachedOf } from './negotiate.ts'
+import { divide } from './packfile-uris.ts'
 import { readableRef, wireRefs } from './refs.ts'
 
 /** Answers the commands of a request. @throws GitError for the client to be told, until the pack has begun */
@@ -84,17 +92,25 @@ async function* fetch({ args }: Command, serving: Serving): Answer {
     if (!ready) return
   }
   const boundary = await drawBoundary(objects, { ...request, wants, readable: policy.readable })
-  for (const [name, lines] of sectionsOf(request, { serving, boundary, named }))
+  const pack = { wants, common, boundary, filter, abilities: abilitiesOf(request) }
+  const divided = await divide(serving, pack, request)
+  const sections = sectionsOf(request, { serving, boundary, named })
+  const elsewhere = divided?.elsewhere.map((one) => `${one.pack} ${one.uri}`)
+  if (elsewhere !== undefined) sections.push(['packfile-uris', elsewhere])
+  for (const [name, lines] of sections)
     yield message(encodeSection(name, lines, { end: 'delimiter', sidebandAll }))
   yield message(encodePackHeader({ sidebandAll }))
-  const abilities = {
+  yield* answerPack(serving, pack, divided?.selection)
+}
+
+function abilitiesOf(request: FetchRequest): PackAbilities {
+  return {
     thin: request.thinPack,
     usesDistance: request.ofsDelta,
     includeTag: request.includeTag,
     quiet: request.quiet,
     frame: LARGE_FRAME,
   }
-  yield* answerPack(serving, { wants, common, boundary, filter, abilities })
 }
 
 /** @throws MalformedError for what the policy does not offer */

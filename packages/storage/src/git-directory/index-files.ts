@@ -8,8 +8,10 @@
  */
 import { stat } from 'node:fs/promises'
 
+import { EMPTY_TREE, readOid } from '@datakit/git/oid'
 import type { PackId } from '@datakit/git/place'
 import { distinctRows } from '@datakit/git/pack/distinct-rows'
+import { findRow, type PackTable } from '@datakit/git/pack/pack-table'
 import { readPack } from '@datakit/git/pack/read-pack'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 
@@ -53,7 +55,19 @@ export class IndexFiles {
     const { table } = await readPack(piecesOf(read), options)
     const rows = distinctRows(table)
     await replaceFile(`${this.#files.derived}/index`, path, rows.encodeIndex())
+    if (lacksEmptyTree(rows)) await this.#files.loose.addEmptyTree()
     const isPromisor = this.#files.packs.find(id)?.promisor === true
     if (isPromisor) await this.#files.promisors.remember(id, rows)
   }
+}
+
+/** Whether a commit has the empty tree and the pack does not, as where nobody ever wrote it. */
+function lacksEmptyTree(table: PackTable): boolean {
+  for (let row = 0; row < table.count; row++) {
+    if (table.type(row) !== 'commit') continue
+    const links = table.packedLinks(row)
+    if (links !== undefined && readOid(links.oids, 0) === EMPTY_TREE)
+      return findRow(table, EMPTY_TREE) < 0
+  }
+  return false
 }

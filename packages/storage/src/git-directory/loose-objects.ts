@@ -6,18 +6,21 @@
  * object is no longer loose counts no more (Git has packed or pruned it), and small ones are made into larger ones. The name is the
  * digest of what is in it, so that processes that copy the same at once make the same file.
  *
+ * The empty tree is an object of every repository, whether it was ever written or not, as Git has it. A copy of it is made when
+ * a commit is met that has it.
+ *
  * Spec: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects ("Object Storage")
  *
  * @module
  */
 import { createHash } from 'node:crypto'
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { readFile, rename, rm, utimes } from 'node:fs/promises'
 import { inflateSync } from 'node:zlib'
 
 import { text } from '@datakit/git/bytes'
 import { nameObject, type GitObject, type ObjectType } from '@datakit/git/object'
-import { encodeOid, isOid, OID_BYTES, readOid, type Oid } from '@datakit/git/oid'
+import { EMPTY_TREE, encodeOid, isOid, OID_BYTES, readOid, type Oid } from '@datakit/git/oid'
 import { encodePack, type PackObject } from '@datakit/git/pack/write-pack'
 import type { PackId } from '@datakit/git/place'
 import { nodeRuntime } from '@datakit/git/runtime/node'
@@ -37,6 +40,15 @@ export interface LoosePack {
 
 /** Bytes of bodies after which another pack is begun. */
 const PACK_BYTES = 32 << 20
+
+const emptyTree = { oid: EMPTY_TREE, type: 'tree', body: new Uint8Array(0) } as const
+/** How a commit begins that has it. */
+const LINE = `tree ${EMPTY_TREE}`
+const EMPTY_COPY = nameCopy([EMPTY_TREE])
+
+function nameCopy(oids: readonly Oid[]): PackId {
+  return `loose-${createHash('sha1').update(oids.join('')).digest('hex')}`
+}
 
 interface Listing {
   readonly stamp: string
@@ -64,6 +76,11 @@ export class LooseObjects {
     const next = this.#running.then(() => this.#refresh())
     this.#running = next.catch(() => undefined)
     return await next
+  }
+
+  /** Makes a copy of the empty tree, for commits that have it where nobody wrote it. */
+  async addEmptyTree(): Promise<void> {
+    if (!existsSync(`${this.#copies}/${EMPTY_COPY}.pack`)) await this.#write([emptyTree])
   }
 
   /** A copy by its name, also one that counts no more, as long as its file is there. */
@@ -98,10 +115,12 @@ export class LooseObjects {
 
   async #refresh(): Promise<readonly LoosePack[]> {
     const loose = this.#list()
-    const key = [...loose].join('')
+    const hasEmptyTree = existsSync(`${this.#copies}/${EMPTY_COPY}.pack`)
+    const key = [...loose, hasEmptyTree].join('')
     if (key === this.#last.key) return this.#last.packs
     const copies = namesIn(this.#copies).filter((name) => name.endsWith('.pack'))
     const all = await Promise.all(copies.map((name) => this.#load(name.slice(0, -5))))
+    if (all.some((pack) => pack?.oids.has(EMPTY_TREE))) loose.add(EMPTY_TREE)
     const usable = all.filter((pack) => pack !== undefined && isWithin(pack.oids, loose))
     const kept = keepLarge(
       loose,
@@ -147,15 +166,16 @@ export class LooseObjects {
       objects.push({ oid, ...object })
       bytes += object.body.length
       if (bytes < PACK_BYTES) continue
-      made.push(await this.#write(objects))
+      made.push(await this.#write(withEmptyTree(objects)))
       ;[objects, bytes] = [[], 0]
     }
-    if (objects.length > 0) made.push(await this.#write(objects))
+    if (objects.length > 0) made.push(await this.#write(withEmptyTree(objects)))
     return made
   }
 
   /** An object; `undefined` for one that is gone or broken, which is to be found missing by whoever needs it. */
   async #read(oid: Oid): Promise<GitObject | undefined> {
+    if (oid === EMPTY_TREE) return emptyTree
     for (const path of this.#pathsOf(oid)) {
       const object = decodeLoose(await readIfThere(path))
       if (object !== undefined && nameObject(nodeRuntime, object) === oid) return object
@@ -169,7 +189,7 @@ export class LooseObjects {
 
   async #write(objects: readonly PackObject[]): Promise<LoosePack> {
     const oids = objects.map(({ oid }) => oid).sort()
-    const id = `loose-${createHash('sha1').update(oids.join('')).digest('hex')}`
+    const id = nameCopy(oids)
     const path = `${this.#copies}/${id}`
     const { bytes, table } = await encodePack(nodeRuntime, objects, 1)
     // The pack comes last: a copy is there when its pack is.
@@ -223,6 +243,14 @@ async function place(path: string, body: Uint8Array): Promise<void> {
   const temporary = `${path}.${randomName()}.tmp`
   await writeSynced(temporary, body, 'wx')
   await rename(temporary, path)
+}
+
+/** The objects, and the empty tree where a commit of them has it. */
+function withEmptyTree(objects: readonly PackObject[]): readonly PackObject[] {
+  const hasIt = ({ type, body }: PackObject): boolean =>
+    type === 'commit' && text(body.subarray(0, LINE.length)) === LINE
+  if (objects.some(({ oid }) => oid === EMPTY_TREE) || !objects.some(hasIt)) return objects
+  return [...objects, emptyTree]
 }
 
 function isWithin(oids: ReadonlySet<Oid>, all: ReadonlySet<Oid>): boolean {
