@@ -76,6 +76,6 @@ it('asks once more for a step that was cut off, and says what it found once', as
 
 it('gives up when a step is cut off each time, with what it has heard', async () => {
   const [url, asked] = await serve(Array.from({ length: 9 }, () => [finding('one')]))
-  await expect(hear(url)).rejects.toThrow('the answer was cut off, so this is not all')
+  await expect(hear(url)).rejects.toThrow('no whole answer came, so this is not all')
   expect(asked.length).toBe(5)
 })

@@ -84,7 +84,9 @@ async function* askStep(
       if (next.value === 'cut' && repeats < REPEATS) break
       yield* said
       if (next.value !== 'cut') return next.value.cursor
-      throw new CommandError(`${url}: the answer was cut off, so this is not all`)
+      throw new CommandError(
+        `${url}: no whole answer came, so this is not all: ask again when the server can be reached`,
+      )
     }
   }
 }
@@ -94,7 +96,8 @@ async function* readStep(
   url: string,
   init: RequestInit,
 ): AsyncGenerator<CheckEvent, 'cut' | { readonly cursor: string | undefined }> {
-  const response = await fetch(url, init)
+  const response = await askOnce(url, init)
+  if (response === undefined) return 'cut'
   if (!response.ok || response.body === null)
     throw new CommandError(`${url}: ${await reasonOf(response)}`)
   let rest = ''
@@ -115,6 +118,16 @@ async function* readStep(
     if (error instanceof CommandError || init.signal?.aborted === true) throw error
   }
   return 'cut'
+}
+
+/** The answer; `undefined` where the connection broke before there was one. */
+async function askOnce(url: string, init: RequestInit): Promise<Response | undefined> {
+  try {
+    return await fetch(url, init)
+  } catch (error) {
+    if (init.signal?.aborted === true) throw error
+    return undefined
+  }
 }
 
 async function reasonOf(response: Response): Promise<string> {
