@@ -43,7 +43,7 @@ export class MissingError extends GitError {
   readonly missing: string
 
   constructor(what: string, missing: string, options?: ErrorOptions) {
-    super(`Cannot read ${what}: "${missing}" is not there`, options)
+    super(`Cannot read ${what}: "${missing}" is not there; name another, or fetch it`, options)
     this.missing = missing
   }
 }

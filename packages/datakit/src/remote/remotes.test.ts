@@ -20,6 +20,11 @@ const backup = remoteOf({
   fetch: ['+refs/heads/main:refs/remotes/backup/main'],
 })
 
+it.each(['blobs:none', 'tree:', 'blob:limit=many'])('have no filter "%s"', (filter) => {
+  const settings = { name: 'origin', url: 'https://example.org/config.git', filter }
+  expect(() => remoteOf(settings)).toThrow(RangeError)
+})
+
 describe('remotes that are kept with a repository', () => {
   it('are found again by whoever opens it', async () => {
     const place = memoryPlace()

@@ -161,6 +161,12 @@ describe.each([
   })
 })
 
+it('says of a commit that is not here what to do', async () => {
+  await expect(repository.snapshot(NOWHERE)).rejects.toThrow(
+    `Cannot read an object: "${NOWHERE}" is not there; name another, or fetch it`,
+  )
+})
+
 describe('a transaction that has ended', () => {
   const uses: Readonly<Record<string, (ended: Transaction) => unknown>> = {
     read: (ended) => ended.read('file'),
