@@ -26,7 +26,7 @@ Runs the Worker in workerd on 127.0.0.1, with a local R2 bucket that is kept in 
   --port N       port to listen on (8788)
   --data DIR     folder of the bucket (data-worker, beside package.json)
   --token TOKEN  want this token for all data (or DATAKIT_TOKEN); without one only this machine's own pages are served
-  --coordinated  let a Durable Object gather the pushes to a repository that come together
+  --coordinated  let a Durable Object gather the pushes to a repository that come together, and keep WebSockets of those who watch
   --help         this text`
 
 /** What a Worker is started with. */

@@ -50,13 +50,18 @@ function listeners(page: Page): Promise<{ held: number; pending: number }> {
   })
 }
 
-describe.each(SERVER_KINDS)('through the %s server', (kind) => {
+const SERVERS = [
+  ...SERVER_KINDS.map((kind) => ({ title: kind, kind, coordinated: false })),
+  { title: 'coordinated worker', kind: 'worker', coordinated: true },
+] as const
+
+describe.each(SERVERS)('through the $title server', ({ title, kind, coordinated }) => {
   const folder = temporaryFolder('live')
   let server: TestServer
   let here: Device
   let there: Device
   beforeAll(async () => {
-    server = await startTestServer(kind)
+    server = await startTestServer(kind, { coordinated })
     here = await openDevice()
     there = await openDevice()
   })
@@ -82,6 +87,7 @@ describe.each(SERVER_KINDS)('through the %s server', (kind) => {
     await ours.commit('Begin')
     await ours.waitForStatus('On server')
     const theirs = await EditorPage.open(there, server.url, 'shared')
+    if (coordinated) await expect.poll(() => there.sockets()).toBe(1)
     await theirs.page.getByRole('treeitem', { name: /^first/ }).waitFor()
     const times: number[] = []
     for (const path of ['second.txt', 'third.txt', 'fourth.txt']) {
@@ -93,7 +99,7 @@ describe.each(SERVER_KINDS)('through the %s server', (kind) => {
       await ours.waitForStatus('On server')
     }
     console.log(
-      `From the click to the other browser through the ${kind} server: ${times.join(', ')} ms`,
+      `From the click to the other browser through the ${title} server: ${times.join(', ')} ms`,
     )
     // And back: whoever has pushed goes on listening.
     await commit(theirs, 'back.txt')
@@ -102,7 +108,7 @@ describe.each(SERVER_KINDS)('through the %s server', (kind) => {
     await back
     await theirs.waitForStatus('On server')
 
-    const clone = join(folder.path, `clone-${kind}`)
+    const clone = join(folder.path, `clone-${title.replace(' ', '-')}`)
     await git(folder.path, 'clone', '--quiet', `${server.url}/shared.git`, clone)
     writeFileSync(join(clone, 'shell.txt'), 'from the shell\n')
     await git(clone, 'add', '.')

@@ -80,8 +80,8 @@ class RawStream {
   /** The refs of the next message, which must have some. */
   async refs(): Promise<readonly RefMove[]> {
     const message = await this.message()
-    if (message === undefined || message.kind === 'end')
-      throw new Error(`No refs: ${message?.code}`)
+    if (message === undefined || !('refs' in message))
+      throw new Error(`No refs: ${JSON.stringify(message)}`)
     return [...message.refs]
   }
 

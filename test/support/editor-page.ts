@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { chromium, type BrowserContext, type Locator, type Page } from 'playwright'
+import { chromium, type BrowserContext, type Locator, type Page, type WebSocket } from 'playwright'
 import { findChromium } from '../../tools/chromium.ts'
 import { temporaryFolder } from './servers.ts'
 
@@ -12,6 +12,8 @@ export interface Device {
   readonly context: BrowserContext
   /** What went wrong in any page: errors that nobody caught. */
   readonly problems: readonly string[]
+  /** WebSockets that its pages have open. */
+  sockets(): number
   close(): Promise<void>
 }
 
@@ -34,9 +36,17 @@ export async function openDevice(): Promise<Device> {
   context.setDefaultTimeout(20_000)
   const problems: string[] = []
   context.on('weberror', (error) => problems.push(error.error().message))
+  const sockets = new Set<WebSocket>()
+  context.on('page', (page) =>
+    page.on('websocket', (socket) => {
+      sockets.add(socket)
+      socket.on('close', () => sockets.delete(socket))
+    }),
+  )
   return {
     context,
     problems,
+    sockets: () => sockets.size,
     close: async () => {
       await context.close()
       profile.remove()

@@ -4,7 +4,7 @@
  * @module
  */
 import { nodeRuntime } from '@datakit/git/runtime/node'
-import { createApp } from '@datakit/server/app'
+import { createApp, type AppOptions } from '@datakit/server/app'
 import type { Care } from '@datakit/server/care'
 import { OPEN_POLICY, withProtected } from '@datakit/server/policy'
 import { r2Depot } from '@datakit/storage/r2'
@@ -14,6 +14,7 @@ import { copiesIn } from '@datakit/storage/r2/repair'
 import { repairR2Step } from '@datakit/storage/r2/repair-step'
 import { sweepStrays } from '@datakit/storage/r2/strays'
 import { keepUp, UpkeepSchedule } from '@datakit/storage/upkeep'
+import { askForSocket } from './coordinator.ts'
 import type { Environment } from './environment.ts'
 import { readSettings } from './settings.ts'
 import { streamOf } from './streams.ts'
@@ -63,8 +64,20 @@ function openApp(environment: Environment): ReturnType<typeof createApp> {
     access,
     assets: (request) => environment.ASSETS.fetch(request),
     care: careOf(environment.BUCKET),
-    afterChange: ({ name, place, waitUntil }) => waitUntil(upkeep.changed(name, place)),
+    ...watchSocketOf(environment),
+    afterChange: ({ name, place, waitUntil }) => {
+      waitUntil(upkeep.changed(name, place))
+      // Who watches hears of it here where the update was made without the object. It may not answer: it is a hint.
+      const hinted = environment.COORDINATOR?.getByName(name).changed()
+      waitUntil(Promise.resolve(hinted).catch(() => undefined))
+    },
   })
+}
+
+/** WebSockets for those who watch, where there is a Durable Object to keep them. */
+function watchSocketOf({ COORDINATOR }: Environment): Pick<AppOptions, 'watchSocket'> {
+  if (COORDINATOR === undefined) return {}
+  return { watchSocket: (wish) => askForSocket(COORDINATOR.getByName(wish.name), wish) }
 }
 
 function openDepot({ BUCKET, COORDINATOR }: Environment): ReturnType<typeof r2Depot> {

@@ -8,6 +8,8 @@
  *
  * @module
  */
+import { toHex, utf8 } from '@datakit/git/bytes'
+import { tokenOf } from '@datakit/git/protocol/watch-socket'
 import { isLetIn, type CorsOrigins } from './cors.ts'
 import { ProblemError } from './problem.ts'
 
@@ -32,8 +34,39 @@ export function checkAccess(request: Request, access: Access, origins: CorsOrigi
   checkOrigin(request, origins)
 }
 
+/**
+ * Lets a WebSocket pass, once {@link checkAccess} has. Browsers let every page open one and read what it brings, so the
+ * origin is looked at whatever the access.
+ *
+ * @throws ProblemError `foreign-origin`
+ */
+export function checkSocketOrigin(request: Request, origins: CorsOrigins): void {
+  if (isForeign(request, origins))
+    throw new ProblemError(
+      'foreign-origin',
+      `Refused: pages of "${request.headers.get('origin')}" are not let in here; the operator can name them`,
+    )
+}
+
+/**
+ * Names an access without telling it: two are the same as long as the same may come in by the same token. 64 hex digits.
+ */
+export async function grantOf(access: Access): Promise<string> {
+  const bytes = utf8(JSON.stringify(access))
+  return toHex(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)))
+}
+
+/** Whether the request asks for a WebSocket. */
+export function isForSocket({ headers }: Request): boolean {
+  return headers.get('upgrade')?.toLowerCase() === 'websocket'
+}
+
 function checkToken(request: Request, token: string): void {
-  const given = credentials(request.headers.get('authorization') ?? '')
+  const { headers } = request
+  const offered = isForSocket(request)
+    ? tokenOf(headers.get('sec-websocket-protocol') ?? '')
+    : undefined
+  const given = credentials(headers.get('authorization') ?? '') ?? offered
   if (given !== undefined && sameText(given, token)) return
   throw new ProblemError(
     'unauthorised',
@@ -80,15 +113,19 @@ function checkHost(request: Request, hosts: readonly string[]): void {
 }
 
 function checkOrigin(request: Request, origins: CorsOrigins): void {
+  if (isForeign(request, origins))
+    throw new ProblemError(
+      'foreign-origin',
+      `Refused: without a token this server takes no requests from pages of "${request.headers.get('origin')}"`,
+    )
+}
+
+/** Whether a page of another origin asks that is not let in. */
+function isForeign(request: Request, origins: CorsOrigins): boolean {
   const url = new URL(request.url)
   const origin = request.headers.get('origin')
-  if (origin === null || origin === `${url.protocol}//${request.headers.get('host') ?? url.host}`)
-    return
-  if (isLetIn(origin, origins)) return
-  throw new ProblemError(
-    'foreign-origin',
-    `Refused: without a token this server takes no requests from pages of "${origin}"`,
-  )
+  const own = `${url.protocol}//${request.headers.get('host') ?? url.host}`
+  return origin !== null && origin !== own && !isLetIn(origin, origins)
 }
 
 /** The name in a Host header, without its port. */

@@ -28,7 +28,7 @@ import { OpenRepositories } from './open-repositories.ts'
 import { OPEN_POLICY, type PolicyOf } from './policy.ts'
 import { expected, problemJson, problemText, ProblemError, type Problem } from './problem.ts'
 import { syncRoute } from './sync-route.ts'
-import { watchRoute } from './watch-route.ts'
+import { watchRoute, type WatchSocketRoute } from './watch-route.ts'
 import { Watchers } from './watchers.ts'
 
 /** What an app is made of. */
@@ -52,6 +52,8 @@ export interface AppOptions {
   readonly care?: Care
   /** Makes the streams of answers; one that works in any runtime when left out. */
   readonly streamOf?: StreamOf
+  /** Opens a watch over a WebSocket; there are server-sent events alone when left out. */
+  readonly watchSocket?: WatchSocketRoute
   /** Aborted when the server stops: watch streams end, which would not end by themselves. */
   readonly signal?: AbortSignal
   /** Told of every error that nobody expected. Writes to the console when left out. */
@@ -83,6 +85,10 @@ export interface RouteContext {
   readonly admission: Admission
   /** Who listens. */
   readonly watchers: Watchers
+  readonly watchSocket: WatchSocketRoute | undefined
+  /** Who may use the server at this moment. */
+  readonly access: () => Access
+  readonly cors: CorsOrigins
   /** Checks again that the caller may use the server. @throws ProblemError when he may not any more */
   readonly authorise: () => void
   /** To be called when the repository may have changed. */
@@ -124,9 +130,9 @@ export function createApp(options: AppOptions): Hono {
           work.catch(() => undefined),
         )
       const context = (): RouteContext => {
-        const { access } = options
-        const authorise = (): void =>
-          checkAccess(c.req.raw, typeof access === 'function' ? access() : access, cors)
+        const access = (): Access =>
+          typeof options.access === 'function' ? options.access() : options.access
+        const authorise = (): void => checkAccess(c.req.raw, access(), cors)
         authorise()
         const name = nameOf(c) ?? ''
         const changed = (place: Place): void =>
@@ -140,6 +146,9 @@ export function createApp(options: AppOptions): Hono {
           streamOf: options.streamOf ?? streamOf,
           admission,
           watchers,
+          watchSocket: options.watchSocket,
+          access,
+          cors,
           authorise,
           care: options.care,
           log,
@@ -262,7 +271,8 @@ async function optionsOf(c: Context, cors: CorsOrigins): Promise<Response> {
 
 async function addCors(c: Context, next: () => Promise<void>, cors: CorsOrigins): Promise<void> {
   await next()
-  if (!isOfData(c.req.path)) return
+  // There is nothing to read in the answer that opens a WebSocket, and its headers cannot be changed.
+  if (!isOfData(c.req.path) || c.res.status === 101) return
   for (const [name, value] of Object.entries(corsHeaders(c.req.raw, cors)))
     c.res.headers.set(name, value)
 }
@@ -285,6 +295,7 @@ const policy = [
 /** They tell a browser what a page may do; what Git is answered has the headers of Git's own server alone. */
 async function securityHeaders(c: Context, next: () => Promise<void>): Promise<void> {
   await next()
+  if (c.res.status === 101) return
   const isForGit = c.res.headers.get('content-type')?.startsWith('application/x-git-') === true
   if (isForGit && !c.req.raw.headers.has('sec-fetch-site')) return
   // An answer that came from elsewhere (static assets) may have headers that cannot be changed.

@@ -12,17 +12,20 @@ import { endable } from '@datakit/datakit/watch'
 import { encodeComment, encodeRetry, EVENT_STREAM } from '@datakit/git/protocol/event-stream'
 import { encodeWatchMessage } from '@datakit/git/protocol/watch'
 import type { Readable } from '@datakit/git/transport/reach'
+import { WATCH_PROTOCOL } from '@datakit/git/protocol/watch-socket'
+import { checkSocketOrigin, grantOf, isForSocket } from './access.ts'
 import type { RouteContext } from './app.ts'
 import { startedStreamOf } from './body.ts'
 import { mustExist } from './git-routes.ts'
 import { checkRefusal } from './policy.ts'
 import { expected, ProblemError } from './problem.ts'
+import { checkRepositoryName } from './repository-name.ts'
 import { parseWatchFilter, type WatchFilter } from './watch-filter.ts'
 import type { ViewHold } from './watch-hub.ts'
 import type { Listener } from './watchers.ts'
 
 /** Milliseconds after which a client comes again when a stream broke off. */
-const RETRY = 2000
+export const RETRY = 2000
 /** The same, when the server ends a stream that may go on at once. */
 const SOON = 100
 
@@ -33,9 +36,23 @@ const headers = {
   'x-accel-buffering': 'no',
 }
 
+/** A watch that is to go over a WebSocket, for one who may use the server. */
+export interface SocketWish {
+  /** Name of the repository, which may not exist. */
+  readonly name: string
+  /** What is asked for: the query of the URL. */
+  readonly query: string
+  /** The access by which he came in, {@link grantOf}. */
+  readonly grant: string
+}
+
+/** Opens a watch over a WebSocket: answers 101, or says why not. */
+export type WatchSocketRoute = (wish: SocketWish) => Promise<Response>
+
 /** Answers `GET /NAME.git/watch`. */
 export async function watchRoute(context: RouteContext): Promise<Response> {
   const { request, name, repositories, watchers } = context
+  if (isForSocket(request)) return openSocket(context)
   const filter = parseWatchFilter(new URL(request.url).searchParams)
   const { objects, policy } = await repositories.openWith(context.policyOf, name)
   mustExist(objects, context)
@@ -43,6 +60,19 @@ export async function watchRoute(context: RouteContext): Promise<Response> {
   if (request.method === 'HEAD') return new Response(undefined, { headers })
   const stream = new WatchStream(context, watchers.admit(name, objects), filter)
   return new Response(await startedStreamOf(stream.events(), context.streamOf), { headers })
+}
+
+async function openSocket(context: RouteContext): Promise<Response> {
+  const { request, name, access, cors, watchSocket } = context
+  if (watchSocket === undefined)
+    throw new ProblemError(
+      'unsupported',
+      'This server has no WebSockets: ask without "Upgrade" for the stream of events',
+    )
+  checkSocketOrigin(request, cors)
+  checkRepositoryName(name)
+  const query = new URL(request.url).search
+  return watchSocket({ name, query, grant: await grantOf(access()) })
 }
 
 /** One listener's stream. */
@@ -112,7 +142,10 @@ class WatchStream {
       this.#hold?.release()
       this.#hold = { ...hub.hold(this.#filter, readable), key: readable.key }
     }
-    this.#reads += await hub.look(this.#hold)
+    const looking = hub.look(this.#hold)
+    // Others wait for what it sees: a client that goes away meanwhile must not take that along.
+    this.#context.finish(looking)
+    this.#reads += await looking
     if (!hub.exists) throw gone(this.#context.name)
     return hub.isCurrent(this.#hold) && this.#rights().key === readable.key
   }
@@ -121,6 +154,8 @@ class WatchStream {
     const message = this.#hold?.view.newsSince(this.#id)
     // Something is said at once in any case: the client shall see that it is heard.
     if (this.#isFirst) yield this.#say(encodeRetry(RETRY))
+    if (this.#isFirst && this.#context.watchSocket !== undefined)
+      yield* encodeWatchMessage({ kind: 'socket', protocol: WATCH_PROTOCOL })
     this.#isFirst = false
     if (message === undefined) return
     this.#id = message.id

@@ -1,7 +1,9 @@
 /**
  * Watching a server: its stream of events, taken up again whenever it breaks off, behind the event that was seen last.
  *
- * It reads by `fetch`, as `EventSource` can send no token and does not tell why it failed. Works in browsers and in Node.
+ * It reads by `fetch`, as `EventSource` can send no token and does not tell why it failed. Where the server offers a
+ * WebSocket, it goes over to that, and back where none can be opened: proxies let some requests through and no sockets.
+ * Works in browsers and in Node.
  *
  * Spec: docs/watch.md
  *
@@ -10,9 +12,11 @@
 import { MalformedError } from '@datakit/git/error'
 import { EVENT_STREAM, readEventStream, type StreamItem } from '@datakit/git/protocol/event-stream'
 import { decodeWatchMessage, type RefMove } from '@datakit/git/protocol/watch'
+import { WATCH_PROTOCOL } from '@datakit/git/protocol/watch-socket'
 import { SyncError, type SyncErrorOptions } from '../error.ts'
 import { addressOf, parseProblem, retryAfterOf, type ServerOptions } from '../sync/sync-exchange.ts'
 import { wait } from '../transaction/update.ts'
+import { SocketTrials } from './socket-trials.ts'
 import { endable } from './watch.ts'
 
 /** What a server tells of its refs. */
@@ -39,6 +43,14 @@ export interface WatchServerOptions extends ServerOptions {
   /** The id of the last event that was seen: only what differs from then is told. */
   readonly lastEventId?: string | undefined
   readonly onState?: ((state: WatchState) => void) | undefined
+  /** Whether to go over to a WebSocket where the server offers one and the runtime has them; it does when left out. */
+  readonly sockets?: boolean | undefined
+}
+
+/** What is read: a stream of events, or a socket that wants to hear what was seen. */
+interface Source {
+  readonly body: ReadableStream<Uint8Array> | null
+  seen(id: string | undefined): void
 }
 
 /** Milliseconds to the next attempt where the server has not said. */
@@ -85,10 +97,18 @@ class ServerWatch {
   #retry = RETRY
   /** Attempts since something was heard. */
   #failures = 0
+  readonly #trials: SocketTrials
 
   constructor(options: WatchServerOptions & { readonly signal: AbortSignal }) {
     this.#options = options
     this.#id = options.lastEventId
+    const { token, sockets, signal } = options
+    this.#trials = new SocketTrials({
+      url: this.#url(),
+      token,
+      signal,
+      isWanted: sockets !== false,
+    })
   }
 
   async *events(): AsyncGenerator<ServerEvent, void, undefined> {
@@ -103,6 +123,7 @@ class ServerWatch {
         error = cause
       }
       if (signal.aborted) return
+      if (this.#trials.hasOpened) continue
       const milliseconds = this.#pause(error)
       onState?.({ state: 'waiting', milliseconds, error })
       await wait(milliseconds, signal).catch(() => undefined)
@@ -117,14 +138,22 @@ class ServerWatch {
     // It counts as a failure until something is heard: a stream that ends at once must not be asked for in a circle.
     this.#failures++
     try {
-      const response = await this.#ask(connection.signal)
+      const { body, seen } = (await this.#trials.take()) ?? (await this.#ask(connection.signal))
       this.#options.onState?.({ state: 'connected' })
-      for await (const item of readEventStream(alive(response, connection))) {
+      seen(this.#id)
+      for await (const item of readEventStream(alive(body, connection))) {
         const event = this.#take(item)
         if (event === 'end') return
-        if (event !== undefined) yield event
+        // The stream goes on until the socket is open, so that nothing is late.
+        if (event === 'socket') this.#trials.begin(stop)
+        else if (event !== undefined) {
+          yield event
+          seen(event.id)
+        }
       }
     } catch (error) {
+      // It was cut off for the socket.
+      if (this.#trials.hasOpened) return
       if (!(error instanceof MalformedError)) throw error
       throw this.#problem('malformed', error.message, { cause: error })
     } finally {
@@ -133,7 +162,7 @@ class ServerWatch {
     }
   }
 
-  #take(item: StreamItem): ServerEvent | 'end' | undefined {
+  #take(item: StreamItem): ServerEvent | 'socket' | 'end' | undefined {
     if (item.kind === 'retry') this.#retry = Math.min(item.milliseconds, MAX_WAIT)
     if (item.kind === 'comment') this.#failures = 0
     if (item.kind !== 'event') return undefined
@@ -141,12 +170,14 @@ class ServerWatch {
     if (message === undefined) return undefined
     // The next attempt is told the reason as a status.
     if (message.kind === 'end') return 'end'
+    if (message.kind === 'socket')
+      return message.protocol === WATCH_PROTOCOL ? message.kind : undefined
     this.#failures = 0
     this.#id = message.id
     return { kind: message.kind, id: message.id, refs: [...message.refs] }
   }
 
-  async #ask(signal: AbortSignal): Promise<Response> {
+  async #ask(signal: AbortSignal): Promise<Source> {
     const { fetch: send = fetch, token } = this.#options
     const headers: Record<string, string> = { accept: EVENT_STREAM }
     if (token !== undefined) headers['authorization'] = `Bearer ${token}`
@@ -158,7 +189,7 @@ class ServerWatch {
       throw this.#problem('offline', 'no answer', { cause })
     }
     const type = response.headers.get('content-type')?.split(';', 1)[0]?.trim() ?? ''
-    if (response.ok && type === EVENT_STREAM) return response
+    if (response.ok && type === EVENT_STREAM) return { body: response.body, seen: () => {} }
     throw await this.#refusal(response, type)
   }
 
@@ -205,10 +236,10 @@ class ServerWatch {
 
 /** The body as it comes, cut off when nothing comes for too long, or the connection is given up. */
 async function* alive(
-  response: Response,
+  body: Source['body'],
   connection: AbortController,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const reader = response.body?.getReader()
+  const reader = body?.getReader()
   if (reader === undefined) return
   // Not every `fetch` ends the body with its signal.
   const cut = (): void => void reader.cancel().catch(() => undefined)

@@ -46,6 +46,8 @@ export type WatchMessage =
     }
   /** What differs from the message before, or from the id that was brought. */
   | { readonly kind: 'change'; readonly id: string; readonly refs: Iterable<RefMove> }
+  /** The same can be had over a WebSocket of this subprotocol, at the same place. */
+  | { readonly kind: 'socket'; readonly protocol: string }
   /** There will be no more, for the reason that the code names. Ask again to hear it as a status. */
   | { readonly kind: 'end'; readonly code: string; readonly message: string }
 
@@ -61,6 +63,11 @@ export function* encodeWatchMessage(
     yield utf8(
       `${eventHead('end', undefined)}data: ${JSON.stringify({ code, message: words })}\n\n`,
     )
+    return
+  }
+  if (message.kind === 'socket') {
+    const { protocol } = message
+    yield utf8(`${eventHead('socket', undefined)}data: ${JSON.stringify({ protocol })}\n\n`)
     return
   }
   const { kind, id, refs } = message
@@ -97,14 +104,19 @@ export function decodeWatchMessage(
   item: Extract<StreamItem, { kind: 'event' }>,
 ): WatchMessage | undefined {
   const { type, id } = item
-  if (type !== 'snapshot' && type !== 'change' && type !== 'end') return undefined
+  if (!isKind(type)) return undefined
   const data = record(parseJson(item.data))
+  if (type === 'socket') return { kind: type, protocol: string(data['protocol']) }
   if (type === 'end') {
     return { kind: type, code: string(data['code']), message: string(data['message']) }
   }
   const refs = list(data['refs']).map(decodeRef)
   if (type === 'change') return { kind: type, id, refs }
   return { kind: type, id, repository: string(data['repository']), refs }
+}
+
+function isKind(type: string): type is WatchMessage['kind'] {
+  return ['snapshot', 'change', 'socket', 'end'].includes(type)
 }
 
 function decodeRef(value: unknown): RefMove {

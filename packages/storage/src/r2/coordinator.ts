@@ -38,7 +38,11 @@ export interface Coordinator {
  * would not harm each other, and gain nothing.
  */
 export function r2Coordinator(bucket: Bucket, options: RepositoriesOptions = {}): Coordinator {
-  const repositories = new Repositories(bucket, options)
+  return coordinatorOf(new Repositories(bucket, options))
+}
+
+/** The same, over repositories that others use, too. */
+export function coordinatorOf(repositories: Repositories): Coordinator {
   return {
     async update({ name, candidate, request }) {
       try {

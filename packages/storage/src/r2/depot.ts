@@ -20,7 +20,7 @@ import type {
 } from '@datakit/git/place'
 import { compareNames } from '@datakit/git/ref-name'
 import { listAll, type Bucket } from './bucket.ts'
-import { askCoordinator, type Coordinator } from './coordinator.ts'
+import { askCoordinator, coordinatorOf, type Coordinator } from './coordinator.ts'
 import { nameOfRoot, ROOT_PREFIX } from './keys.ts'
 import { readSegment } from './overflow.ts'
 import { Repositories, type RepositoriesOptions, type Shared } from './repositories.ts'
@@ -39,10 +39,29 @@ export interface R2Options extends RepositoriesOptions {
 
 /** Repositories in a bucket. Keep one depot for an isolate: what it remembers may be used by any request. */
 export function r2Depot(bucket: Bucket, options: R2Options = {}): Depot {
+  return depotOf(bucket, new Repositories(bucket, options), options.coordinator)
+}
+
+/** A coordinator, and a depot that sees what it writes without asking the bucket for it: for a Durable Object. */
+export function r2Coordinated(
+  bucket: Bucket,
+  options: RepositoriesOptions = {},
+): { readonly coordinator: Coordinator; readonly depot: Depot } {
   const repositories = new Repositories(bucket, options)
   return {
+    coordinator: coordinatorOf(repositories),
+    depot: depotOf(bucket, repositories, undefined),
+  }
+}
+
+function depotOf(
+  bucket: Bucket,
+  repositories: Repositories,
+  coordinator: R2Options['coordinator'],
+): Depot {
+  return {
     async open(name) {
-      return openPlace(repositories.open(name), options.coordinator?.(name))
+      return openPlace(repositories.open(name), coordinator?.(name))
     },
     async *list() {
       const names: string[] = []
