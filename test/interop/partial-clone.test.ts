@@ -133,6 +133,10 @@ describe.each(kinds)('of %s', (kind) => {
 
   it('leaves nothing behind that cannot be a clone', async () => {
     const clone = inFolder('failed.git')
+    if (kind === 'git http-backend') {
+      const whole = await datakit('clone', url, clone)
+      expect(whole).toMatchObject({ code: 1, err: expect.stringContaining('"--filter=blob:none"') })
+    }
     expect((await datakit('clone', url, clone, '--depth', '0')).code).toBe(2)
     expect((await datakit('clone', url, clone, '--filter', 'nonsense')).code).toBe(2)
     const nothing = await datakit('clone', `${url.slice(0, -4)}-none.git`, clone, '--depth', '1')

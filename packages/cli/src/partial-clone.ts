@@ -109,7 +109,7 @@ async function tryExchange(
     if (refs.every((pushed) => isOver(pushed, branch))) return { isAhead: false }
   }
   throw new CommandError(
-    `"${branch}" kept moving on the server. What is here is kept: "datakit sync" tries again`,
+    `"${branch}" kept moving on the server. What is here is kept: "datakit pull", then "datakit push" tries again`,
   )
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import { addressOf } from '@datakit/datakit/sync-exchange'
+import { SyncError } from '@datakit/datakit/error'
 import type { Repository } from '@datakit/datakit/repository'
 import type { Oid } from '@datakit/git/oid'
 import { readdirSync, statSync } from 'node:fs'
@@ -132,7 +133,11 @@ async function take(
       throw withExit(error)
     }
   }
-  const { branches } = await syncWith({ repository, url }, signal)
+  const { branches } = await syncWith({ repository, url }, signal).catch((cause: unknown) => {
+    if (!(cause instanceof SyncError) || cause.code !== 'not-datakit') throw cause
+    const way = '"--filter=blob:none" or "--depth N" clones from any Git server'
+    throw new CommandError(`${cause.message}; ${way}`, EXIT.failed, { cause, code: cause.code })
+  })
   if (branches.length > 0) await rememberUrl(folder, url)
   return undefined
 }
