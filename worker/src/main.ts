@@ -13,6 +13,7 @@ import { collectGarbage } from '@datakit/storage/r2/collect'
 import { copiesIn } from '@datakit/storage/r2/repair'
 import { repairR2Step } from '@datakit/storage/r2/repair-step'
 import { sweepStrays } from '@datakit/storage/r2/strays'
+import { r2Uploads } from '@datakit/storage/r2/uploads'
 import { keepUp, UpkeepSchedule } from '@datakit/storage/upkeep'
 import { askForSocket } from './coordinator.ts'
 import type { Environment } from './environment.ts'
@@ -48,6 +49,7 @@ export default {
         console.error(name, error)
       }
     }
+    await r2Uploads(environment.BUCKET).sweep()
     await sweepStrays(environment.BUCKET)
   },
 } satisfies ExportedHandler<Environment>
@@ -59,6 +61,7 @@ function openApp(environment: Environment): ReturnType<typeof createApp> {
     policyOf: () => withProtected(OPEN_POLICY, protects),
     cors,
     depot: openDepot(environment),
+    uploads: r2Uploads(environment.BUCKET),
     runtime: nodeRuntime,
     streamOf,
     access,

@@ -11,6 +11,7 @@ import type { CorsOrigins } from '@datakit/server/cors'
 import { withProtected } from '@datakit/server/policy'
 import { protectedRefs } from '@datakit/server/protected-refs'
 import { gitDirectoryDepot } from '@datakit/storage/git-directory'
+import { directoryUploads } from '@datakit/storage/git-directory/uploads'
 import { UpkeepSchedule } from '@datakit/storage/upkeep'
 import { mkdir, stat } from 'node:fs/promises'
 import {
@@ -67,6 +68,9 @@ const LISTENING = { listeners: 500, listenersOfOne: 500, listenerReads: Infinity
 /** Milliseconds after which a connection on which nothing moves is cut. */
 const SILENCE = 15 * 60_000
 
+/** Milliseconds between two looks for uploads that nobody went on with. */
+const SWEEP_INTERVAL = 60 * 60_000
+
 /** Starts the server; it answers when the promise resolves. @throws ServerError when it may not or cannot listen */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const access = accessOf(options)
@@ -74,12 +78,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const protects = protectedRefs(options.protect ?? [])
   const depot = gitDirectoryDepot(resolve(options.root), { create: true })
   const upkeep = new UpkeepSchedule(nodeRuntime, { log: (problem) => console.error(problem) })
+  const uploads = directoryUploads(resolve(options.root))
+  await uploads.sweep()
+  const sweeping = setInterval(() => void uploads.sweep().catch(console.error), SWEEP_INTERVAL)
+  sweeping.unref()
   const stopping = new AbortController()
   const addresses = new WeakMap<Request, string | undefined>()
   const app = createApp({
     depot,
     runtime: nodeRuntime,
     access,
+    uploads,
     policyOf: (place) => withProtected(directoryPolicy(place), protects),
     whoPushes: (request) => pusher(request, addresses.get(request), process.env),
     cors: options.cors ?? [],
@@ -101,6 +110,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     url: `http://${hostInUrl(options.host)}:${port}`,
     stop: async (patience = 10_000) => {
       stopping.abort()
+      clearInterval(sweeping)
       await close(server, sockets, patience)
       await upkeep.close()
       await depot.close()

@@ -7,6 +7,7 @@
  * | `POST /NAME.git/git-upload-pack` | clone and fetch |
  * | `POST /NAME.git/git-receive-pack` | push |
  * | `POST /NAME.git/sync` | two-way sync of our own clients, `docs/sync-protocol.md` |
+ * | `GET /NAME.git/sync/PACK`, `PUT /NAME.git/sync/PACK/NUMBER` | parts of a large pack on its way |
  * | `GET /NAME.git/watch` | what changes, as it does, `docs/watch.md` |
  * | `POST /NAME.git/fsck`, `POST /NAME.git/repair` | checks and mends a repository, where the server can |
  * | `GET /repositories` | the repositories that the caller may read |
@@ -17,6 +18,7 @@
 import { Hono, type Context } from 'hono'
 import type { Depot, Place } from '@datakit/git/place'
 import type { Runtime } from '@datakit/git/runtime'
+import type { Uploads } from '@datakit/git/uploads'
 import { checkAccess, type Access } from './access.ts'
 import { Admission } from './admission.ts'
 import { checkRoute, repairRoute, type Care } from './care-route.ts'
@@ -27,6 +29,7 @@ import { DEFAULT_LIMITS, type Limits } from './limits.ts'
 import { OpenRepositories } from './open-repositories.ts'
 import { OPEN_POLICY, type PolicyOf } from './policy.ts'
 import { expected, problemJson, problemText, ProblemError, type Problem } from './problem.ts'
+import { listPartsRoute, putPartRoute } from './parts-route.ts'
 import { syncRoute } from './sync-route.ts'
 import { watchRoute, type WatchSocketRoute } from './watch-route.ts'
 import { Watchers } from './watchers.ts'
@@ -50,6 +53,8 @@ export interface AppOptions {
   readonly afterChange?: (change: RepositoryChange) => void
   /** Checks and mends repositories on request; not offered when left out. */
   readonly care?: Care
+  /** Keeps parts of packs between requests; a client sends each pack in one request when left out. */
+  readonly uploads?: Uploads
   /** Makes the streams of answers; one that works in any runtime when left out. */
   readonly streamOf?: StreamOf
   /** Opens a watch over a WebSocket; there are server-sent events alone when left out. */
@@ -80,6 +85,7 @@ export interface RouteContext {
   readonly policyOf: PolicyOf
   readonly whoPushes: (request: Request) => string
   readonly care: Care | undefined
+  readonly uploads: Uploads | undefined
   readonly streamOf: StreamOf
   /** Who receives a pack asks here first. */
   readonly admission: Admission
@@ -151,6 +157,7 @@ export function createApp(options: AppOptions): Hono {
           cors,
           authorise,
           care: options.care,
+          uploads: options.uploads,
           log,
         }
         return { ...shared, request: c.req.raw, body, name, changed, finish }
@@ -172,6 +179,8 @@ export function createApp(options: AppOptions): Hono {
   app.post(`${repository}/git-upload-pack`, guarded(uploadPackRoute, problemText))
   app.post(`${repository}/git-receive-pack`, guarded(receivePackRoute, problemText))
   app.post(`${ourRepository}/sync`, guarded(syncRoute, problemJson))
+  app.get(`${ourRepository}/sync/:pack`, guarded(listPartsRoute, problemJson))
+  app.put(`${ourRepository}/sync/:pack/:part`, guarded(putPartRoute, problemJson))
   app.get(`${ourRepository}/watch`, guarded(watchRoute, problemJson))
   app.post(`${ourRepository}/fsck`, guarded(checkRoute, problemJson))
   app.post(`${ourRepository}/repair`, guarded(repairRoute, problemJson))
@@ -233,6 +242,8 @@ function serviceOf(path: string): string | undefined {
 
 /** The methods that a path takes; `undefined` where nothing is. */
 function methodsOf(path: string): string | undefined {
+  const [, part] = /\.git\/sync\/[0-9a-f]{40}(\/\d+)?$/.exec(path) ?? []
+  if (part !== undefined) return 'PUT'
   const service = serviceOf(path)
   if (service !== undefined) return methods[service]
   return path.includes('.git/') ? undefined : 'GET, HEAD'

@@ -23,13 +23,14 @@ import {
 } from '@datakit/git/protocol/sync'
 import { commonHaves } from '@datakit/git/transport/negotiate'
 import { ALL_REFS, type Readable } from '@datakit/git/transport/reach'
-import { receiveUpdate, type RefOutcome } from '@datakit/git/transport/receive'
+import { receiveUpdate, type ReceiveOutcome, type RefOutcome } from '@datakit/git/transport/receive'
 import { selectObjects, type Selection } from '@datakit/git/transport/select'
 import { streamPack } from '@datakit/git/transport/serve'
 import { chargeOf } from './admission.ts'
 import type { RouteContext } from './app.ts'
 import type { StreamOf } from './body.ts'
 import { checkRefusal, type Policy } from './policy.ts'
+import { isSpent, readParts } from './parts-route.ts'
 import { ProblemError } from './problem.ts'
 import { receiveLimits } from './rules.ts'
 
@@ -45,7 +46,8 @@ export async function syncRoute(context: RouteContext): Promise<Response> {
   checkRefusal(name, policy.fetch.refusal)
   await checkRepository(objects, message)
   const take = (): Promise<SyncOutcome[]> => receive(context, { objects, message, reader, policy })
-  const length = message.pack === 'chunked' ? undefined : message.pack
+  const { pack, parts } = message
+  const length = parts?.size ?? (pack === 'chunked' ? undefined : pack)
   // Who brings no pack waits for none.
   const outcomes =
     length === 0
@@ -83,32 +85,53 @@ interface Incoming {
 const MAX_SAID = 500
 
 async function receive(
-  { limits, request, name }: RouteContext,
+  context: RouteContext,
   { objects, message, reader, policy }: Incoming,
 ): Promise<SyncOutcome[]> {
+  const { limits, request, name } = context
   if (message.updates.length === 0 && message.head === undefined) return []
   const { refusal } = policy.push
   if (message.updates.length === 0) checkRefusal(name, refusal)
   // Who may not push may still fetch: each wish has its answer, and the rest goes on.
   if (refusal !== undefined) return message.updates.map((update) => refuse(update, refusal))
   const said: Uint8Array[] = []
-  const { refs, problem } = await receiveUpdate(objects, {
-    id: message.id,
-    isCurrent: true,
-    updates: message.updates,
-    head: message.head,
-    pack: message.pack === 0 ? undefined : readSection(reader, message.pack),
-    log: message.log,
-    policy: policy.push.receive,
-    limits: receiveLimits(limits, policy),
-    say: (piece) => said.push(piece.slice(0, MAX_SAID)),
-    signal: request.signal,
-  })
+  const ask = (isCurrent: boolean): Promise<ReceiveOutcome> =>
+    receiveUpdate(objects, {
+      id: message.id,
+      isCurrent,
+      updates: message.updates,
+      head: message.head,
+      pack: packOf(context, message, reader),
+      log: message.log,
+      policy: policy.push.receive,
+      limits: receiveLimits(limits, policy),
+      say: (piece) => said.push(piece.slice(0, MAX_SAID)),
+      signal: request.signal,
+    })
+  let outcome = await ask(true)
+  // The same request may have come twice at once: then the other one took the parts, and there is its receipt.
+  if (outcome.problem?.code === 'parts-gone') outcome = await ask(false)
+  const { refs, problem } = outcome
+  if (message.parts !== undefined && isSpent(problem))
+    await context.uploads?.remove({ repository: name, pack: message.parts.pack })
   if (problem !== undefined) throw problem
   const words = text(concat(said.slice(0, MAX_SAID)))
     .trim()
     .slice(0, MAX_SAID)
   return refs.map((ref) => outcomeOf(ref, words))
+}
+
+/** The pack of a request: it stands behind the header, or was uploaded before. */
+function packOf(
+  { uploads, name, limits }: RouteContext,
+  { pack, parts }: SyncRequest,
+  reader: ByteReader,
+): AsyncIterable<Uint8Array> | undefined {
+  if (parts !== undefined) {
+    const upload = { repository: name, pack: parts.pack }
+    return readParts(uploads, upload, { size: parts.size, limit: limits.packBytes })
+  }
+  return pack === 0 ? undefined : readSection(reader, pack)
 }
 
 function outcomeOf(ref: RefOutcome, said: string): SyncOutcome {

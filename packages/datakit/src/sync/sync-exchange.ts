@@ -13,6 +13,7 @@ import { concat } from '@datakit/git/bytes'
 import { MalformedError } from '@datakit/git/error'
 import {
   encodeSyncRequest,
+  PART_BYTES,
   readSection,
   readSyncResponse,
   SYNC_TYPE,
@@ -20,6 +21,7 @@ import {
   type SyncResponse,
 } from '@datakit/git/protocol/sync'
 import { SyncError } from '../error.ts'
+import { later } from '../loading.ts'
 import { wait } from '../transaction/update.ts'
 
 /** Where a server is and how to talk to it. */
@@ -43,6 +45,8 @@ export interface Answer {
   readonly index: AsyncIterable<Uint8Array>
 }
 
+/** Packs that are longer are sent in parts, in bytes. */
+const LARGE = 2 * PART_BYTES
 /** How often one request is sent to a server that is busy. */
 const MAX_ATTEMPTS = 4
 /** How often one is sent that nobody answers: who is offline should hear it soon. */
@@ -62,10 +66,22 @@ export async function exchange(
   pack: Uint8Array,
 ): Promise<Answer> {
   const options = { ...server, ...addressOf(server) }
-  const body = concat([encodeSyncRequest(request), pack])
+  const pieces =
+    pack.length > LARGE
+      ? await (await later()).sendParts(options, request, pack)
+      : [encodeSyncRequest(request), pack]
+  const body = concat(pieces)
+  return persist(options, () => sendOnce(options, body))
+}
+
+/** What `send` gives, tried again as often as how it ended allows. @throws SyncError as the last try */
+export async function persist<Result>(
+  options: ServerOptions,
+  send: () => Promise<Result>,
+): Promise<Result> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await sendOnce(options, body)
+      return await send()
     } catch (error) {
       options.signal?.throwIfAborted()
       if (!(error instanceof SyncError)) throw error
@@ -95,16 +111,7 @@ function attemptsFor({ code, status }: SyncError): number {
 }
 
 async function sendOnce(options: ServerOptions, body: Uint8Array<ArrayBuffer>): Promise<Answer> {
-  const response = await post(options, body)
-  const type = response.headers.get('content-type')?.split(';', 1)[0]?.trim() ?? ''
-  if (!response.ok) throw await refusal(response, type)
-  if (type !== SYNC_TYPE) {
-    await response.body?.cancel()
-    const what = `something that is not a DataKit server answered (${type || 'no content type'})`
-    throw new SyncError('not-datakit', `Cannot sync with ${options.url}: ${what}`, {
-      status: response.status,
-    })
-  }
+  const response = await ask(options, { method: 'POST', body }, SYNC_TYPE)
   const reader = new ByteReader(streamBody(response), 'an answer to sync')
   try {
     const header = await readSyncResponse(reader)
@@ -119,16 +126,35 @@ async function sendOnce(options: ServerOptions, body: Uint8Array<ArrayBuffer>): 
   }
 }
 
-async function post(options: ServerOptions, body: Uint8Array<ArrayBuffer>): Promise<Response> {
-  const send = options.fetch ?? fetch
+/**
+ * One request below the door of sync, and its answer, which has a good status and the content type that is expected.
+ *
+ * @throws SyncError when there is no such answer
+ */
+export async function ask(
+  options: ServerOptions,
+  { path = '', ...init }: RequestInit & { readonly path?: string },
+  expected: string,
+): Promise<Response> {
+  const response = await send(options, path, init)
+  const type = response.headers.get('content-type')?.split(';', 1)[0]?.trim() ?? ''
+  if (!response.ok) throw await refusal(response, type)
+  if (type === expected) return response
+  await response.body?.cancel()
+  const what = `something that is not a DataKit server answered (${type || 'no content type'})`
+  throw new SyncError('not-datakit', `Cannot sync with ${options.url}: ${what}`, {
+    status: response.status,
+  })
+}
+
+async function send(options: ServerOptions, path: string, init: RequestInit): Promise<Response> {
   const { url, token, signal } = options
   const headers = { 'content-type': SYNC_TYPE, accept: SYNC_TYPE }
   const secret = token === undefined ? {} : { authorization: `Bearer ${token}` }
   try {
-    return await send(syncUrl(url), {
-      method: 'POST',
+    return await (options.fetch ?? fetch)(syncUrl(url) + path, {
+      ...init,
       headers: { ...headers, ...secret },
-      body,
       cache: 'no-store',
       ...(signal && { signal }),
     })

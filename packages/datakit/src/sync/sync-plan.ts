@@ -1,13 +1,12 @@
 /**
  * What a sync has to do for one branch, from where it is here and where the server had it when we last looked.
  *
- * A merge of the two is a *candidate*: it belongs to nobody until the server has taken it. Everything in it follows from
- * its parents, so that whoever merges the same two commits makes the same commit; and when the server has moved on, it
- * is dropped and made anew from one's own last commit, so that nobody merges other people's merges for ever.
+ * A merge of the two is a *candidate*, see `sync-merge.ts`: it belongs to nobody until the server has taken it. When the
+ * server has moved on, it is dropped and made anew from one's own last commit, so that nobody merges other people's merges
+ * for ever.
  *
  * @module
  */
-import type { Identity } from '@datakit/git/identity'
 import type { Oid } from '@datakit/git/oid'
 import { Draft } from '../transaction/draft.ts'
 import { History } from '../history/history.ts'
@@ -38,13 +37,11 @@ export type Step =
   /** Nothing is in common; or the server took back what is in the local branch, beside commits that it never had. */
   | { readonly kind: 'unrelated' | 'rewritten' }
 
-interface ConflictStep {
+/** Both sides changed the same. */
+export interface ConflictStep {
   readonly kind: 'conflict'
   readonly outcome: ConflictOutcome
 }
-
-const MERGER = { name: 'DataKit', address: 'datakit@localhost', offset: 0 }
-const MESSAGE = 'Merge changes that were made in two places\n'
 
 /** Finds out what to do. Stores nothing. */
 export async function planStep(repository: Repository, position: BranchPosition): Promise<Step> {
@@ -60,20 +57,7 @@ export async function planStep(repository: Repository, position: BranchPosition)
   for (const oid of had) if (!(await history.isAncestor(oid, theirs))) return { kind: 'rewritten' }
   if (bases.length === 0) return { kind: 'unrelated' }
   if (bases.includes(theirs)) return { kind: 'send', to: own, merge: undefined }
-  const { tree, ...merged } = await (await later()).mergeCommits({ draft, history }, own, theirs)
-  if (merged.conflicts.length > 0)
-    return { kind: 'conflict', outcome: { state: 'conflict', ...merged } }
-  const seconds = Math.max((await history.node(own)).time, (await history.node(theirs)).time)
-  const identity: Identity = { ...MERGER, seconds }
-  const to = await draft.writeCommit({
-    tree,
-    parents: [theirs, own],
-    author: identity,
-    committer: identity,
-    headers: [],
-    message: MESSAGE,
-  })
-  return { kind: 'send', to, merge: draft }
+  return (await later()).mergeDiverged({ draft, history }, own, theirs)
 }
 
 /**

@@ -27,6 +27,9 @@ export const SYNC_MAGIC = 'DKS1'
 /** The longest header, in bytes: room for 100,000 refs. */
 export const MAX_HEADER: number = 1 << 24
 
+/** Length of each part of a pack that is uploaded in parts, in bytes; the last one is shorter or as long. */
+export const PART_BYTES: number = 4 * 1024 * 1024
+
 /** Length of a section in bytes, or `chunked` where it is not known beforehand. */
 export type SectionLength = number | 'chunked'
 
@@ -50,6 +53,16 @@ export interface SyncRequest {
   readonly wantPack: boolean
   /** 0 for no pack. */
   readonly pack: SectionLength
+  /** The pack that was uploaded in parts before; none stands in the request then. */
+  readonly parts?: PartedPack | undefined
+}
+
+/** A pack that was uploaded in parts. */
+export interface PartedPack {
+  /** The SHA-1 at its end, 40 hexadecimal digits. */
+  readonly pack: string
+  /** In bytes. */
+  readonly size: number
 }
 
 /** What became of one wish. `lost`: the ref was not at `from`. `refused`: a rule says no, whatever the ref. */
@@ -103,6 +116,7 @@ export async function readSyncRequest(reader: ByteReader): Promise<SyncRequest> 
     log: parseLog(object(header, 'log')),
     wantPack: header['wantPack'] === true,
     pack: section(header, 'pack'),
+    parts: optional(header, 'parts', parseParts),
   }
 }
 
@@ -232,6 +246,13 @@ function parseHeadUpdate(fields: Fields, name: string): { from: Head; to: Head }
 function parseHead(fields: Fields, name: string): Head {
   const head = object(fields, name)
   return head['oid'] === undefined ? { ref: string(head, 'ref') } : { oid: oid(head, 'oid') }
+}
+
+function parseParts(fields: Fields, name: string): PartedPack {
+  const parts = object(fields, name)
+  const size = section(parts, 'size')
+  if (size === 'chunked' || size === 0) throw malformed('"size" is no length')
+  return { pack: oid(parts, 'pack'), size }
 }
 
 function parseLog(log: Fields): { who: string; why: string } {

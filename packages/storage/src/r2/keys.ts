@@ -9,6 +9,7 @@
  * | `l/REPOSITORY/ID` | a piece of the log |
  * | `r/REPOSITORY/DIGEST` | that an update was lost |
  * | `tmp/REPOSITORY/ID/N` | a piece of a pack that is still coming |
+ * | `up/DIGEST/PACK/N` | a part of a pack that is uploaded over several requests, see `uploads.ts` |
  * | `c/REPOSITORY/ID` | how far a check has come |
  *
  * An id is the time at which it was made and ten random bytes, so the age of whatever it names is known from its key. The
