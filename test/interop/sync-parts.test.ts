@@ -2,7 +2,7 @@
  * Large packs over real sockets that are cut, to both servers, and to one that is started anew in the middle: what has arrived is not
  * sent again.
  *
- * Seen to fail when the client does not ask which parts are there, and when a Worker keeps them in its isolate.
+ * Seen to fail when a Worker keeps them in its isolate.
  *
  * @module
  */

@@ -139,7 +139,6 @@ describe('a large pack', () => {
     expect(bytesOf(options)).toBeLessThan(SIZE + 2 * PART_BYTES + 10_000)
   })
 
-  // Seen to fail when the parts go before the receipt is there, and when the receipt is not looked for.
   it('is done once when the answer to the last request is lost, and answers the same', async () => {
     const network = new Network({ uploads: memoryUploads() })
     const options = wire(network, (count, init, to) =>
