@@ -112,13 +112,4 @@ describe('hooks', () => {
     await git(directory, 'config', 'core.hooksPath', 'hooks')
     expect((await push('main:fresh')).code).not.toBe(0)
   })
-
-  it('refuses pushes that proc-receive would have to make', async () => {
-    const repository = await prepared.prepare({ 'receive.procReceiveRefs': 'refs/for' })
-    repository.hook('proc-receive', 'exit 0')
-    const run = await repository.push('main')
-    await expectRefused(repository, run, 'proc-receive')
-    expect(run.err).toContain(repository.url.slice(prepared.url.length + 1, -'.git'.length))
-    expect((await tryGit(prepared.source, 'ls-remote', repository.url)).code).toBe(0)
-  })
 })

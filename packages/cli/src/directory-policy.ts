@@ -21,6 +21,7 @@ import type { HookRun } from '@datakit/storage/git-directory/hooks'
 import { fetchPolicy } from './fetch-config.ts'
 import { judgeOf } from './fsck-config.ts'
 import { readableRefs } from './hidden-refs.ts'
+import { procReceiveProblem, refuseProcReceive } from './proc-receive.ts'
 
 /**
  * The policy of a Git directory; of any other place, the one that allows everything.
@@ -39,7 +40,9 @@ export function directoryPolicy(place: Place): Policy {
     },
     push: {
       refusal:
-        refusalOf(config, 'http.receivepack', 'pushing') ?? place.hooks.refusal() ?? fsck.problem,
+        refusalOf(config, 'http.receivepack', 'pushing') ??
+        procReceiveProblem(config) ??
+        fsck.problem,
       receive: { ...receivePolicy(place, config), judge: fsck.judge },
       bytes: limit > 0 ? limit : undefined,
       takesOptions: config.bool('receive.advertisePushOptions') === true,
@@ -171,17 +174,19 @@ function warn(updates: readonly RefUpdate[], { config, checkedOut, facts }: Warn
   }
 }
 
-/** Asks `pre-receive` about all, then `update` about each, in the words of Git's own refusals. */
+/** Asks `pre-receive` about all, then `update` about each that `proc-receive` is not to move, in the words of Git's refusals. */
 async function askHooks(
-  { hooks }: GitDirectoryPlace,
+  place: GitDirectoryPlace,
   updates: readonly RefUpdate[],
   facts: PushFacts,
 ): Promise<ReadonlyMap<string, string>> {
+  const { hooks } = place
   const run = hookRun(facts)
   if (!(await hooks.runPreReceive(updates, run)))
     return new Map(updates.map(({ name }) => [name, 'pre-receive hook declined']))
-  const refused = new Map<string, string>()
+  const refused = refuseProcReceive(place, updates, facts)
   for (const update of updates) {
+    if (refused.has(update.name)) continue
     if (await hooks.runUpdate(update, run)) continue
     facts.say(utf8(`error: hook declined to update ${update.name}\n`))
     refused.set(update.name, 'hook declined')

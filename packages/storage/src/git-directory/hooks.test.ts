@@ -133,14 +133,6 @@ it('passes over hooks that are not executable, and finds those of core.hooksPath
   expect(await place.hooks.runUpdate(create)).toBe(false)
 })
 
-it('refuses pushes to a repository whose proc-receive would move refs', () => {
-  writeHook('proc-receive', 'exit 0')
-  expect(place.hooks.refusal()).toBeUndefined()
-  git(directory, 'config', 'receive.procReceiveRefs', 'refs/for')
-  expect(place.hooks.refusal()).toContain('proc-receive')
-  expect(place.hooks.refusal()).toContain(directory)
-})
-
 it('is not stopped by a hook that reads nothing of a long input', async () => {
   writeHook('pre-receive', 'exit 0')
   const updates = Array.from({ length: 20_000 }, (_, i) => ({ ...create, name: `refs/heads/${i}` }))

@@ -5,7 +5,7 @@
  * `core.hooksPath` says. They run in the Git directory with `GIT_DIR` set. While a push is not accepted its packs are
  * shown to them as Git shows its quarantine (`GIT_OBJECT_DIRECTORY`, `GIT_QUARANTINE_PATH`), so that `git rev-list` in a
  * hook sees the pushed commits. `reference-transaction` is run by every update of the place itself; the others are for
- * whoever receives a push. `proc-receive` cannot be honoured: it moves refs on its own.
+ * whoever receives a push. `proc-receive` is not run: it moves refs on its own.
  *
  * Spec: https://git-scm.com/docs/githooks
  *
@@ -64,13 +64,6 @@ export class Hooks {
       // Git passes over a hook that is not executable.
       return undefined
     }
-  }
-
-  /** Why no push can be taken at all; `undefined` when it can. */
-  refusal(): string | undefined {
-    if (this.find('proc-receive') === undefined) return undefined
-    if (this.#config().getAll('receive.procReceiveRefs').length === 0) return undefined
-    return `"${this.#directory}" wants its hook proc-receive to move refs, which is not offered`
   }
 
   /** Asks `pre-receive` about a whole push; `false` refuses all of it. */
