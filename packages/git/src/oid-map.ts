@@ -38,7 +38,9 @@ export class OidMap {
     if (there !== NONE) return there
     const place = this.#size++
     if (place === this.#values.length) this.#grow()
-    this.#oids.set(bytes.subarray(start, start + OID_BYTES), place * OID_BYTES)
+    const at = place * OID_BYTES
+    // A view for each of a hundred thousand would be 10 MB of garbage.
+    for (let i = 0; i < OID_BYTES; i++) this.#oids[at + i] = bytes[start + i] ?? 0
     this.#slots[this.#slotOf(bytes, start)] = place + 1
     return place
   }
@@ -58,6 +60,11 @@ export class OidMap {
   /** The oid as bytes: a view, valid until the next one is added. */
   oidBytes(place: number): Uint8Array {
     return this.#oids.subarray(place * OID_BYTES, (place + 1) * OID_BYTES)
+  }
+
+  /** Gives its memory back now; nothing may be asked afterwards. */
+  release(): void {
+    for (const column of [this.#oids, this.#values, this.#slots]) release(column)
   }
 
   /** Another map with the same oids, places and values. */

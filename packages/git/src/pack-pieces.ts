@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { concat } from './bytes.ts'
 import { MissingError } from './error.ts'
+import { reusedRoom } from './pack/room.ts'
 import type { PackSpan } from './pack-windows.ts'
 
 /** Bytes that are read at once where nothing else decides. */
@@ -28,6 +28,8 @@ export async function* inPieces(
 export class PackCursor {
   readonly #pieces: AsyncIterator<Uint8Array>
   readonly #span: PackSpan
+  /** For what lies in several pieces. */
+  readonly #room = reusedRoom()
   #piece: Uint8Array = new Uint8Array(0)
   /** Where in the pack the piece begins. */
   #at: number
@@ -39,20 +41,27 @@ export class PackCursor {
     this.#at = span.start
   }
 
+  /** The first byte of a range that the piece at hand holds; `undefined` of one that it does not. */
+  firstOf(start: number, end: number): number | undefined {
+    const at = this.#at
+    return start < at || end > at + this.#piece.length ? undefined : this.#piece[start - at]
+  }
+
   /**
    * The bytes from `start` up to `end`, which lie behind all that was taken; valid until the next call.
    *
    * @throws MissingError when the pack is gone, or ends before
    */
   async take(start: number, end: number): Promise<Uint8Array> {
-    const parts: Uint8Array[] = []
+    if (start >= this.#at && end <= this.#at + this.#piece.length)
+      return this.#piece.subarray(start - this.#at, end - this.#at)
+    const range = this.#room(end - start)
     for (let from = start; ;) {
       const stop = this.#at + this.#piece.length
       if (from < stop) {
-        const part = this.#piece.subarray(from - this.#at, end - this.#at)
-        if (end <= stop) return parts.length === 0 ? part : concat([...parts, part])
         // The piece is overwritten by the next one.
-        parts.push(part.slice())
+        range.set(this.#piece.subarray(from - this.#at, end - this.#at), from - start)
+        if (end <= stop) return range
         from = stop
       }
       await this.#next()

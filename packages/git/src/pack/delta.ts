@@ -118,17 +118,34 @@ export function readSharedEnds(delta: Uint8Array): SharedEnds {
   let end = 0
   let isFirst = true
   for (let i = start; i < delta.length;) {
-    const op = delta[i++] ?? 0
-    const isCopy = op >= 0x80
-    const from = readBits(delta, i, op & 0x0f)
-    const size = readBits(delta, i + popCount(op & 0x0f), (op >> 4) & 7) || 0x10000
+    const { isCopy, from, size, next } = readInstruction(delta, i)
     isFirst = isFirst && isCopy && from === prefix
     if (isFirst) prefix += size
     suffix = !isCopy ? 0 : suffix > 0 && from === end ? suffix + size : size
     end = from + size
-    i += isCopy ? copyBytes(op) : op
+    i = next
   }
   return { prefix, suffix: end === base ? suffix : 0 }
+}
+
+/** A step of a delta. */
+export interface Instruction {
+  readonly isCopy: boolean
+  /** Where the bytes begin: in the base for a copy, in the delta for an insertion. */
+  readonly from: number
+  readonly size: number
+  /** Where the next instruction begins. */
+  readonly next: number
+}
+
+/** The instruction that begins at `at`, of a delta that was applied before. */
+export function readInstruction(delta: Uint8Array, at: number): Instruction {
+  const op = delta[at] ?? 0
+  const start = at + 1
+  if (op < 0x80) return { isCopy: false, from: start, size: op, next: start + op }
+  const from = readBits(delta, start, op & 0x0f)
+  const size = readBits(delta, start + popCount(op & 0x0f), (op >> 4) & 7) || 0x10000
+  return { isCopy: true, from, size, next: start + copyBytes(op) }
 }
 
 function copyBytes(op: number): number {

@@ -18,6 +18,9 @@ import type { Hasher, Runtime } from '../runtime.ts'
 const SMALL_BODY =
   typeof navigator !== 'undefined' && navigator.userAgent === 'Cloudflare-Workers' ? 2048 : 512
 
+/** Bytes that are compressed to at a time. */
+const MAX_CHUNK = 64 * 1024
+
 /** Compression and hashing by node:zlib and node:crypto. */
 export const nodeRuntime: Runtime = {
   storesUpTo: 0,
@@ -33,7 +36,9 @@ export const nodeRuntime: Runtime = {
     return new NodeHasher()
   },
   deflate(body, level = 6) {
-    return Promise.resolve(ownBytes(deflateSync(body, { level })))
+    // What comes out is a view of a chunk, which is 16 kB unless it is told: memory that a small object would hold on to.
+    const chunkSize = Math.min(MAX_CHUNK, body.length + (body.length >> 8) + 64)
+    return Promise.resolve(ownBytes(deflateSync(body, { level, chunkSize })))
   },
   inflate(bytes, start, end, size) {
     const inflated =

@@ -66,8 +66,9 @@ export async function* answerPack(
 ): Answer {
   const { objects, signal } = serving
   const { thin, usesDistance, frame, quiet } = request.abilities
+  let selection = selected
   try {
-    const selection = selected ?? (await selectFor(serving, request))
+    selection ??= await selectFor(serving, request)
     const pack = streamPack(objects, selection, { thin, usesDistance, signal })
     if (frame === 0) {
       for await (const bytes of pack) yield { bytes, isPack: true }
@@ -83,6 +84,9 @@ export async function* answerPack(
     // A connection that breaks may take the reason along. Nobody takes what came before it for a pack.
     if (error instanceof NotHereError) return
     throw error
+  } finally {
+    // An answer's numbers of a hundred thousand objects would lie around for several more.
+    selection?.graph.release()
   }
   yield { bytes: FLUSH, isPack: true }
 }

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { enlarge, release } from '../bytes.ts'
 import { MalformedError, MissingError } from '../error.ts'
 import { crc32 } from '../pack/crc32.ts'
 import {
@@ -22,6 +23,7 @@ import { encodePackHeader } from '../pack/write-pack.ts'
 import { PackCursor } from '../pack-pieces.ts'
 import { planCopy, windowsOf, type PlannedEntry, type Window } from './copy-plan.ts'
 import type { Node } from './graph.ts'
+import type { Rebase } from './rebase.ts'
 import { rowLinks } from './row-links.ts'
 import type { Selection } from './select.ts'
 
@@ -52,11 +54,11 @@ export async function* copyEntries(
   options: PackOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { objects } = selection.graph
-  const entries = await planCopy(selection)
-  const copy = new Copy(selection, options)
+  const { entries, rebase } = await planCopy(selection, options.thin)
+  const copy = new Copy(selection, options, rebase)
   if (options.table !== undefined) await copy.readChecksums(entries)
   const hasher = objects.runtime.hasher()
-  for await (const piece of gathered(copiedParts(copy, selection, entries))) {
+  for await (const piece of copiedPieces(copy, selection, entries)) {
     options.signal?.throwIfAborted()
     hasher.update(piece)
     yield piece
@@ -64,33 +66,50 @@ export async function* copyEntries(
   yield hasher.digest()
 }
 
-async function* copiedParts(
+async function* copiedPieces(
   copy: Copy,
   selection: Selection,
   entries: readonly PlannedEntry[],
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  yield encodePackHeader(entries.length)
-  for (const [window, source] of readWindows(selection, entries)) yield* copy.window(window, source)
+  const pieces = new Pieces()
+  pieces.take(encodePackHeader(selection.count))
+  try {
+    for (const [window, source] of readWindows(selection, entries))
+      yield* copy.window(window, { source, pieces })
+    yield pieces.seal()
+  } finally {
+    copy.release()
+  }
 }
 
 /** Small parts as pieces that are worth passing on, in a buffer that is used again. */
-async function* gathered(
-  parts: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const buffer = new Uint8Array(PIECE)
-  let filled = 0
-  for await (const part of parts) {
-    if (filled + part.length > PIECE) {
-      yield buffer.subarray(0, filled)
-      filled = 0
-    }
-    if (part.length > PIECE) yield part
-    else {
-      buffer.set(part, filled)
-      filled += part.length
+class Pieces {
+  readonly #buffer = new Uint8Array(PIECE)
+  #filled = 0
+
+  /** Takes a part, if there is room. */
+  take(part: Uint8Array): boolean {
+    if (this.#filled + part.length > PIECE) return false
+    this.#buffer.set(part, this.#filled)
+    this.#filled += part.length
+    return true
+  }
+
+  /** Takes parts, and gives what is full, or too large to be taken. */
+  *pass(parts: readonly Uint8Array[]): Generator<Uint8Array, void, undefined> {
+    for (const part of parts) {
+      if (this.take(part)) continue
+      if (this.#filled > 0) yield this.seal()
+      if (!this.take(part)) yield part
     }
   }
-  if (filled > 0) yield buffer.subarray(0, filled)
+
+  /** What was taken, valid until more is. */
+  seal(): Uint8Array {
+    const piece = this.#buffer.subarray(0, this.#filled)
+    this.#filled = 0
+    return piece
+  }
 }
 
 /** Each window with its bytes, the next one fetched meanwhile if it is small; none where nothing can be copied from. */
@@ -144,15 +163,22 @@ async function takeEntry(
 class Copy {
   readonly #selection: Selection
   readonly #options: PackOptions
+  readonly #rebase: Rebase | undefined
   /** Where each node begins in the new pack; 0 for those that were not sent. */
   #sent = new Float64Array(1024)
   #checksums = new Map<PackIndex, Uint32Array>()
   /** Bytes of the new pack so far. */
   #offset = 12
 
-  constructor(selection: Selection, options: PackOptions) {
+  constructor(selection: Selection, options: PackOptions, rebase: Rebase | undefined) {
     this.#selection = selection
     this.#options = options
+    this.#rebase = rebase
+  }
+
+  /** Gives its memory back now; nothing may be asked afterwards. */
+  release(): void {
+    release(this.#sent)
   }
 
   async readChecksums(entries: readonly PlannedEntry[]): Promise<void> {
@@ -160,27 +186,28 @@ class Copy {
     for (const index of indexes) this.#checksums.set(index, await index.crcs())
   }
 
-  /** The entries of a window as they go out; each part is valid until the next one is asked for. */
+  /** The entries of a window as they go out, in pieces that are each valid until the next one is asked for. */
   async *window(
     { entries }: Window,
-    source: PackCursor | undefined,
+    { source, pieces }: { source: PackCursor | undefined; pieces: Pieces },
   ): AsyncGenerator<Uint8Array, void, undefined> {
     try {
       let isThere = source !== undefined
-      for (const entry of entries) {
-        const bytes = isThere ? await takeEntry(source, entry) : undefined
-        isThere = bytes !== undefined
-        if (bytes !== undefined && this.#staysAsItIs(entry, bytes[0] ?? 0)) {
-          const kept = { parts: [], base: entry.base, crc: this.#checksum(entry) }
-          await this.#enter(entry, kept, bytes.length)
-          yield bytes
+      for (let i = 0; i < entries.length;) {
+        const entry = entries[i]
+        if (entry === undefined) return
+        const run = isThere && source !== undefined ? this.#run(entries, { from: i, source }) : i
+        const last = entries[run - 1]
+        if (source !== undefined && run > i && last !== undefined) {
+          i = run
+          yield* pieces.pass([await source.take(entry.start, last.end)])
           continue
         }
-        const changed = bytes === undefined ? undefined : this.#withOtherHeader(entry, bytes)
-        const outgoing = changed ?? (await this.#whole(entry))
-        const length = outgoing.parts.reduce((sum, part) => sum + part.length, 0)
-        await this.#enter(entry, outgoing, length)
-        yield* outgoing.parts
+        i++
+        const bytes = isThere ? await takeEntry(source, entry) : undefined
+        isThere = bytes !== undefined
+        if (this.#selection.hasNode(entry.node)) yield* pieces.pass(await this.#one(entry, bytes))
+        else if (bytes !== undefined) this.#rebase?.keep(entry, bytes)
       }
     } finally {
       await source?.close()
@@ -188,10 +215,56 @@ class Copy {
   }
 
   /**
+   * Where a run ends of entries that go out as they are and lie side by side in the piece at hand; they are entered. So are
+   * most of a hundred thousand, and a view or a promise for each would cost more than to copy it.
+   */
+  #run(
+    entries: readonly PlannedEntry[],
+    { from, source }: { readonly from: number; readonly source: PackCursor },
+  ): number {
+    if (this.#options.table !== undefined) return from
+    let to = from
+    let at = entries[from]?.start
+    for (let entry = entries[to]; entry !== undefined; entry = entries[++to]) {
+      const { node, start, end } = entry
+      if (start !== at || !this.#selection.hasNode(node)) break
+      const first = source.firstOf(start, end)
+      if (first === undefined || !this.#stays(entry, first)) break
+      this.#enter(node, end - start)
+      at = end
+    }
+    return to
+  }
+
+  /** An entry by itself, as it goes out. */
+  async #one(entry: PlannedEntry, bytes: Uint8Array | undefined): Promise<readonly Uint8Array[]> {
+    const outgoing = this.#asItIs(entry, bytes) ?? (await this.#otherwise(entry, bytes))
+    const { parts } = outgoing
+    if (this.#options.table !== undefined) await this.#list(entry, outgoing)
+    this.#enter(
+      entry.node,
+      parts.reduce((sum, { length }) => sum + length, 0),
+    )
+    return parts
+  }
+
+  /** An entry that the receiver can read as it is stored. */
+  #asItIs(entry: PlannedEntry, bytes: Uint8Array | undefined): Outgoing | undefined {
+    if (bytes === undefined || !this.#stays(entry, bytes[0] ?? 0)) return undefined
+    return { parts: [bytes], base: entry.base, crc: this.#checksum(entry) }
+  }
+
+  async #otherwise(entry: PlannedEntry, bytes: Uint8Array | undefined): Promise<Outgoing> {
+    const changed =
+      bytes && (this.#withOtherHeader(entry, bytes) ?? (await this.#rebased(entry, bytes)))
+    return changed ?? this.#whole(entry)
+  }
+
+  /**
    * Whether the receiver can read the entry as it is stored. `first` is its first byte, which tells its kind. A base in the
    * same pack is named by its distance where that is understood: go-git finds by its name none that is a delta itself.
    */
-  #staysAsItIs({ start, base, pack }: PlannedEntry, first: number): boolean {
+  #stays({ start, base, pack }: PlannedEntry, first: number): boolean {
     if (base === undefined) return true
     const at = this.#sent[base] ?? 0
     const isNear = at > 0 && this.#options.usesDistance !== false
@@ -216,12 +289,31 @@ class Copy {
         `the entry at ${start} is not the delta that its index says`,
       )
     }
-    const at = this.#sent[base] ?? 0
-    const isNear = at > 0 && this.#options.usesDistance !== false
-    const own = isNear
-      ? encodeOfsHeader(header.size, this.#offset - at)
-      : encodeRefHeader(header.size, this.#selection.graph.oid(base))
+    const own = this.#deltaHeader(header.size, base)
     return { parts: [own, entry.subarray(header.length)], base, crc: undefined }
+  }
+
+  #deltaHeader(size: number, base: Node): Uint8Array {
+    const at = this.#sent[base] ?? 0
+    return at > 0 && this.#options.usesDistance !== false
+      ? encodeOfsHeader(size, this.#offset - at)
+      : encodeRefHeader(size, this.#selection.graph.oid(base))
+  }
+
+  /** A delta whose base is not sent, on what is; `undefined` when it has to be read. */
+  async #rebased(entry: PlannedEntry, bytes: Uint8Array): Promise<Outgoing | undefined> {
+    try {
+      const rebased = await this.#rebase?.of(entry, { bytes, has: (base) => this.#canBeBase(base) })
+      if (rebased === undefined) return undefined
+      const { parts, delta } = rebased
+      if (delta === undefined) return { parts, base: undefined, crc: undefined }
+      const { size, base } = delta
+      return { parts: [this.#deltaHeader(size, base), ...parts], base, crc: undefined }
+    } catch (error) {
+      // What is damaged may be sound in another pack.
+      if (error instanceof MalformedError) return undefined
+      throw error
+    }
   }
 
   async #whole({ node }: PlannedEntry): Promise<Outgoing> {
@@ -237,35 +329,30 @@ class Copy {
     return this.#checksums.get(index)?.[ordinal]
   }
 
-  async #enter(
-    { node }: PlannedEntry,
-    { parts, base, crc }: Outgoing,
-    length: number,
-  ): Promise<void> {
+  /** Puts an entry into the table, where it will begin. */
+  async #list({ node }: PlannedEntry, { parts, base, crc }: Outgoing): Promise<void> {
+    const { graph } = this.#selection
+    const { index, ordinal } = graph.stored(node)
+    const links = await rowLinks(this.#selection, node)
+    this.#options.table?.addRaw({
+      oid: graph.oidBytes(node),
+      offset: this.#offset,
+      length: parts.reduce((sum, part) => sum + part.length, 0),
+      crc: crc ?? parts.reduce((sum, part) => crc32(part, sum), 0),
+      type: index.type(ordinal),
+      size: index.size(ordinal),
+      base: base === undefined ? undefined : graph.oidBytes(base),
+      links,
+    })
+  }
+
+  #enter(node: Node, length: number): void {
     if (node >= this.#sent.length) this.#grow(node)
     this.#sent[node] = this.#offset
-    const { table } = this.#options
-    if (table !== undefined) {
-      const { graph } = this.#selection
-      const { index, ordinal } = graph.stored(node)
-      const links = await rowLinks(this.#selection, node)
-      table.addRaw({
-        oid: graph.oidBytes(node),
-        offset: this.#offset,
-        length,
-        crc: crc ?? parts.reduce((sum, part) => crc32(part, sum), 0),
-        type: index.type(ordinal),
-        size: index.size(ordinal),
-        base: base === undefined ? undefined : graph.oidBytes(base),
-        links,
-      })
-    }
     this.#offset += length
   }
 
   #grow(node: Node): void {
-    const sent = new Float64Array(Math.max(node + 1, this.#sent.length * 2))
-    sent.set(this.#sent)
-    this.#sent = sent
+    this.#sent = enlarge(this.#sent, new Float64Array(Math.max(node + 1, this.#sent.length * 2)))
   }
 }

@@ -8,6 +8,7 @@
  */
 import type { PackInfo } from '../place.ts'
 import type { Node } from './graph.ts'
+import type { Rebase } from './rebase.ts'
 import type { Selection } from './select.ts'
 
 /** Bytes of a pack that are read by one request. */
@@ -27,6 +28,14 @@ export interface PlannedEntry {
   readonly base: Node | undefined
 }
 
+/** A selection as it is copied. */
+export interface CopyPlan {
+  /** The entries in the order of the packs; with them what is only read along. */
+  readonly entries: readonly PlannedEntry[]
+  /** Makes deltas rest on what is sent; `undefined` where all do. */
+  readonly rebase: Rebase | undefined
+}
+
 /** Entries that are read together. */
 export interface Window {
   readonly pack: PackInfo | undefined
@@ -35,19 +44,33 @@ export interface Window {
   readonly entries: readonly PlannedEntry[]
 }
 
-/** The entries of a selection in the order in which they are copied. */
-export async function planCopy(selection: Selection): Promise<PlannedEntry[]> {
+/** Plans how a selection is copied, to a receiver that reads thin packs or does not. */
+export async function planCopy(selection: Selection, thin: boolean): Promise<CopyPlan> {
   const { packs } = selection.graph.objects.state
   const ranks = new Map(packs.map(({ id }, rank) => [id, rank]))
   const entries: PlannedEntry[] = []
   await selection.locate()
   for (const node of selection.nodes) {
     const entry = entryOf(selection, node)
-    const isOldest = entry.pack === undefined || entry.pack === packs[0]
+    const isOldest = entry.pack === undefined || entry.pack.id === packs[0]?.id
     entries.push(isOldest || entry.base !== undefined ? entry : await smallest(selection, entry))
   }
+  const willHave = (node: Node): boolean =>
+    selection.hasNode(node) || (thin && selection.isBase(node))
+  const homeless = entries.filter(
+    ({ base, pack }) => base !== undefined && pack !== undefined && !willHave(base),
+  )
+  const rebase = homeless.length === 0 ? undefined : await rebaseOf(selection)
+  for (const entry of (await rebase?.plan(homeless, willHave)) ?? []) entries.push(entry)
   const rank = ({ pack }: PlannedEntry): number => ranks.get(pack?.id ?? '') ?? ranks.size
-  return entries.sort((a, b) => (a.pack === b.pack ? 0 : rank(a) - rank(b)) || a.start - b.start)
+  entries.sort((a, b) => (a.pack === b.pack ? 0 : rank(a) - rank(b)) || a.start - b.start)
+  return { entries, rebase }
+}
+
+/** Loaded when something is cut away under a delta: mostly a server's work. */
+async function rebaseOf({ graph }: Selection): Promise<Rebase> {
+  const { Rebase } = await import('./rebase.ts')
+  return new Rebase(graph)
 }
 
 function entryOf({ graph }: Selection, node: Node): PlannedEntry {

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { enlarge, release } from '../bytes.ts'
 import { MalformedError, MissingError } from '../error.ts'
 import { encodeOid, type Oid } from '../oid.ts'
 import type { PackInfo } from '../place.ts'
@@ -53,7 +54,7 @@ export interface StoredEntry {
 interface Room {
   readonly index: PackIndex
   /** Node of each ordinal, plus one; 0 where there is none. */
-  readonly nodes: Int32Array
+  readonly nodes: Int32Array<ArrayBuffer>
   /** The packs that the index is of; `undefined` for one that is gone. */
   readonly packs: readonly (PackInfo | undefined)[]
   commits: CommitRows | undefined
@@ -76,6 +77,13 @@ export class ObjectGraph {
 
   constructor(objects: Objects) {
     this.objects = objects
+  }
+
+  /** Gives its memory back now; nothing may be asked afterwards. */
+  release(): void {
+    this.#oids.release()
+    for (const column of [this.#roomOf, this.#ordinals]) release(column)
+    for (const { nodes } of this.#rooms) release(nodes)
   }
 
   /** How many nodes there are: one more than the highest. */
@@ -316,11 +324,8 @@ export class ObjectGraph {
 
   #grow(): void {
     const size = this.#roomOf.length * 2
-    const roomOf = new Int32Array(size).fill(NOWHERE)
-    roomOf.set(this.#roomOf)
-    this.#roomOf = roomOf
-    const ordinals = new Uint32Array(size)
-    ordinals.set(this.#ordinals)
-    this.#ordinals = ordinals
+    const known = this.#roomOf.length
+    this.#roomOf = enlarge(this.#roomOf, new Int32Array(size)).fill(NOWHERE, known)
+    this.#ordinals = enlarge(this.#ordinals, new Uint32Array(size))
   }
 }
