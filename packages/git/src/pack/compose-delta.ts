@@ -4,14 +4,28 @@
  * @module
  */
 import { MalformedError } from '../error.ts'
-import { DeltaWriter, readDeltaSizes, readInstruction, type Instruction } from './delta.ts'
+import {
+  DeltaWriter,
+  readDeltaSizes,
+  readInstruction,
+  SHORTEST_DELTA,
+  type Instruction,
+} from './delta.ts'
+
+/** Bytes that a delta may be longer than what it makes: its sizes, and an instruction for nothing. */
+const HEADROOM = 32
 
 /**
- * The delta that does what `first` does and then `second`. Both were applied before, or might have been.
+ * The delta that does what `first` does and then `second`. Both were applied before, or might have been. `undefined` when it
+ * is longer than what it makes (many copies of many small pieces can be a thousand times as long as both deltas), and when
+ * it is shorter than Git reads, as one that makes nothing of little.
  *
  * @throws MalformedError when `second` is not for what `first` makes
  */
-export function composeDeltas(first: Uint8Array, second: Uint8Array): Uint8Array<ArrayBuffer> {
+export function composeDeltas(
+  first: Uint8Array,
+  second: Uint8Array,
+): Uint8Array<ArrayBuffer> | undefined {
   const [under, over] = [readDeltaSizes(first), readDeltaSizes(second)]
   const middle = new Middle(first, under.start)
   if (middle.size !== under.target || over.base !== under.target)
@@ -21,9 +35,10 @@ export function composeDeltas(first: Uint8Array, second: Uint8Array): Uint8Array
     const { isCopy, from, size, next } = readInstruction(second, at)
     if (isCopy) middle.write(writer, from, from + size)
     else writer.insert(second.subarray(from, from + size))
+    if (writer.length > over.target + HEADROOM) return undefined
     at = next
   }
-  return writer.finish()
+  return writer.length < SHORTEST_DELTA ? undefined : writer.finish()
 }
 
 /** What a delta makes, told by its instructions. */

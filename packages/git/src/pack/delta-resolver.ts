@@ -14,7 +14,7 @@ import { encodeOid, readOid, type Oid } from '../oid.ts'
 import type { PackWriter } from '../place.ts'
 import type { Runtime } from '../runtime.ts'
 import type { BodyCache } from './body-cache.ts'
-import { applyDelta, readDeltaSizes, readSharedEnds } from './delta.ts'
+import { applyDelta, readDeltaSizes, readSharedEnds, SHORTEST_DELTA } from './delta.ts'
 import { errorOfEntry } from './entry-error.ts'
 import { NONE, type EntryTable } from './entry-table.ts'
 import { readTreeDifference } from './links-difference.ts'
@@ -23,9 +23,6 @@ import { objectNameBytes } from './object-name.ts'
 import { checkSize, spend, type PackBudget } from './pack-limits.ts'
 import { findRow, type PackTable } from './pack-table.ts'
 import { reusedRoom, type MakeRoom } from './room.ts'
-
-/** Bytes of the shortest delta that Git takes for one: to pass a shorter one on would break its clones. */
-const SHORTEST = 4
 
 interface Application {
   readonly base: Uint8Array
@@ -225,7 +222,7 @@ export class DeltaResolver {
   #apply(entry: number, { base, delta, makeRoom }: Application): Uint8Array {
     const { entries, limits } = this.#parts
     try {
-      if (delta.length < SHORTEST) throw malformed(delta.length)
+      if (delta.length < SHORTEST_DELTA) throw malformed(delta.length)
       const { target } = readDeltaSizes(delta)
       checkSize(target, limits)
       spend(target, limits)
@@ -298,6 +295,6 @@ export class DeltaResolver {
 function malformed(length: number): MalformedError {
   return new MalformedError(
     'a delta',
-    `it has ${length} bytes, Git reads no fewer than ${SHORTEST}`,
+    `it has ${length} bytes, Git reads no fewer than ${SHORTEST_DELTA}`,
   )
 }

@@ -12,6 +12,9 @@
 import type { MakeRoom } from './room.ts'
 import { MalformedError } from '../error.ts'
 
+/** Bytes of the shortest delta that Git takes for one: to pass a shorter one on would break its clones. */
+export const SHORTEST_DELTA = 4
+
 const MAX_INSERT = 127
 const MAX_COPY = 0xffffff
 /** What our own deltas copy at once: Git's pack version 2 never copies more. */
