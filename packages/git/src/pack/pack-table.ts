@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { enlarge } from '../bytes.ts'
+import { enlarge, release } from '../bytes.ts'
 import { MalformedError } from '../error.ts'
 import { TYPE_NUMBERS, typeOfNumber, type ObjectType } from '../object.ts'
 import { encodeOid, OID_BYTES, readOid, type Oid } from '../oid.ts'
@@ -218,6 +218,11 @@ export class PackTable implements PackContents {
 
   async toTable(): Promise<PackTable> {
     return this
+  }
+
+  /** Gives its memory back now; nothing may be asked afterwards. */
+  release(): void {
+    for (const column of [this.#oids, this.#words, this.#wide, this.#pool]) release(column)
   }
 
   #word(i: number, column: number): number {

@@ -176,10 +176,10 @@ export class Landing {
     if (done.length > 0) await policy?.tell?.(done, this.#facts())
   }
 
-  /** Drops a pack that was not kept. */
-  async abort(): Promise<void> {
+  /** Ends: drops a pack that was not kept, and gives its memory back now. Nothing may be asked afterwards. */
+  async end(): Promise<void> {
     await this.#pack?.writer.abort()
-    this.#pack = undefined
+    for (const each of [this.#table, this.#children.named]) each?.release()
   }
 
   /** What became of everything; with a problem, what has no outcome yet is refused for it. */

@@ -109,7 +109,7 @@ export async function receiveUpdate(
     if (error instanceof GitError && error.code !== 'unavailable') return landing.outcome(error)
     throw error
   } finally {
-    await landing.abort()
+    await landing.end()
   }
 }
 
@@ -133,6 +133,6 @@ export async function checkUpdate(
     if (error instanceof GitError && error.code !== 'unavailable') return landing.outcome(error)
     throw error
   } finally {
-    await landing.abort()
+    await landing.end()
   }
 }
