@@ -1,8 +1,8 @@
 /**
  * Memory of the Worker while a hundred thousand objects come and go: a Worker has 128 MB, a local workerd any.
  *
- * Seen to fail before packs were passed on in one buffer: a clone took 180 MB; and before deltas were rebased on what is
- * sent: a clone of depth 1 took 161 MB.
+ * Seen to fail before packs were passed on in one buffer: a clone took 180 MB; before deltas were rebased on what is
+ * sent: a clone of depth 1 took 161 MB; before a push gave the memory of its table back: 116.
  */
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
