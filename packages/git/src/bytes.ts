@@ -53,11 +53,11 @@ export function enlarge<Column extends Memory & { set(from: Column): void }>(
 }
 
 /**
- * Gives the memory of an array back now: a collector lets it lie around until there is more than a Worker has. The array is
- * empty afterwards, and so is every view of it. Nothing happens in runtimes that cannot do it (Node 20).
+ * Gives the memory of arrays back now: a collector lets it lie around until there is more than a Worker has. The arrays are
+ * empty afterwards, and so is every view of them. Nothing happens in runtimes that cannot do it (Node 20).
  */
-export function release({ buffer }: Memory): void {
-  if (buffer.byteLength > 0) buffer.transfer?.(0)
+export function release(...arrays: readonly Memory[]): void {
+  for (const { buffer } of arrays) if (buffer.byteLength > 0) buffer.transfer?.(0)
 }
 
 /** The number as four bytes, the highest first. */

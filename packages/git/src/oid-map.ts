@@ -64,7 +64,7 @@ export class OidMap {
 
   /** Gives its memory back now; nothing may be asked afterwards. */
   release(): void {
-    for (const column of [this.#oids, this.#values, this.#slots]) release(column)
+    release(this.#oids, this.#values, this.#slots)
   }
 
   /** Another map with the same oids, places and values. */

@@ -201,8 +201,7 @@ export class EntryTable {
 
   /** Gives its memory back; no entry can be read any more. */
   release(): void {
-    release(this.#offsets)
-    release(this.#words)
+    release(this.#offsets, this.#words)
   }
 
   #word(i: number, column: number): number {

@@ -222,7 +222,7 @@ export class PackTable implements PackContents {
 
   /** Gives its memory back now; nothing may be asked afterwards. */
   release(): void {
-    for (const column of [this.#oids, this.#words, this.#wide, this.#pool]) release(column)
+    release(this.#oids, this.#words, this.#wide, this.#pool)
   }
 
   #word(i: number, column: number): number {

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { enlarge, release } from '../bytes.ts'
+import { enlarge } from '../bytes.ts'
 import { MalformedError, MissingError } from '../error.ts'
 import { crc32 } from '../pack/crc32.ts'
 import {
@@ -73,13 +73,9 @@ async function* copiedPieces(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const pieces = new Pieces()
   pieces.take(encodePackHeader(selection.count))
-  try {
-    for (const [window, source] of readWindows(selection, entries))
-      yield* copy.window(window, { source, pieces })
-    yield pieces.seal()
-  } finally {
-    copy.release()
-  }
+  for (const [window, source] of readWindows(selection, entries))
+    yield* copy.window(window, { source, pieces })
+  yield pieces.seal()
 }
 
 /** Small parts as pieces that are worth passing on, in a buffer that is used again. */
@@ -174,11 +170,6 @@ class Copy {
     this.#selection = selection
     this.#options = options
     this.#rebase = rebase
-  }
-
-  /** Gives its memory back now; nothing may be asked afterwards. */
-  release(): void {
-    release(this.#sent)
   }
 
   async readChecksums(entries: readonly PlannedEntry[]): Promise<void> {

@@ -82,8 +82,7 @@ export class ObjectGraph {
   /** Gives its memory back now; nothing may be asked afterwards. */
   release(): void {
     this.#oids.release()
-    for (const column of [this.#roomOf, this.#ordinals]) release(column)
-    for (const { nodes } of this.#rooms) release(nodes)
+    release(this.#roomOf, this.#ordinals, ...this.#rooms.map(({ nodes }) => nodes))
   }
 
   /** How many nodes there are: one more than the highest. */

@@ -179,7 +179,8 @@ export class Landing {
   /** Ends: drops a pack that was not kept, and gives its memory back now. Nothing may be asked afterwards. */
   async end(): Promise<void> {
     await this.#pack?.writer.abort()
-    for (const each of [this.#table, this.#children.named]) each?.release()
+    this.#table?.release()
+    this.#children.named.release()
   }
 
   /** What became of everything; with a problem, what has no outcome yet is refused for it. */
