@@ -44,15 +44,15 @@ function some<Item>(items: readonly Item[], { most, dice }: { most: number; dice
 }
 
 /**
- * A pack of these objects in any order, most of them deltas, each to any other of its kind that is above it in a ranking of
+ * A pack of these objects in any order, most of them deltas, each to any base of its kind that is above it in a ranking of
  * this pack: before it, behind it or, where it is thin, outside.
  */
 async function anyPack(
   known: KnownObjects,
   oids: readonly Oid[],
-  { dice, thin }: { dice: Dice; thin: boolean },
+  { dice, bases }: { dice: Dice; bases: readonly Oid[] },
 ): Promise<Uint8Array> {
-  const ranking = shuffled(thin ? [...known.objects.keys()] : oids, dice)
+  const ranking = shuffled(bases, dice)
   const rank = new Map(ranking.map((oid, i) => [oid, i]))
   const rows = shuffled(oids, dice).map((oid): PackObject => {
     const { type, body } = known.objects.get(oid) ?? { type: 'blob', body: new Uint8Array(0) }
@@ -66,7 +66,7 @@ async function anyPack(
   return (await encodePack(nodeRuntime, rows)).bytes
 }
 
-/** A place with all objects in one pack and some again in others. */
+/** A place with all objects in one pack and some again in others. What no ref leads to is no base for a thin pack. */
 async function overlapping(known: KnownObjects, tips: readonly Oid[], dice: Dice) {
   const place = memoryPlace()
   const push = async (pack: Uint8Array, updates: readonly { name: string; to: Oid }[]) => {
@@ -79,14 +79,14 @@ async function overlapping(known: KnownObjects, tips: readonly Oid[], dice: Dice
     if (outcome.problem !== undefined) throw outcome.problem
     expect(outcome.refs.map(({ state }) => state)).toEqual(updates.map(() => 'done'))
   }
-  const all = [...known.objects.keys()]
+  const all = [...known.reach(tips)]
   const refs = tips.map((to, i) => ({ name: `refs/tags/tip-${i}`, to }))
-  await push(await anyPack(known, all, { dice, thin: false }), refs)
+  await push(await anyPack(known, all, { dice, bases: all }), refs)
   const commits = known.ofType('commit')
   for (let i = 0; i < 3; i++) {
     const again = shuffled(all, dice).slice(0, 1 + below(dice, all.length))
     const to = commits[below(dice, commits.length)]
-    const pack = await anyPack(known, again, { dice, thin: i > 0 })
+    const pack = await anyPack(known, again, { dice, bases: i > 0 ? all : again })
     if (to !== undefined) await push(pack, [{ name: `refs/heads/again-${i}`, to }])
   }
   return Objects.open(place, nodeRuntime)
