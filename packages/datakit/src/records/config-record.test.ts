@@ -1,4 +1,5 @@
 /** Configuration records: what the old tests of the Go client wanted, and what they did not say. */
+import type { Place } from '@datakit/git/place'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 import { openGitDirectory } from '@datakit/storage/git-directory'
 import { memoryDepot, memoryPlace } from '@datakit/storage/memory'
@@ -50,6 +51,24 @@ async function commits(repository: Repository, branch: string): Promise<number> 
   let count = 0
   for await (const _ of repository.log(oid)) count++
   return count
+}
+
+/** A place in which updates of a ref can be held up. */
+function slowUpdates(place: Place, ref: string) {
+  let wait: (() => Promise<void>) | undefined
+  const update: Place['update'] = async (request) => {
+    if (request.refs.some(({ name }) => name === ref)) await wait?.()
+    return place.update(request)
+  }
+  const hold = () => {
+    const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    wait = () => {
+      reached.resolve()
+      return released.promise
+    }
+    return { reached: reached.promise, release: released.resolve }
+  }
+  return { place: { ...place, update }, hold }
 }
 
 describe('a record', () => {
@@ -339,6 +358,38 @@ describe('several who use a record', () => {
       for await (const { commit } of repository.log(oid))
         expect(commit.parents.length).toBeLessThan(2)
     }
+  })
+
+  it('leave the newest in the state, also when one was slow to write an older one', async () => {
+    const place = memoryPlace()
+    const slow = slowUpdates(place, 'refs/heads/state')
+    const [one, other] = [await open(slow.place), await open(place)]
+    const [a, b] = [await recordOf(one, fields), await recordOf(other, fields)]
+    const held = slow.hold()
+    const setting = a.set({ memory: 4096 })
+    await held.reached
+    await b.set({ memory: 8192, debug: true })
+    held.release()
+    await setting
+    expect(await files(other, 'state')).toMatchObject({
+      'vm/memory': '8192\n',
+      'vm/debug': 'true\n',
+    })
+    expect(a.values()).toMatchObject({ memory: 8192, debug: true })
+  })
+
+  it('take back in the state what was only on its way there', async () => {
+    const place = memoryPlace()
+    const slow = slowUpdates(place, 'refs/heads/state')
+    const [one, other] = [await open(slow.place), await open(place)]
+    const [a, b] = [await recordOf(one, fields), await recordOf(other, fields)]
+    const held = slow.hold()
+    const setting = a.set({ memory: 4096 })
+    await held.reached
+    await b.set({ memory: undefined })
+    held.release()
+    await setting
+    expect(await files(other, 'state')).toMatchObject({ 'vm/memory': '2048\n' })
   })
 
   it('hear of a field, of all fields, and of nothing else', async () => {

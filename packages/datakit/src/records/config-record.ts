@@ -213,12 +213,17 @@ export class ConfigRecord<const F extends Fields> {
   }
 
   async #refresh(): Promise<void> {
+    await this.#look()
+    // Somebody may have written what is newer while we did: whoever writes last looks last.
+    while (!this.#isMirrored) if (await this.#mirror()) await this.#look()
+  }
+
+  async #look(): Promise<void> {
     const texts: LayerTexts[] = []
     for (const layer of this.#layers) texts.push(await layer.read())
     const isSame = texts.every((each, i) => each === this.#texts[i])
     if (!isSame) this.#recompute(texts)
     this.#texts = texts
-    if (!this.#isMirrored) await this.#mirror()
   }
 
   #recompute(texts: readonly LayerTexts[]): void {
@@ -253,15 +258,14 @@ export class ConfigRecord<const F extends Fields> {
     return { value: field.fallback, layer: undefined, problem: { layer, message } }
   }
 
-  /** Writes what holds to the state branch, in one commit. */
-  async #mirror(): Promise<void> {
-    if (this.#state !== undefined) {
-      const texts = [...this.#states].map(([name, { value }]) => this.#textOf(name, value))
-      await commitOnTop(this.#state, `State of ${this.#path || 'the configuration'}`, (files) =>
-        this.#write(files, texts),
-      )
-    }
+  /** Writes what holds to the state branch, in one commit. False when it says that already. */
+  async #mirror(): Promise<boolean> {
+    const message = `State of ${this.#path || 'the configuration'}`
+    const texts = [...this.#states].map(([name, { value }]) => this.#textOf(name, value))
+    const oid =
+      this.#state && (await commitOnTop(this.#state, message, (files) => this.#write(files, texts)))
     this.#isMirrored = true
+    return oid !== undefined
   }
 
   /** Writes the defaults with the version that `choose` gives for the stored one; nothing when it gives none. */
