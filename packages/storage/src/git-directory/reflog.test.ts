@@ -47,6 +47,10 @@ async function whys(ref = MAIN): Promise<string[]> {
   return (await readReflog(directory, ref)).map(({ why }) => why)
 }
 
+it('gives git a line that it reads to its end, whatever is in it', () => {
+  expect(lineOf(oid(2), 'commit: a\0b\r\nc\td ')).toMatch(/^[^\0\n\r\t]+\tcommit: a b c d\n$/)
+})
+
 describe('a line is there once however often its update is finished', () => {
   const odd = decodeName(Uint8Array.of(0x63, 0xe9, 0xff))
   it.each([

@@ -47,7 +47,7 @@ export function formatReflogLine(entry: Omit<LogEntry, 'external'>): string {
 
 function formatLine(entry: Omit<LogEntry, 'external'>, identity: string): string {
   const seconds = Math.floor(entry.at / 1000)
-  const why = entry.why.replaceAll(/\s+/g, ' ').trim()
+  const why = entry.why.replaceAll(/[\s\0]+/g, ' ').trim()
   return `${entry.from ?? ZERO_OID} ${entry.to ?? ZERO_OID} ${identity} ${seconds} +0000\t${why}\n`
 }
 
