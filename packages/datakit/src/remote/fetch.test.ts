@@ -202,6 +202,29 @@ describe('a fetch', () => {
     expect(await repository.branch('main').oid()).toBe(own)
   })
 
+  it.each(['main:refs/x', ':refs/x', '^refs/heads/main'])(
+    'refuses the refspec %s, which names no ref in full',
+    async (spec) => {
+      const git = server.repository()
+      git.commit('a', '1')
+      const fetching = fetchRemote(await open(), git.remote, { refspecs: [spec] })
+      await expect(fetching).rejects.toThrow(RangeError)
+    },
+  )
+
+  it('says which ref was asked for by name and is not there, and takes no other', async () => {
+    const git = server.repository()
+    git.commit('a', '1')
+    const repository = await open()
+    const refspecs = ['refs/heads/main:refs/x', 'refs/heads/none:refs/y']
+    const fetching = fetchRemote(repository, git.remote, { refspecs })
+    await expect(fetching).rejects.toMatchObject({
+      code: 'missing',
+      message: expect.stringContaining('refs/heads/none'),
+    })
+    expect(await refs(repository, 'refs/')).toEqual({})
+  })
+
   it('refuses a history that is cut off at the remote, unless that is accepted', async () => {
     const git = server.repository()
     for (const content of ['1', '2', '3']) git.commit('a', content)

@@ -7,7 +7,7 @@
  * @module
  */
 import { randomId } from '@datakit/git/bytes'
-import { RefusedError } from '@datakit/git/error'
+import { MissingError, RefusedError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
 import type { RefUpdate, State } from '@datakit/git/place'
 import type { WireRef } from '@datakit/git/protocol/advertisement'
@@ -36,7 +36,7 @@ export interface FetchOptions extends RemoteOptions {
    * out.
    */
   readonly tags?: 'follow' | 'all' | 'none' | undefined
-  /** In place of the refspecs of the remote. */
+  /** In place of the refspecs of the remote. Sources are full names, or HEAD; one without `*` must be there. */
   readonly refspecs?: readonly string[] | undefined
   /**
    * What is left with the remote until it is wanted, in place of what is written down of it: `blob:none`, `blob:limit=1m`,
@@ -84,6 +84,8 @@ const TAGS = 'refs/tags/'
  * @throws UnavailableError when the remote is out of reach; RefusedError `unauthorised`, `forbidden`, `no-repository` or in
  *   the remote's own words; UnsupportedError when what answers is no Git server
  * @throws RefusedError, MalformedError when its pack is not what it must be; nothing was changed then
+ * @throws RangeError for a refspec that is none or names no ref in full; MissingError when the remote has no ref of a name
+ *   that `refspecs` ask for
  */
 export async function fetchRemote(
   repository: Repository,
@@ -100,6 +102,24 @@ interface Wish {
   readonly from: Oid | undefined
   readonly to: Oid | undefined
   readonly force: boolean
+}
+
+/** @throws RangeError when the source of a refspec is no full name: it would mean nothing that the remote has */
+function checkFullName(spec: string): void {
+  const { source } = parseRefspec(spec)
+  if (source === 'HEAD' || source.startsWith('refs/')) return
+  throw new RangeError(
+    `Not a full name in the refspec "${spec}": "${source}", expected HEAD or one as "refs/heads/main"`,
+  )
+}
+
+/** @throws MissingError when a ref that was asked for by its name is not there */
+function checkWanted(specs: readonly string[] = [], theirs: readonly WireRef[]): void {
+  const names = new Set(theirs.map(({ name }) => name))
+  const lacking = specs
+    .map((spec) => parseRefspec(spec).source)
+    .find((source) => !source.includes('*') && !names.has(source))
+  if (lacking !== undefined) throw new MissingError('a ref of the remote', lacking)
 }
 
 class Fetch {
@@ -121,6 +141,7 @@ class Fetch {
     this.#repository = repository
     this.#remote = remote
     this.#options = options
+    options.refspecs?.forEach(checkFullName)
     this.#specs = (options.refspecs ?? remote.fetch).map(parseRefspec)
     this.#client = new Remote(remote.url, options)
   }
@@ -128,6 +149,7 @@ class Fetch {
   async run(): Promise<FetchOutcome> {
     const theirs = await this.#client.listRefs(this.#prefixes())
     const head = theirs.find(({ name }) => name === 'HEAD')?.symref
+    checkWanted(this.#options.refspecs, theirs)
     const state = await this.#repository.store.state()
     const wishes = [...(await this.#wishes(state, theirs)), ...(await this.#pruned(state, theirs))]
     const refs = await this.#take(wishes, this.#options.deepen !== undefined)
