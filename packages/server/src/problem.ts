@@ -27,6 +27,7 @@ const statuses: Readonly<Record<string, number>> = {
   conflict: 409,
   'repository-changed': 409,
   'parts-gone': 409,
+  'plan-gone': 409,
   'receipt-mismatch': 409,
   'too-large': 413,
   'wrong-type': 415,

@@ -27,6 +27,7 @@ import { receiveUpdate, type ReceiveOutcome, type RefOutcome } from '@datakit/gi
 import { selectObjects, type Selection } from '@datakit/git/transport/select'
 import { streamPack } from '@datakit/git/transport/serve'
 import { chargeOf } from './admission.ts'
+import { checkResumed, planGone, planOf } from './answer-plan.ts'
 import type { RouteContext } from './app.ts'
 import type { StreamOf } from './body.ts'
 import { checkRefusal, type Policy } from './policy.ts'
@@ -49,6 +50,8 @@ export async function syncRoute(context: RouteContext): Promise<Response> {
   const { pack, parts } = message
   const length = parts?.size ?? (pack === 'chunked' ? undefined : pack)
   // Who brings no pack waits for none.
+  if (message.resume !== undefined && (message.updates.length > 0 || message.head !== undefined))
+    throw new ProblemError('malformed', 'A request that goes on with an answer brings no updates')
   const outcomes =
     length === 0
       ? await take()
@@ -158,7 +161,12 @@ async function answer(objects: Objects, outgoing: Outgoing): Promise<Response> {
   const version = versionOf(objects, readable)
   const refs = await visibleRefs(objects, readable)
   const haves = await checkedHaves(objects, havesOf(message, outcomes), readable)
-  const selection = message.wantPack ? await select(objects, refs, haves) : undefined
+  const { resume } = message
+  if (resume !== undefined) await checkResumed(objects, resume, readable)
+  const wants = resume?.wants ?? refs.map(({ oid }) => oid)
+  const selection = message.wantPack ? await select(objects, wants, haves) : undefined
+  const plan = selection && (await planOf(objects, selection, { wants, haves }))
+  if (resume !== undefined && resume.plan !== plan) throw planGone()
   const header = encodeSyncResponse({
     repository: state.repository,
     version,
@@ -167,8 +175,9 @@ async function answer(objects: Objects, outgoing: Outgoing): Promise<Response> {
     updates: outcomes,
     pack: selection === undefined ? 0 : 'chunked',
     index: selection === undefined ? 0 : 'chunked',
+    resume: plan,
   })
-  return new Response(streamOf(body(objects, header, selection)), {
+  return new Response(streamOf(body(objects, { header, selection, from: resume?.from })), {
     headers: { 'content-type': SYNC_TYPE, 'cache-control': 'no-store' },
   })
 }
@@ -205,32 +214,38 @@ function havesOf(message: SyncRequest, outcomes: readonly SyncOutcome[]): Oid[] 
 
 async function select(
   objects: Objects,
-  refs: readonly Ref[],
+  oids: readonly Oid[],
   haves: readonly Oid[],
 ): Promise<Selection | undefined> {
   const had = new Set(haves)
-  const wants = [...new Set(refs.map(({ oid }) => oid))].filter((oid) => !had.has(oid))
+  const wants = [...new Set(oids)].filter((oid) => !had.has(oid))
   if (wants.length === 0) return undefined
   const selection = await selectObjects(objects, { wants, haves })
   await selection.locate()
   return selection.count === 0 ? undefined : selection
 }
 
+interface Body {
+  readonly header: Uint8Array
+  readonly selection: Selection | undefined
+  /** Bytes of the pack that the client has. */
+  readonly from: number | undefined
+}
+
 async function* body(
   objects: Objects,
-  header: Uint8Array,
-  selection: Selection | undefined,
+  { header, selection, from }: Body,
 ): AsyncGenerator<Uint8Array> {
   yield header
   if (selection === undefined) return
   const { whole } = selection
   if (whole !== undefined) {
-    yield* encodeSection('chunked', streamPack(objects, selection, { thin: true }))
+    yield* encodeSection('chunked', streamPack(objects, selection, { thin: true, from }))
     yield* encodeSection('chunked', storedIndex(objects, whole.id))
     return
   }
   const table = new PackTable()
-  yield* encodeSection('chunked', streamPack(objects, selection, { thin: true, table }))
+  yield* encodeSection('chunked', streamPack(objects, selection, { thin: true, table, from }))
   yield* encodeSection('chunked', once(table.encodeIndex()))
 }
 

@@ -66,12 +66,13 @@ export async function exchange(
   pack: Uint8Array,
 ): Promise<Answer> {
   const options = { ...server, ...addressOf(server) }
-  const pieces =
+  const body = concat(
     pack.length > LARGE
       ? await (await later()).sendParts(options, request, pack)
-      : [encodeSyncRequest(request), pack]
-  const body = concat(pieces)
-  return persist(options, () => sendOnce(options, body))
+      : [encodeSyncRequest(request), pack],
+  )
+  const answer = await persist(options, () => sendOnce(options, body))
+  return answer.header.resume ? (await later()).goingOn(options, request, answer) : answer
 }
 
 /** What `send` gives, tried again as often as how it ended allows. @throws SyncError as the last try */
@@ -85,10 +86,10 @@ export async function persist<Result>(
     } catch (error) {
       options.signal?.throwIfAborted()
       if (!(error instanceof SyncError)) throw error
-      const { retryAfter } = error
-      if (attempt >= attemptsFor(error) || retryAfter > MAX_WAIT) throw error
-      const pause = Math.min(MAX_WAIT, 100 * 3 ** attempt) * (0.5 + Math.random())
-      await wait(retryAfter + pause, options.signal)
+      if (attempt >= attemptsFor(error) || error.retryAfter > MAX_WAIT) throw error
+      // At most 100 ms times 27: there are no more attempts.
+      const pause = 100 * 3 ** attempt * (0.5 + Math.random())
+      await wait(error.retryAfter + pause, options.signal)
     }
   }
 }
@@ -110,7 +111,11 @@ function attemptsFor({ code, status }: SyncError): number {
   return [429, 502, 503, 504].includes(status) ? MAX_ATTEMPTS : 1
 }
 
-async function sendOnce(options: ServerOptions, body: Uint8Array<ArrayBuffer>): Promise<Answer> {
+/** Sends a request, and reads the answer up to its sections. @throws SyncError when there is no such answer */
+export async function sendOnce(
+  options: ServerOptions,
+  body: Uint8Array<ArrayBuffer>,
+): Promise<Answer> {
   const response = await ask(options, { method: 'POST', body }, SYNC_TYPE)
   const reader = new ByteReader(streamBody(response), 'an answer to sync')
   try {
@@ -137,24 +142,27 @@ export async function ask(
   expected: string,
 ): Promise<Response> {
   const response = await send(options, path, init)
-  const type = response.headers.get('content-type')?.split(';', 1)[0]?.trim() ?? ''
+  const type = response.headers.get('content-type')?.split(';')[0]?.trim() ?? ''
   if (!response.ok) throw await refusal(response, type)
   if (type === expected) return response
   await response.body?.cancel()
-  const what = `something that is not a DataKit server answered (${type || 'no content type'})`
-  throw new SyncError('not-datakit', `Cannot sync with ${options.url}: ${what}`, {
-    status: response.status,
-  })
+  throw new SyncError(
+    'not-datakit',
+    `Cannot sync with ${options.url}: something that is not a DataKit server answered (${type || 'no content type'})`,
+    response,
+  )
 }
 
 async function send(options: ServerOptions, path: string, init: RequestInit): Promise<Response> {
   const { url, token, signal } = options
-  const headers = { 'content-type': SYNC_TYPE, accept: SYNC_TYPE }
-  const secret = token === undefined ? {} : { authorization: `Bearer ${token}` }
   try {
     return await (options.fetch ?? fetch)(syncUrl(url) + path, {
       ...init,
-      headers: { ...headers, ...secret },
+      headers: {
+        'content-type': SYNC_TYPE,
+        accept: SYNC_TYPE,
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      },
       cache: 'no-store',
       ...(signal && { signal }),
     })
@@ -162,8 +170,8 @@ async function send(options: ServerOptions, path: string, init: RequestInit): Pr
     signal?.throwIfAborted()
     // Node says why only behind its "fetch failed".
     const why = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : ''
-    const answer = why === '' ? 'no answer' : `no answer (${why})`
-    throw new SyncError('offline', `Cannot sync with ${url}: ${answer}`, { cause })
+    const detail = why && ` (${why})`
+    throw new SyncError('offline', `Cannot sync with ${url}: no answer${detail}`, { cause })
   }
 }
 

@@ -256,7 +256,7 @@ export class Remote {
         return true
       } catch (error) {
         if (!(error instanceof SyncError)) throw error
-        if (/^(cut-off|parts-gone)$/.test(error.code) && attempt < MAX_ATTEMPTS) continue
+        if (/^cut-off|-gone$/.test(error.code) && attempt < MAX_ATTEMPTS) continue
         if (error.code === 'repository-changed') {
           run.isStrange = true
           return request.repository === ''

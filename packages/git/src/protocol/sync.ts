@@ -55,6 +55,8 @@ export interface SyncRequest {
   readonly pack: SectionLength
   /** The pack that was uploaded in parts before; none stands in the request then. */
   readonly parts?: PartedPack | undefined
+  /** The answer that was cut off, of whose pack the rest is wanted. Such a request has no updates. */
+  readonly resume?: ResumedAnswer | undefined
 }
 
 /** A pack that was uploaded in parts. */
@@ -63,6 +65,16 @@ export interface PartedPack {
   readonly pack: string
   /** In bytes. */
   readonly size: number
+}
+
+/** An answer that was cut off in the middle. */
+export interface ResumedAnswer {
+  /** As it stood in its header. */
+  readonly plan: string
+  /** What all its refs pointed at, in their order. */
+  readonly wants: readonly Oid[]
+  /** Bytes of its pack that arrived. */
+  readonly from: number
 }
 
 /** What became of one wish. `lost`: the ref was not at `from`. `refused`: a rule says no, whatever the ref. */
@@ -84,12 +96,13 @@ export interface SyncResponse {
   readonly updates: readonly SyncOutcome[]
   readonly pack: SectionLength
   readonly index: SectionLength
+  /** Names how the pack is made: the same name, the same bytes. Only where the pack is large enough to go on with it after a cut. */
+  readonly resume?: string | undefined
 }
 
 /** Everything of a request in front of its pack. */
 export function encodeSyncRequest(request: SyncRequest): Uint8Array<ArrayBuffer> {
-  const { known, ...rest } = request
-  return encodeHeader({ ...rest, known: { refs: known } })
+  return encodeHeader({ ...request, known: { refs: request.known } })
 }
 
 /** Everything of an answer in front of its pack. */
@@ -117,6 +130,7 @@ export async function readSyncRequest(reader: ByteReader): Promise<SyncRequest> 
     wantPack: header['wantPack'] === true,
     pack: section(header, 'pack'),
     parts: optional(header, 'parts', parseParts),
+    resume: optional(header, 'resume', parseResume),
   }
 }
 
@@ -135,6 +149,7 @@ export async function readSyncResponse(reader: ByteReader): Promise<SyncResponse
     updates: list(header, 'updates').map(parseOutcome),
     pack: section(header, 'pack'),
     index: section(header, 'index'),
+    resume: optional(header, 'resume', string),
   }
 }
 
@@ -253,6 +268,14 @@ function parseParts(fields: Fields, name: string): PartedPack {
   const size = section(parts, 'size')
   if (size === 'chunked' || size === 0) throw malformed('"size" is no length')
   return { pack: oid(parts, 'pack'), size }
+}
+
+function parseResume(fields: Fields, name: string): ResumedAnswer {
+  const resume = object(fields, name)
+  const from = section(resume, 'from')
+  if (from === 'chunked') throw malformed('"from" is no number of bytes')
+  const wants = list(resume, 'wants').map((value) => oid({ value }, 'value'))
+  return { plan: string(resume, 'plan'), wants, from }
 }
 
 function parseLog(log: Fields): { who: string; why: string } {

@@ -14,6 +14,12 @@ import { selectObjects, type Selection, type SelectRequest } from './select.ts'
 
 export type { PackOptions } from './copy-entries.ts'
 
+/** What the receiver can read, and what it has of the same pack. */
+export interface StreamOptions extends PackOptions {
+  /** Bytes at the front that are left out; 0 when left out itself. */
+  readonly from?: number | undefined
+}
+
 /**
  * The pack that holds what the wants reach and the haves do not.
  * A piece is valid until the next one is asked for.
@@ -31,26 +37,42 @@ export async function* servePack(
 export function streamPack(
   objects: Objects,
   selection: Selection,
-  options: PackOptions,
+  options: StreamOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { whole } = selection
   if (whole !== undefined && options.usesDistance !== false && options.table === undefined) {
-    return storedPack(objects, whole, options.signal)
+    return storedPack(objects, whole, options)
   }
-  return copyEntries(selection, options)
+  const { from = 0 } = options
+  const entries = copyEntries(selection, options)
+  return from === 0 ? entries : behind(entries, from)
 }
 
 /** The bytes of a pack as they are. */
 async function* storedPack(
   objects: Objects,
   { id, size }: PackInfo,
-  signal: AbortSignal | undefined,
+  { from = 0, signal }: StreamOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  let sent = 0
-  for await (const piece of objects.place.streamPack(id, 0, size)) {
+  let sent = from
+  if (from >= size) return
+  for await (const piece of objects.place.streamPack(id, from, size)) {
     signal?.throwIfAborted()
     sent += piece.length
     yield piece
   }
   if (sent !== size) throw new MissingError('the end of a pack', id)
+}
+
+/** What follows behind so many bytes. */
+async function* behind(
+  pieces: AsyncIterable<Uint8Array>,
+  from: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let at = 0
+  for await (const piece of pieces) {
+    const rest = piece.subarray(Math.max(0, from - at))
+    at += piece.length
+    if (rest.length > 0) yield rest
+  }
 }

@@ -1,0 +1,138 @@
+/**
+ * Going on with a large answer that was cut off: the rest of its pack and its index come by requests that change nothing.
+ *
+ * Whoever reads the answer sees one pack and one index. The server makes the same bytes again; where it cannot, the request
+ * itself is sent anew.
+ *
+ * Spec: docs/sync-protocol.md
+ *
+ * @module
+ */
+import { randomId } from '@datakit/git/bytes'
+import { encodeSyncRequest, type SyncRequest, type SyncResponse } from '@datakit/git/protocol/sync'
+import { SyncError } from '../error.ts'
+import { wait } from '../transaction/update.ts'
+import { persist, sendOnce, type Answer, type ServerOptions } from './sync-exchange.ts'
+
+/** How often in a row a connection may be cut that brought next to nothing. */
+const MAX_IDLE = 3
+/** Bytes that are more than that. */
+const STEP = 64 * 1024
+
+/** The answer with sections that go on after a cut; as it is where the server did not say what its pack was made from. */
+export function goingOn(options: ServerOptions, request: SyncRequest, answer: Answer): Answer {
+  const { refs, resume } = answer.header
+  if (refs === undefined || resume === undefined) return answer
+  const wants = refs.map(({ oid }) => oid)
+  const sections = new Sections(options, answer, (from) =>
+    encodeSyncRequest({
+      ...readingOnly(request, answer.header),
+      resume: { plan: resume, wants, from },
+    }),
+  )
+  return { header: answer.header, pack: sections.pack(), index: sections.index() }
+}
+
+/** A request that is answered with the same pack, and moves no ref. */
+function readingOnly(request: SyncRequest, header: SyncResponse): SyncRequest {
+  const done = new Set(
+    header.updates.flatMap(({ name, outcome }) => (outcome === 'done' ? [name] : [])),
+  )
+  const brought = request.updates.flatMap(({ name, to }) =>
+    done.has(name) && to !== undefined ? [to] : [],
+  )
+  return {
+    id: randomId(),
+    repository: header.repository,
+    known: header.version,
+    haves: [...request.haves, ...brought],
+    updates: [],
+    head: undefined,
+    log: request.log,
+    wantPack: true,
+    pack: 0,
+  }
+}
+
+class Sections {
+  readonly #options: ServerOptions
+  readonly #encode: (from: number) => Uint8Array<ArrayBuffer>
+  #answer: Answer
+  /** Bytes of the pack, and of both sections, that arrived. */
+  #packed = 0
+  #arrived = 0
+  /** What had arrived at the last cut. */
+  #before = 0
+  #idle = 0
+
+  constructor(
+    options: ServerOptions,
+    answer: Answer,
+    encode: (from: number) => Uint8Array<ArrayBuffer>,
+  ) {
+    this.#options = options
+    this.#answer = answer
+    this.#encode = encode
+  }
+
+  async *pack(): AsyncGenerator<Uint8Array, void, undefined> {
+    for (;;) {
+      try {
+        for await (const piece of this.#answer.pack) {
+          this.#packed += piece.length
+          this.#arrived += piece.length
+          yield piece
+        }
+        return
+      } catch (error) {
+        await this.#goOn(error)
+      }
+    }
+  }
+
+  /** Comes whole each time; what was given before is passed over. */
+  async *index(): AsyncGenerator<Uint8Array, void, undefined> {
+    for (let given = 0; ;) {
+      try {
+        // Nothing is left of the pack, but the end of its section is.
+        for await (const _ of this.#answer.pack);
+        let at = 0
+        for await (const piece of this.#answer.index) {
+          const fresh = piece.subarray(Math.max(0, given - at))
+          at += piece.length
+          given += fresh.length
+          this.#arrived += fresh.length
+          if (fresh.length > 0) yield fresh
+        }
+        return
+      } catch (error) {
+        await this.#goOn(error)
+      }
+    }
+  }
+
+  /** Asks for the rest, and again as long as each time something arrives. @throws SyncError when it cannot be had */
+  async #goOn(error: unknown): Promise<void> {
+    for (let cut = error; ;) {
+      this.#options.signal?.throwIfAborted()
+      this.#idle = this.#arrived - this.#before < STEP ? this.#idle + 1 : 1
+      this.#before = this.#arrived
+      const isCut = cut instanceof SyncError && cut.code === 'cut-off'
+      if (!isCut || this.#idle > MAX_IDLE) throw cut
+      await wait(100 * 3 ** this.#idle * (0.5 + Math.random()), this.#options.signal)
+      try {
+        this.#answer = await this.#ask()
+        return
+      } catch (again) {
+        cut = again
+      }
+    }
+  }
+
+  async #ask(): Promise<Answer> {
+    const body = this.#encode(this.#packed)
+    const next = await persist(this.#options, () => sendOnce(this.#options, body))
+    if (next.header.resume === this.#answer.header.resume) return next
+    throw new SyncError('plan-gone', 'Cannot sync: the server cannot go on with its answer')
+  }
+}
