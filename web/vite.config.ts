@@ -1,10 +1,11 @@
 /**
- * How the app is built: one entry, an editor that is loaded later, and a service worker that knows the names of all files.
+ * How the app is built: one entry, an editor that is loaded later, and a service worker that knows the names of all files
+ * and has a script of its own for syncing in the background.
  */
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { build } from 'esbuild'
+import { build, type BuildOptions } from 'esbuild'
 import { defineConfig, type Plugin } from 'vite'
 
 const root = import.meta.dirname
@@ -43,23 +44,34 @@ function serviceWorker(): Plugin {
       }
       const folder = join(root, 'public')
       for (const name of readdirSync(folder)) add(`/${name}`, readFileSync(join(folder, name)))
-      const source = await bundleWorker(paths.toSorted(), hash.digest('hex').slice(0, 16))
+      // The browser stores this one with the service worker: it is not among the files that pages ask for.
+      const sync = await bundleScript('background-sync.worker.ts', { globalName: 'backgroundSync' })
+      const digest = createHash('sha256').update(sync).digest('hex').slice(0, 8)
+      const syncFile = `assets/background-sync-${digest}.js`
+      this.emitFile({ type: 'asset', fileName: syncFile, source: sync })
+      const define = {
+        PRECACHE: JSON.stringify(paths.toSorted()),
+        VERSION: JSON.stringify(hash.digest('hex').slice(0, 16)),
+        BACKGROUND_SYNC: JSON.stringify(`/${syncFile}`),
+      }
+      const source = await bundleScript('service-worker.ts', { define })
       this.emitFile({ type: 'asset', fileName: 'service-worker.js', source })
     },
   }
 }
 
-async function bundleWorker(paths: readonly string[], version: string): Promise<string> {
+/** A classic script, as service workers load them. */
+async function bundleScript(name: string, options: BuildOptions): Promise<string> {
   const result = await build({
-    entryPoints: [join(root, 'src', 'service-worker.ts')],
+    entryPoints: [join(root, 'src', name)],
     bundle: true,
     minify: true,
-    write: false,
     format: 'iife',
     target: 'es2022',
-    define: { PRECACHE: JSON.stringify(paths), VERSION: JSON.stringify(version) },
+    ...options,
+    write: false,
   })
   const [output] = result.outputFiles
-  if (output === undefined) throw new Error('Cannot build the service worker: nothing came out')
+  if (output === undefined) throw new Error(`Cannot build ${name}: nothing came out`)
   return output.text
 }

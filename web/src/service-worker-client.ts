@@ -7,6 +7,7 @@ import { signal, type ReadonlySignal } from '@preact/signals'
 
 const waiting = signal<ServiceWorker | undefined>(undefined)
 const ready = signal(false)
+let current: ServiceWorkerRegistration | undefined
 
 /** Between two looks for a new version, in milliseconds. */
 const INTERVAL = 3_600_000
@@ -19,12 +20,18 @@ export async function startServiceWorker(): Promise<void> {
   if (!('serviceWorker' in navigator)) return
   try {
     const registration = await navigator.serviceWorker.register('/service-worker.js')
+    current = registration
     watchRegistration(registration)
     setInterval(() => void registration.update().catch(() => undefined), INTERVAL)
   } catch (error) {
     // Private windows and file systems that are full: the page itself is not affected.
     console.warn('The app will not open without a network', error)
   }
+}
+
+/** The service worker of this page; `undefined` until it was started, and where there is none. */
+export function currentRegistration(): ServiceWorkerRegistration | undefined {
+  return current
 }
 
 /** Lets the new version take over and reloads the page; drafts are written as the page goes. */

@@ -1,25 +1,47 @@
 /**
  * Service worker: opens the app without a network. It keeps the files of the app and nothing else; the data is in
- * IndexedDB, and requests for it pass by untouched.
+ * IndexedDB, and requests for it pass by untouched. Where the browser has background sync, it also syncs what a page that
+ * was closed has left, by a script that is stored with it and runs for nothing else.
  *
  * A new version waits until a person lets it take over. The files of the version before stay one version longer, for
  * pages that still run it.
  *
  * @module
  */
+import type * as BackgroundSync from './background-sync.worker.ts'
+import { nameOfTag } from './background-tag.ts'
+
 declare const self: ServiceWorkerGlobalScope
 /** Paths of the files of this version, written in by the build. */
 declare const PRECACHE: readonly string[]
 /** Digest of these files, written in by the build. */
 declare const VERSION: string
+/** Path of the script that syncs, written in by the build. */
+declare const BACKGROUND_SYNC: string
+/** What that script gives, once it is loaded. */
+declare const backgroundSync: typeof BackgroundSync | undefined
+
+/** Background Sync, which TypeScript does not know. */
+interface SyncEvent extends ExtendableEvent {
+  readonly tag: string
+}
 
 const PREFIX = 'datakit-app-'
 const CACHE = PREFIX + VERSION
 
-self.addEventListener('install', (event) => event.waitUntil(install()))
+self.addEventListener('install', (event) => {
+  // From here on it is stored with this worker: scripts that were not there at the installation cannot be loaded later.
+  if ('sync' in self.registration) importScripts(BACKGROUND_SYNC)
+  event.waitUntil(install())
+})
 self.addEventListener('activate', (event) => event.waitUntil(activate()))
 self.addEventListener('message', (event) => {
   if (event.data === 'take-over') event.waitUntil(self.skipWaiting())
+})
+self.addEventListener('sync', (event) => {
+  if (!isSyncEvent(event)) return
+  const name = nameOfTag(event.tag)
+  if (name !== undefined) event.waitUntil(syncInBackground(name))
 })
 self.addEventListener('fetch', (event) => {
   const path = pathInApp(event.request)
@@ -39,6 +61,16 @@ async function activate(): Promise<void> {
   await self.clients.claim()
 }
 
+/** Rejects when the browser is to try again later. */
+async function syncInBackground(name: string): Promise<void> {
+  if (typeof backgroundSync === 'undefined') importScripts(BACKGROUND_SYNC)
+  await backgroundSync?.syncInBackground(name)
+}
+
+function isSyncEvent(event: Event): event is SyncEvent {
+  return event instanceof ExtendableEvent && 'tag' in event && typeof event.tag === 'string'
+}
+
 /** The path of a file of the app; `undefined` for everything that is data, and for what is not ours. */
 function pathInApp(request: Request): string | undefined {
   const url = new URL(request.url)
@@ -53,5 +85,3 @@ async function answer(request: Request, path: string): Promise<Response> {
   if (own !== undefined) return own
   return (await caches.match(path)) ?? fetch(request)
 }
-
-export {}

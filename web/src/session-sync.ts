@@ -4,6 +4,7 @@
  * @module
  */
 import { batch, signal, type ReadonlySignal } from '@preact/signals'
+import { askForBackgroundSync } from './background-sync.ts'
 import type { Decision, RepositoryStore, SyncReport } from './data.ts'
 import { listen } from './listen.ts'
 import { ServerListener } from './server-listener.ts'
@@ -17,6 +18,8 @@ import { SyncSchedule, whenAlone, type Verdict } from './sync-schedule.ts'
 const PATIENCE = 10_000
 /** After this long a sync is given up, in milliseconds: a server that hangs must not hold it for ever. */
 const LIMIT = 600_000
+/** From here on a sync is slow enough to be broken off by a person who closes the page, in milliseconds. */
+const SLOW = 1_000
 
 /** Syncs at the start, when the server has news, when the network comes back, when the page is looked at again, when asked and now and then. */
 export class SessionSync {
@@ -31,6 +34,9 @@ export class SessionSync {
   readonly #decisions = signal<readonly Decision[]>([])
   readonly #stops: (() => void)[] = []
   #acceptsOther = false
+  /** Whether the server is known to have all that it can have. */
+  #isDone = false
+  #hasAsked = false
 
   /** `afterwards` is called after each sync, to show what it brought. It must not reject. */
   constructor(store: RepositoryStore, afterwards: () => Promise<void>) {
@@ -72,6 +78,8 @@ export class SessionSync {
       listen(window, 'offline', () => this.#setOnline(false)),
       listen(document, 'visibilitychange', () => {
         if (document.visibilityState === 'visible') void this.request()
+        // Nobody may come back. A page that is being closed is often, not always, fast enough.
+        else if (!this.#isDone) void askForBackgroundSync(this.#store.name)
       }),
     )
     // What was open when the page was left is open without a network too.
@@ -110,6 +118,8 @@ export class SessionSync {
 
   async #runAlone(): Promise<Verdict> {
     let verdict: Verdict = 'failed'
+    this.#isDone = false
+    const timer = setTimeout(() => void this.#leaveToBackground(), SLOW)
     try {
       await whenAlone(`datakit-sync ${this.#store.name}`, PATIENCE, async () => {
         verdict = await this.#runOnce()
@@ -117,7 +127,22 @@ export class SessionSync {
     } catch (error) {
       this.#message.value = explainProblem(error)
     }
+    clearTimeout(timer)
+    await this.#note(verdict)
     return verdict
+  }
+
+  async #note(verdict: Verdict): Promise<void> {
+    this.#isDone = verdict === 'done'
+    if (verdict === 'done') this.#hasAsked = false
+    else if (verdict !== 'pause') await this.#leaveToBackground()
+  }
+
+  /** Leaves to the service worker what this page may not live to send; once until it is sent, for the browser tries again by itself. */
+  async #leaveToBackground(): Promise<void> {
+    if (this.#hasAsked || (await this.#store.waiting().catch(() => 0)) === 0) return
+    this.#hasAsked = true
+    await askForBackgroundSync(this.#store.name)
   }
 
   async #runOnce(): Promise<Verdict> {

@@ -1,0 +1,216 @@
+/**
+ * A tab that is closed with commits that the server has not got: the service worker sends them when the browser wakes it.
+ *
+ * After a failure the browser wakes it by its own clock, minutes later; here it is told to, by its debugger, for a tag that
+ * the page has registered. Seen to fail when the service worker does nothing, when it has no token, when it opens what is gone, and when
+ * the page asks for nothing.
+ */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Page } from 'playwright'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { EditorPage, openDevice, type Device } from '../support/editor-page.ts'
+import {
+  freePort,
+  SERVER_KINDS,
+  startTestServer,
+  temporaryFolder,
+  type TestServer,
+} from '../support/servers.ts'
+import { git, tryGit } from '../support/stock-git.ts'
+
+const TOKEN = 'open-sesame'
+const SOON = { timeout: 30_000 }
+
+/** Tags of the background syncs that the pages of a site have asked for. Runs in a page. */
+async function registeredTags(): Promise<string[]> {
+  const registration = await navigator.serviceWorker.ready
+  if (!('sync' in registration)) throw new Error('This browser has no background sync')
+  const { sync } = registration as { sync: { getTags(): Promise<string[]> } }
+  return sync.getTags()
+}
+
+/** Has the browser wake the service worker of a site now. */
+async function wake(device: Device, origin: string, tag: string): Promise<void> {
+  const page = await device.context.newPage()
+  const session = await device.context.newCDPSession(page)
+  const found = Promise.withResolvers<string>()
+  session.on('ServiceWorker.workerRegistrationUpdated', ({ registrations }) => {
+    const own = registrations.find(({ scopeURL }) => scopeURL === `${origin}/`)
+    if (own !== undefined) found.resolve(own.registrationId)
+  })
+  await session.send('ServiceWorker.enable')
+  const registrationId = await found.promise
+  const event = { origin, registrationId, tag, lastChance: false }
+  await session.send('ServiceWorker.dispatchSyncEvent', event)
+  await page.close()
+}
+
+/** Waits until no service worker and no page is at a sync. */
+async function waitUntilQuiet(device: Device): Promise<void> {
+  const isSyncing = async (): Promise<boolean> => {
+    const [worker] = device.context.serviceWorkers()
+    const { held = [] } = (await worker?.evaluate(() => navigator.locks.query())) ?? {}
+    return held.some(({ name }) => name?.startsWith('datakit-sync'))
+  }
+  await expect.poll(isSyncing, SOON).toBe(false)
+}
+
+describe.each(SERVER_KINDS)('through the %s server', (kind) => {
+  const folder = temporaryFolder('background')
+  const data = temporaryFolder('background-data')
+  let port: number
+  let server: TestServer
+  let device: Device
+  const start = async (): Promise<void> => {
+    server = await startTestServer(kind, { port, data: data.path, token: TOKEN })
+  }
+  const gitUrl = (name: string): string =>
+    `${server.url.replace('//', `//ada:${TOKEN}@`)}/${name}.git`
+  const heads = async (name: string): Promise<Map<string, string>> => {
+    const { out } = await tryGit(folder.path, 'ls-remote', '--heads', gitUrl(name))
+    const lines = out.trim().split('\n')
+    return new Map(lines.map((line) => [line.slice('refs/heads/'.length + 41), line.slice(0, 40)]))
+  }
+
+  beforeAll(async () => {
+    port = await freePort()
+    await start()
+  })
+  afterAll(async () => {
+    await server.stop()
+    folder.remove()
+    data.remove()
+  })
+  beforeEach(async () => {
+    device = await openDevice()
+    const page = await device.context.newPage()
+    await page.goto(server.url)
+    await page.getByRole('dialog', { name: 'Sign in' }).getByLabel('Token').fill(TOKEN)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined))
+    await page.close()
+  })
+  afterEach(async () => {
+    const { problems } = device
+    await device.close()
+    if (problems.length > 0) throw new Error(`Nobody caught: ${problems.join('; ')}`)
+  })
+
+  /** A repository on the server with a file, and a clone of it by stock git. */
+  async function begin(name: string): Promise<{ editor: EditorPage; other: string }> {
+    const editor = await EditorPage.open(device, server.url, name)
+    await editor.newFile('limits.json')
+    await editor.type('limits.json', '{ "cpu": 1 }\n')
+    await editor.commit('Add the limits')
+    await editor.waitForStatus('On server')
+    const other = join(folder.path, name)
+    await git(folder.path, 'clone', '--quiet', gitUrl(name), other)
+    return { editor, other }
+  }
+
+  /** Commits in the page while the server is away. */
+  async function commitAlone(editor: EditorPage): Promise<void> {
+    await server.stop()
+    await editor.type('limits.json', '{ "cpu": 2 }\n')
+    await editor.commit('Two processors')
+    await editor.waitForStatus('Waiting for network (1 commit)')
+  }
+
+  async function push(path: string, file: string, content: string): Promise<string> {
+    writeFileSync(join(path, file), content)
+    await git(path, 'add', file)
+    await git(path, 'commit', '--quiet', '-m', `From the shell: ${file}`)
+    await git(path, 'push', '--quiet', 'origin', 'main')
+    return git(path, 'rev-parse', 'HEAD')
+  }
+
+  /** Closes the tab, and gives the tag by which it has asked for its work to be sent. */
+  async function leave(page: Page, name: string): Promise<string> {
+    const tag = `datakit-sync:${name}`
+    await expect.poll(() => page.evaluate(registeredTags), SOON).toContain(tag)
+    await page.close()
+    return tag
+  }
+
+  it('sends what a closed tab has left, merged with what others sent', async () => {
+    const { editor, other } = await begin('closed')
+    await commitAlone(editor)
+    const tag = await leave(editor.page, 'closed')
+    await start()
+    const theirs = await push(other, 'owners.txt', 'ada\n')
+    expect((await heads('closed')).get('main')).toBe(theirs)
+
+    await wake(device, server.url, tag)
+    await expect.poll(async () => (await heads('closed')).get('main'), SOON).not.toBe(theirs)
+    const path = join(folder.path, 'closed-clone')
+    await git(folder.path, 'clone', '--quiet', gitUrl('closed'), path)
+    await git(path, 'fsck', '--strict')
+    expect((await git(path, 'log', '-1', '--format=%P')).split(' ')[0]).toBe(theirs)
+    expect(await git(path, 'show', 'HEAD:limits.json')).toBe('{ "cpu": 2 }')
+    expect(await git(path, 'show', 'HEAD:owners.txt')).toBe('ada')
+    await waitUntilQuiet(device)
+
+    // The next page shows what is so, without the server.
+    await server.stop()
+    const again = await EditorPage.open(device, server.url, 'closed')
+    await again.page.getByRole('treeitem', { name: /^owners/ }).waitFor()
+    await again.waitForStatus('On server')
+    await start()
+  })
+
+  it('sends what a tab was sending when it was closed, and the browser needs no telling', async () => {
+    const { editor } = await begin('sending')
+    await editor.page.route('**/sending.git/sync', () => undefined)
+    await editor.type('limits.json', '{ "cpu": 2 }\n')
+    await editor.commit('Two processors')
+    await editor.page.getByRole('button', { name: 'Syncing' }).waitFor()
+    const before = (await heads('sending')).get('main')
+    expect(before).toMatch(/^[0-9a-f]{40}$/)
+    await leave(editor.page, 'sending')
+    await expect.poll(async () => (await heads('sending')).get('main'), SOON).not.toBe(before)
+    await waitUntilQuiet(device)
+    const path = join(folder.path, 'sending-clone')
+    await git(folder.path, 'clone', '--quiet', gitUrl('sending'), path)
+    expect(await git(path, 'show', 'HEAD:limits.json')).toBe('{ "cpu": 2 }')
+  })
+
+  it('leaves a conflict to the next page, and sends everything else', async () => {
+    const { editor, other } = await begin('conflict')
+    await commitAlone(editor)
+    await editor.page.getByLabel('Branch').selectOption('new')
+    const dialog = editor.page.getByRole('dialog', { name: 'New branch' })
+    await dialog.getByLabel('Name').fill('mine')
+    await dialog.getByRole('button', { name: 'Create' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    const tag = await leave(editor.page, 'conflict')
+    await start()
+    const theirs = await push(other, 'limits.json', '{ "cpu": 8 }\n')
+
+    await wake(device, server.url, tag)
+    await expect.poll(async () => (await heads('conflict')).has('mine'), SOON).toBe(true)
+    await waitUntilQuiet(device)
+    const after = await heads('conflict')
+    expect(after.get('main')).toBe(theirs)
+    await git(other, 'fetch', '--quiet', 'origin')
+    expect(await git(other, 'show', 'origin/mine:limits.json')).toBe('{ "cpu": 2 }')
+
+    await server.stop()
+    const again = await EditorPage.open(device, server.url, 'conflict')
+    await again.waitForStatus('Needs your decision (1)')
+    await start()
+  })
+
+  it('makes nothing of a repository that is not in this browser any more', async () => {
+    await wake(device, server.url, 'datakit-sync:removed')
+    await waitUntilQuiet(device)
+    const page = await device.context.newPage()
+    await page.goto(server.url)
+    await page.waitForTimeout(1_000)
+    const names = await page.evaluate(async () =>
+      (await indexedDB.databases()).map(({ name }) => name),
+    )
+    expect(names).not.toContain('datakit:removed')
+  })
+})
