@@ -78,6 +78,10 @@ describe('a simulation', () => {
     expect(second).toEqual(first)
   })
 
+  it.each([938_226_083])('keeps every promise in run %i, which has failed before', async (seed) => {
+    expect((await run({ ...inMemory, seed })).acknowledged).toBeGreaterThan(0)
+  })
+
   it(`keeps every promise in ${cases} runs`, { timeout: 1000 * cases + 60_000 }, async () => {
     console.log(`SEED=${seed} CASES=${cases}`)
     let [steps, acknowledged] = [0, 0]
