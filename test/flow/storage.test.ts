@@ -231,9 +231,10 @@ it('tells a repository that the browser has deleted from a new one, and clones i
   await commitOffline(editor, 2)
   await editor.page.close()
   const other = await device.context.newPage()
-  await device.context.setOffline(false)
   await other.goto(server.url)
   await other.evaluate(deleteDatabase, `datakit:${name}`)
+  // Not before: the service worker would send the commit.
+  await device.context.setOffline(false)
   await other.reload()
   await other.getByText('deleted by this browser').waitFor()
   await other.getByRole('link', { name }).click()
