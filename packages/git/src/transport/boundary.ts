@@ -1,9 +1,8 @@
 /**
  * Boundary: where a client's history is cut, before a fetch and after it.
  *
- * A depth is counted from the wanted commits, the shortest way; a date or a ref takes away what is older or reached, and
- * all that lies behind. Both are answered as Git answers them, but for clocks that ran backwards: there Git stops looking
- * after a while, and we do not.
+ * A depth is counted from the wanted commits, the shortest way. A ref takes away what it reaches. A date alone ends the
+ * walk at what is older; beside a ref, what is older takes away all that lies behind it. As in Git.
  *
  * Spec: https://git-scm.com/docs/shallow, https://git-scm.com/docs/gitprotocol-pack#_packfile_negotiation
  *
@@ -148,6 +147,9 @@ const SEEN = 1
 const TAKEN_AWAY = 2
 const WAITING = 4
 
+/** Commits without a generation that are still looked at when all that waits is taken away: clocks may have run backwards. As in Git. */
+const SLOP = 5
+
 interface History {
   /** Seconds since 1970. */
   readonly since: number
@@ -157,7 +159,7 @@ interface History {
 
 async function divideHistory(graph: ObjectGraph, history: History): Promise<Division> {
   const cuts = new Cuts(graph)
-  const taken = await new HistoryWalk(graph, cuts, history.since).walk(history)
+  const taken = await new HistoryWalk(graph, cuts, history).walk(history)
   if (taken.size === 0)
     throw new RefusedError('nothing-selected', 'no commits selected for shallow requests')
   const border = new Set<Node>()
@@ -173,27 +175,41 @@ class HistoryWalk {
   readonly #graph: ObjectGraph
   readonly #cuts: Cuts
   readonly #since: number
+  /** Whether a commit that is too old takes away what is behind it. */
+  readonly #oldTakesAway: boolean
   readonly #queue = new CommitQueue()
   readonly #taken = new Set<Node>()
   /** Commits in the queue that are not taken away. */
   #left = 0
+  /** Time of the commit that was taken last. */
+  #time = Infinity
 
-  constructor(graph: ObjectGraph, cuts: Cuts, since: number) {
+  constructor(graph: ObjectGraph, cuts: Cuts, { since, not }: History) {
     this.#graph = graph
     this.#cuts = cuts
     this.#since = since
+    this.#oldTakesAway = not.length > 0
   }
 
   /** The wanted commits that stay. */
   async walk({ not, wants }: History): Promise<ReadonlySet<Node>> {
     for (const oid of not) await this.#start(oid, true)
     for (const oid of wants) await this.#start(oid, false)
-    while (this.#left > 0) {
+    for (let slop = SLOP; slop > 0;) {
       const commit = this.#queue.take()
       if (commit === undefined) break
+      slop = this.#left > 0 ? SLOP : await this.#slopAt(commit, slop)
       await this.#look(commit)
     }
     return this.#taken
+  }
+
+  /** How many more commits are to be looked at, none of those that wait being wanted. */
+  async #slopAt(commit: Node, slop: number): Promise<number> {
+    const links = await linksOf(this.#graph, commit)
+    // By generation, nothing that was taken lies behind what comes later; and those without one come first.
+    if (links.kind !== 'commit' || links.generation !== 0) return 0
+    return (links.time >= this.#time ? SLOP : slop) - 1
   }
 
   async #start(oid: Oid, isTakenAway: boolean): Promise<void> {
@@ -207,6 +223,8 @@ class HistoryWalk {
     if (!isTakenAway) {
       this.#left--
       this.#taken.add(commit)
+      const links = await linksOf(this.#graph, commit)
+      if (links.kind === 'commit') this.#time = links.time
     }
     for (const parent of await this.#cuts.parentsOf(commit)) await this.#meet(parent, isTakenAway)
   }
@@ -215,9 +233,11 @@ class HistoryWalk {
     const graph = this.#graph
     const links = await linksOf(graph, commit)
     if (links.kind !== 'commit') return
+    const isOld = links.time < this.#since
+    if (isOld && !this.#oldTakesAway) return
     const isNew = graph.mark(commit, SEEN)
     const isWaiting = graph.isMarked(commit, WAITING)
-    const isLost = (isTakenAway || links.time < this.#since) && graph.mark(commit, TAKEN_AWAY)
+    const isLost = (isTakenAway || isOld) && graph.mark(commit, TAKEN_AWAY)
     if (isLost && isWaiting) this.#left--
     if (isLost) this.#taken.delete(commit)
     // One that was looked at before it was taken away is looked at again: its parents have to hear of it.
