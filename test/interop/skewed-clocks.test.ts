@@ -25,7 +25,6 @@ let counter = 0
 beforeAll(async () => {
   mkdirSync(root)
   await makeRepository('r.git', history())
-  await makeRepository('crossed.git', crossed())
   ours = await startTestServer('node', { data: root })
   theirs = await httpBackend(root)
 })
@@ -41,22 +40,6 @@ async function makeRepository(name: string, input: string): Promise<void> {
   await git(root, 'init', '--quiet', '--bare', '--initial-branch=b0', name)
   await git(path, 'config', 'fastimport.unpackLimit', '1000')
   execFileSync('git', ['-C', path, 'fast-import', '--quiet'], { input })
-}
-
-/** A tag that reaches the first commit at once, and the second by way of one that is older than both. */
-function crossed(): string {
-  const commits: readonly (readonly [string, number, string])[] = [
-    ['heads/b0', 100, ''],
-    ['heads/b0', 200, 'from :1\n'],
-    ['heads/b0', 300, 'from :2\n'],
-    ['tags/old', 50, 'from :2\n'],
-    ['tags/old', 310, 'from :4\nmerge :1\n'],
-  ]
-  const lines = commits.map(
-    ([ref, time, parents], i) =>
-      `commit refs/${ref}\nmark :${i + 1}\ncommitter Ada <ada@example.org> ${START + time} +0000\ndata 1\nc\n${parents}\n`,
-  )
-  return lines.join('')
 }
 
 function below(limit: number): number {
@@ -109,10 +92,4 @@ it.each([
     const cut = await fetchThrough(`${ours.url}/r.git`, options)
     expect(cut, options.join(' ')).toEqual(await fetchThrough(`${theirs.url}/r.git`, options))
   }
-})
-
-it('are cut at a ref that reaches a commit only by way of an older one', async () => {
-  const cut = await fetchThrough(`${ours.url}/crossed.git`, ['--shallow-exclude=old'])
-  expect(cut).toEqual(await fetchThrough(`${theirs.url}/crossed.git`, ['--shallow-exclude=old']))
-  expect(cut.shallow).toContain(await git(join(root, 'crossed.git'), 'rev-parse', 'b0'))
 })
