@@ -26,6 +26,8 @@ import {
   type Codes,
 } from './inflate-codes.ts'
 
+/** What is said of codes and blocks that cannot be: which of the rules they break helps nobody. */
+const DAMAGED = 'it is damaged'
 /** Deflate makes at most this many bytes out of one. */
 const MAX_RATIO = 1032
 
@@ -95,7 +97,7 @@ function checkAdler(bytes: Uint8Array, at: number, body: Uint8Array): void {
   if (written !== found) fail(`its Adler-32 is ${found}, expected ${written}`)
 }
 
-function fail(problem: string): never {
+function fail(problem = DAMAGED): never {
   throw new MalformedError('a zlib stream', problem)
 }
 
@@ -159,14 +161,13 @@ class Inflater {
     if (kind === 0) this.#stored()
     else if (kind === 1) this.#fixed()
     else if (kind === 2) this.#dynamic()
-    else fail('it has a block of an unknown kind')
+    else fail()
   }
 
   #stored(): void {
     this.#alignToByte()
     const length = this.#take(16)
-    if ((length ^ 0xffff) !== this.#take(16))
-      fail('the length of a stored block and its complement differ')
+    if ((length ^ 0xffff) !== this.#take(16)) fail()
     this.#alignToByte()
     const from = this.#position
     this.#position += length
@@ -192,15 +193,14 @@ class Inflater {
     const literals = this.#take(5) + 257
     const distances = this.#take(5) + 1
     const count = this.#take(4) + 4
-    if (literals > 286 || distances > 30) fail('it has too many codes')
+    if (literals > 286 || distances > 30) fail()
     lengths.fill(0, 0, 19)
     for (let i = 0; i < count; i++) lengths[CODE_ORDER[i] as number] = this.#take(3)
-    if (!build(codeLengths, 0, 19) || codeLengths.counts[0] === 19)
-      fail('its code lengths are not a code')
+    if (!build(codeLengths, 0, 19) || codeLengths.counts[0] === 19) fail()
     this.#lengths(literals + distances)
-    if (lengths[256] === 0) fail('a block has no code for its end')
-    if (!build(dynamicLiterals, 0, literals)) fail('its literals and lengths are not a code')
-    if (!build(dynamicDistances, literals, distances)) fail('its distances are not a code')
+    if (lengths[256] === 0) fail()
+    if (!build(dynamicLiterals, 0, literals)) fail()
+    if (!build(dynamicDistances, literals, distances)) fail()
     this.#codes(dynamicLiterals, dynamicDistances)
   }
 
@@ -211,16 +211,16 @@ class Inflater {
       const code = codeLengths.root[this.#hold & ROOT_MASK] as number
       this.#take(code & 15)
       const symbol = code >> 4
-      if (code === 0) fail(MEANINGLESS)
+      if (code === 0) fail()
       if (symbol < 16) {
         lengths[i++] = symbol
         continue
       }
-      if (symbol === 16 && i === 0) fail('it repeats a length before there is one')
+      if (symbol === 16 && i === 0) fail()
       const value = symbol === 16 ? (lengths[i - 1] as number) : 0
       const repeat =
         symbol === 16 ? 3 + this.#take(2) : symbol === 17 ? 3 + this.#take(3) : 11 + this.#take(7)
-      if (i + repeat > total) fail('it repeats a length too often')
+      if (i + repeat > total) fail()
       lengths.fill(value, i, i + repeat)
       i += repeat
     }
@@ -292,7 +292,7 @@ class Inflater {
       if (symbol === 256) break
       symbol -= 257
       if (code === 0 || symbol > 28) {
-        problem = MEANINGLESS
+        problem = DAMAGED
         break
       }
       const lengthBits = LENGTH_EXTRA[symbol] as number
@@ -309,7 +309,7 @@ class Inflater {
       count -= distanceCode & 15
       symbol = distanceCode >>> 4
       if (distanceCode === 0 || symbol > 29) {
-        problem = MEANINGLESS
+        problem = DAMAGED
         break
       }
       while (count <= 24) {
@@ -321,7 +321,7 @@ class Inflater {
       const distance = (DISTANCE_BASE[symbol] as number) + (hold & ((1 << distanceBits) - 1))
       hold >>>= distanceBits
       count -= distanceBits
-      if (distance > written) problem = 'it refers to bytes before its begin'
+      if (distance > written) problem = DAMAGED
       else if (written + length > size) problem = this.#tooMuch()
       if (problem !== undefined) break
       for (const stop = written + length; written < stop; written++)
@@ -334,5 +334,3 @@ class Inflater {
     if (problem !== undefined) fail(problem)
   }
 }
-
-const MEANINGLESS = 'it has a code that means nothing'

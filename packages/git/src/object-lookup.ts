@@ -11,7 +11,6 @@
 import { enlarge } from './bytes.ts'
 import { compareAt, encodeOid, type Oid, OID_BYTES } from './oid.ts'
 import { openPackIndex, type PackIndex, type ReadIndex } from './pack/pack-index.ts'
-import { NO_LINK } from './pack/index-format.ts'
 import type { PackId, PackInfo, Place, State } from './place.ts'
 
 /** Where an object is, as an index claims. */
@@ -104,20 +103,13 @@ export class ObjectLookup {
     return this.#findInEach(encodeOid(oid))
   }
 
-  /** Where the base is that a delta at `from` names; as near to it as possible. */
-  async findBase(from: Located): Promise<Located[]> {
-    const { index, ordinal, pack } = from
+  /** Where the base is that a delta names, if the index that knows the delta knows that too. */
+  nearBase({ index, ordinal, pack }: Located): Located | undefined {
     const link = index.base(ordinal)
-    if (link === NO_LINK) return []
-    if (link < index.count) {
-      const holder =
-        index.packs.length === 0
-          ? pack
-          : this.#live.get(index.packs[index.packOf(link)] ?? '')?.pack
-      if (holder !== undefined) return [{ pack: holder, index, ordinal: link }]
-    }
-    const oid = index.linkOid(link)
-    return oid === undefined ? [] : this.find(oid)
+    if (link >= index.count) return undefined
+    const holder =
+      index.packs.length === 0 ? pack : this.#live.get(index.packs[index.packOf(link)] ?? '')?.pack
+    return holder && { pack: holder, index, ordinal: link }
   }
 
   async #findInCatalogs(bytes: Uint8Array): Promise<{ found: Located[]; isStale: boolean }> {

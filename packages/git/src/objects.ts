@@ -12,7 +12,7 @@ import type { GitObject, ObjectType } from './object.ts'
 import { ObjectLookup, type Located } from './object-lookup.ts'
 import { readOid, type Oid } from './oid.ts'
 import { applyDelta } from './pack/delta.ts'
-import { readEntryHeader, type EntryHeader } from './pack/entry.ts'
+import { readEntryHeader } from './pack/entry.ts'
 import { indexLinks } from './pack/index-links.ts'
 import { readLinks, unpackLinks, type Links } from './pack/links.ts'
 import { objectNameBytes } from './pack/object-name.ts'
@@ -48,7 +48,7 @@ interface Kept {
 
 /** A delta on the way from a base to an object. */
 interface Step {
-  readonly located: Located
+  readonly oid: Oid
   readonly delta: Uint8Array
 }
 
@@ -290,57 +290,50 @@ export class Objects {
     const steps: Step[] = []
     let at = copy
     for (;;) {
-      const kept = this.#bodies.get(at.index.oid(at.ordinal))
+      const oid = at.index.oid(at.ordinal)
+      const kept = this.#bodies.get(oid)
       if (kept !== undefined) return this.#applySteps(kept.object, steps)
-      const { header, data } = await this.#readEntry(at)
-      if (header.type !== undefined)
-        return this.#applySteps({ type: header.type, body: data }, steps)
-      steps.push({ located: at, delta: data })
+      const span = spanOf(at)
+      const bytes = this.#windows.peek(span) ?? (await this.#windows.read(span))
+      const { type, data } = this.#openEntry(span, bytes)
+      if (type !== undefined) return this.#applySteps({ type, body: data }, steps)
+      steps.push({ oid, delta: data })
       if (steps.length > MAX_CHAIN)
         throw new MalformedError(`pack ${at.pack.id}`, 'its deltas go in a circle')
-      at = await this.#baseOf(at)
+      at = this.#lookup.nearBase(at) ?? (await this.#farBase(at))
     }
   }
 
-  async #baseOf(at: Located): Promise<Located> {
-    const [base] = await this.#lookup.findBase(at)
-    if (base !== undefined) return base
+  async #farBase(at: Located): Promise<Located> {
     const oid = at.index.linkOid(at.index.base(at.ordinal))
     if (oid === undefined)
       throw new MalformedError(`pack ${at.pack.id}`, 'its index knows no base of a delta')
-    return this.#lacks('the base of a delta', oid)
+    const [base] = await this.#lookup.find(oid)
+    return base ?? this.#lacks('the base of a delta', oid)
   }
 
-  #applySteps(base: GitObject, steps: readonly Step[]): GitObject {
-    let { body } = base
-    for (const { located, delta } of steps.toReversed()) {
+  /** What the deltas make of their base. What they make on the way is kept: its name is checked when somebody asks for it. */
+  #applySteps({ type, body: base }: GitObject, steps: readonly Step[]): GitObject {
+    let body = base
+    for (const [i, { oid, delta }] of steps.toReversed().entries()) {
       body = applyDelta(body, delta, this.#maxObject)
-      if (located !== steps[0]?.located) this.#keepBase(located, { type: base.type, body })
+      if (i < steps.length - 1)
+        this.#bodies.set(oid, { object: { type, body }, isNamed: false }, body.length + 200)
     }
-    return { type: base.type, body }
+    return { type, body }
   }
 
-  /** Keeps a body that deltas are made of; its name is checked when somebody asks for it. */
-  #keepBase({ index, ordinal }: Located, object: GitObject): void {
-    const oid = index.oid(ordinal)
-    if (this.#bodies.get(oid) === undefined)
-      this.#bodies.set(oid, { object, isNamed: false }, object.body.length + 200)
-  }
-
-  async #readEntry({
-    pack,
-    index,
-    ordinal,
-  }: Located): Promise<{ header: EntryHeader; data: Uint8Array }> {
-    const start = index.offset(ordinal)
-    const bytes = await this.#windows.read({ pack, start, end: start + index.length(ordinal) })
+  #openEntry(
+    { pack, start }: PackSpan,
+    bytes: Uint8Array,
+  ): { readonly type: ObjectType | undefined; readonly data: Uint8Array } {
     const header = readEntryHeader(bytes, 0)
     if (header === undefined)
       throw new MalformedError(`pack ${pack.id}`, `the entry at ${start} is cut short`)
-    if (header.size > this.#maxObject) {
-      throw new MalformedError(`pack ${pack.id}`, `the entry at ${start} has ${header.size} bytes`)
-    }
-    return { header, data: this.runtime.inflate(bytes, header.length, bytes.length, header.size) }
+    const { type, size, length } = header
+    if (size > this.#maxObject)
+      throw new MalformedError(`pack ${pack.id}`, `the entry at ${start} has ${size} bytes`)
+    return { type, data: this.runtime.inflate(bytes, length, bytes.length, size) }
   }
 
   async #inStoredOrder(oids: ReadonlySet<Oid>): Promise<Wanted[]> {

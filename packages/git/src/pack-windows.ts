@@ -15,6 +15,12 @@ export interface PackSpan {
   readonly end: number
 }
 
+/** A window that is fetched, and its bytes once they are there. */
+interface Window {
+  readonly fetched: Promise<Uint8Array>
+  bytes?: Uint8Array
+}
+
 /** What one request fetches at most when several windows in a row are wanted. */
 const MAX_RUN = 8 * 1024 * 1024
 
@@ -22,13 +28,22 @@ const MAX_RUN = 8 * 1024 * 1024
 export class PackWindows {
   readonly #place: Place
   readonly #size: number
-  readonly #windows: ByteCache<string, Promise<Uint8Array>>
+  readonly #windows: ByteCache<string, Window>
 
   /** Windows of `size` bytes, `limit` bytes of them in all. */
   constructor(place: Place, { size, limit }: { size: number; limit: number }) {
     this.#place = place
     this.#size = size
     this.#windows = new ByteCache(limit)
+  }
+
+  /** The same as {@link read}, where it is at hand in one window: waiting costs more than a small entry. */
+  peek({ pack, start, end }: PackSpan): Uint8Array | undefined {
+    const window = Math.floor(start / this.#size)
+    const at = window * this.#size
+    if (end > at + this.#size) return undefined
+    const bytes = this.#windows.get(keyOf(pack.id, window))?.bytes?.subarray(start - at, end - at)
+    return bytes?.length === end - start ? bytes : undefined
   }
 
   /**
@@ -89,7 +104,9 @@ export class PackWindows {
 
   #window(pack: PackInfo, window: number): Promise<Uint8Array> {
     const known = this.#windows.get(keyOf(pack.id, window))
-    return known ?? this.#fetch(pack, window, window)[0] ?? Promise.resolve(new Uint8Array(0))
+    return (
+      known?.fetched ?? this.#fetch(pack, window, window)[0] ?? Promise.resolve(new Uint8Array(0))
+    )
   }
 
   /** One request for the windows `first` to `last`, each kept for itself. */
@@ -98,14 +115,15 @@ export class PackWindows {
     const bytes = this.#place.readPack(pack.id, start, Math.min(pack.size, (last + 1) * this.#size))
     const isOne = first === last
     return Array.from({ length: last - first + 1 }, (_, i) => {
-      const window = bytes.then((all) =>
-        isOne ? all : all.slice(i * this.#size, (i + 1) * this.#size),
+      const fetched = bytes.then(
+        (all) => (window.bytes = isOne ? all : all.slice(i * this.#size, (i + 1) * this.#size)),
       )
+      const window: Window = { fetched }
       const key = keyOf(pack.id, first + i)
       const length = Math.min(pack.size, (first + i + 1) * this.#size) - (first + i) * this.#size
       this.#windows.set(key, window, length)
-      window.catch(() => this.#windows.delete(key))
-      return window
+      fetched.catch(() => this.#windows.delete(key))
+      return fetched
     })
   }
 }

@@ -23,13 +23,18 @@ function oid(git: RealRepository, name: string): Oid {
 async function forced(): Promise<{ git: RealRepository; objects: Objects; gone: Oid; tip: Oid }> {
   const git = randomHistory({ files: 5, commits: 6, random: random() })
   for (const tag of git.run(['tag']).split('\n')) if (tag !== '') git.run(['tag', '-d', tag])
+  const tip = oid(git, 'main')
+  // Of a tree that no other commit has: random ones come back.
+  const blob = git.run(['hash-object', '-w', '--stdin'], 'gone')
+  const tree = git.run(['mktree'], `100644 blob ${blob}\tgone\n`)
+  const gone = parseOid(git.run(['commit-tree', '-p', tip, '-m', 'Gone', tree]))
   const place = memoryPlace()
-  await load(place, git.folder)
-  const gone = oid(git, 'main')
-  git.run(['update-ref', 'refs/heads/main', 'main~1'])
-  await load(place, git.folder)
+  for (const main of [gone, tip]) {
+    git.run(['update-ref', 'refs/heads/main', main])
+    await load(place, git.folder)
+  }
   const objects = await Objects.open(place, nodeRuntime)
-  return { git, objects, gone, tip: oid(git, 'main') }
+  return { git, objects, gone, tip }
 }
 
 describe('what a client may want', () => {
