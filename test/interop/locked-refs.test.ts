@@ -2,38 +2,20 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { httpBackend, type HttpBackend } from '../support/http-backend.ts'
-import { startTestServer, temporaryFolder, type TestServer } from '../support/servers.ts'
+import { BesideBackend } from '../support/beside-backend.ts'
 import { git, refsOf, tryGit } from '../support/stock-git.ts'
 
-const folder = temporaryFolder('locked')
-const root = join(folder.path, 'root')
-const source = join(folder.path, 'source')
-let ours: TestServer
-let theirs: HttpBackend
+const beside = new BesideBackend('locked')
 
-beforeAll(async () => {
-  mkdirSync(root)
-  ours = await startTestServer('node', { data: root })
-  theirs = await httpBackend(root)
-  await git(folder.path, 'init', '--quiet', '--initial-branch=main', source)
-  for (const message of ['One', 'Two'])
-    await git(source, 'commit', '--quiet', '--allow-empty', '-m', message)
-})
-afterAll(async () => {
-  await ours.stop()
-  await theirs.close()
-  folder.remove()
-})
+beforeAll(() => beside.start())
+afterAll(() => beside.stop())
 
-let count = 0
 const BRANCHES = ['a', 'b', 'c', 'gone']
 
 /** What a push to a repository with these locks says of each ref, how it ends, and what the refs are then. */
 async function pushTo(url: string, locks: readonly string[], push: readonly string[]) {
-  const name = `config-${count++}.git`
-  const directory = join(root, name)
-  await git(root, 'init', '--quiet', '--bare', '--initial-branch=main', name)
+  const { source } = beside
+  const { name, directory } = await beside.create()
   for (const key of ['core.filesRefLockTimeout', 'core.packedRefsTimeout'])
     await git(directory, 'config', key, '50')
   const first = BRANCHES.map((name) => `main~1:refs/heads/${name}`)
@@ -65,5 +47,6 @@ it.each([
   { what: 'packed-refs and one', locks: ['packed-refs', 'refs/heads/b'], push: MANY },
   { what: 'packed-refs in an atomic push', locks: ['packed-refs'], push: ['--atomic', ...MANY] },
 ])('with a lock on $what, ends as with git http-backend', async ({ locks, push }) => {
-  expect(await pushTo(ours.url, locks, push)).toEqual(await pushTo(theirs.url, locks, push))
+  const { ours, theirs } = beside.urls
+  expect(await pushTo(ours, locks, push)).toEqual(await pushTo(theirs, locks, push))
 })

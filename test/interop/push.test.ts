@@ -86,7 +86,7 @@ describe.each(SERVER_KINDS)('the %s server', (kind) => {
       corpus,
       ...['push', '--porcelain', '--atomic', url, 'main~1:refs/heads/a', 'main:refs/heads/a/b'],
     )
-    expect(atomic.out).toMatch(/\[remote rejected\] \(atomic push failed\)/)
+    expect(atomic.out).toMatch(/\[remote rejected\] \(atomic push failure\)/)
     expect(await git(corpus, 'ls-remote', url)).toBe(before)
   })
 

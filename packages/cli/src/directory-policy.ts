@@ -12,7 +12,7 @@ import { MalformedError } from '@datakit/git/error'
 import type { Place, RefUpdate } from '@datakit/git/place'
 import type { Judge } from '@datakit/git/transport/judge'
 import type { Readable } from '@datakit/git/transport/reach'
-import type { PushFacts, ReceivePolicy } from '@datakit/git/transport/ref-rules'
+import type { MadeUpdate, PushFacts, ReceivePolicy } from '@datakit/git/transport/ref-rules'
 import { OPEN_POLICY, type Policy } from '@datakit/server/policy'
 import { protectedRefs } from '@datakit/server/protected-refs'
 import type { GitDirectoryPlace } from '@datakit/storage/git-directory'
@@ -21,7 +21,7 @@ import type { HookRun } from '@datakit/storage/git-directory/hooks'
 import { fetchPolicy } from './fetch-config.ts'
 import { judgeOf } from './fsck-config.ts'
 import { readableRefs } from './hidden-refs.ts'
-import { procReceiveProblem, refuseProcReceive } from './proc-receive.ts'
+import { procReceiveDelegate, procReceiveProblem } from './proc-receive.ts'
 
 /**
  * The policy of a Git directory; of any other place, the one that allows everything.
@@ -91,10 +91,20 @@ function receivePolicy(place: GitDirectoryPlace, config: Config): ReceivePolicy 
     protects: protectedRefs(config.getAll('datakit.protect')),
     takesShallow: config.bool('receive.shallowUpdate') === true,
     refuse: (update) => refuseUpdate(update, config, new Set(place.checkedOut())),
-    ask: async (updates, facts) => {
+    ask: (updates, facts) =>
+      discardUnless(place, facts, async () => {
+        const isTaken = await place.hooks.runPreReceive(updates, hookRun(facts))
+        const refused = isTaken ? [] : updates
+        return {
+          isTaken,
+          refused: new Map(refused.map(({ name }) => [name, 'pre-receive hook declined'])),
+        }
+      }),
+    delegate: procReceiveDelegate(place, config),
+    askEach: async (updates, facts) => {
       warn(updates, { config, checkedOut: new Set(place.checkedOut()), facts })
       return discardUnless(place, facts, async () => {
-        const refused = await askHooks(place, updates, facts)
+        const refused = await askUpdate(place, updates, facts)
         const isTaken = facts.atomic ? refused.size === 0 : refused.size < updates.length
         return { isTaken, refused }
       })
@@ -174,20 +184,15 @@ function warn(updates: readonly RefUpdate[], { config, checkedOut, facts }: Warn
   }
 }
 
-/** Asks `pre-receive` about all, then `update` about each that `proc-receive` is not to move, in the words of Git's refusals. */
-async function askHooks(
-  place: GitDirectoryPlace,
+/** Asks `update` about each, in the words of Git's refusals. */
+async function askUpdate(
+  { hooks }: GitDirectoryPlace,
   updates: readonly RefUpdate[],
   facts: PushFacts,
 ): Promise<ReadonlyMap<string, string>> {
-  const { hooks } = place
-  const run = hookRun(facts)
-  if (!(await hooks.runPreReceive(updates, run)))
-    return new Map(updates.map(({ name }) => [name, 'pre-receive hook declined']))
-  const refused = refuseProcReceive(place, updates, facts)
+  const refused = new Map<string, string>()
   for (const update of updates) {
-    if (refused.has(update.name)) continue
-    if (await hooks.runUpdate(update, run)) continue
+    if (await hooks.runUpdate(update, hookRun(facts))) continue
     facts.say(utf8(`error: hook declined to update ${update.name}\n`))
     refused.set(update.name, 'hook declined')
     if (facts.atomic) break
@@ -198,7 +203,7 @@ async function askHooks(
 /** The refs have moved: a hook that cannot be run is told of and undoes nothing. */
 async function tellHooks(
   { hooks }: GitDirectoryPlace,
-  updates: readonly RefUpdate[],
+  updates: readonly MadeUpdate[],
   facts: PushFacts,
 ): Promise<void> {
   try {

@@ -1,15 +1,17 @@
 /**
- * Proc-receive: which refs of a push a repository leaves to its hook `proc-receive`, by `receive.procReceiveRefs`.
+ * Proc-receive: which refs of a push a repository leaves to its hook `proc-receive`, by `receive.procReceiveRefs`, and how
+ * the hook is asked to make them.
  *
- * The hook itself is not run: it moves refs on its own. So these refs are refused, as Git refuses them where there is no
- * hook, and all others are taken, of which the hook is never asked.
- *
- * Spec: https://git-scm.com/docs/git-config#Documentation/git-config.txt-receiveprocReceiveRefs
+ * Spec: https://git-scm.com/docs/git-config#Documentation/git-config.txt-receiveprocReceiveRefs,
+ * https://git-scm.com/docs/githooks#proc-receive
  *
  * @module
  */
 import { utf8 } from '@datakit/git/bytes'
+import { RefusedError } from '@datakit/git/error'
 import type { RefUpdate } from '@datakit/git/place'
+import type { ProcReceiveReport, ProcReceiveRequest } from '@datakit/git/protocol/proc-receive'
+import type { Delegate, DelegateAnswer } from '@datakit/git/transport/delegate'
 import type { PushFacts } from '@datakit/git/transport/ref-rules'
 import type { GitDirectoryPlace } from '@datakit/storage/git-directory'
 import type { Config } from '@datakit/storage/git-directory/config'
@@ -35,19 +37,48 @@ export function procReceiveProblem(config: Config): string | undefined {
     : undefined
 }
 
-/** Why each update that is left to the hook is not made, by name of the ref, and every update of an atomic push that has one. */
-export function refuseProcReceive(
+/** The hook as the maker of the updates that are left to it; `undefined` where the configuration leaves none. */
+export function procReceiveDelegate(
   place: GitDirectoryPlace,
-  updates: readonly RefUpdate[],
-  { atomic, say }: PushFacts,
-): Map<string, string> {
-  const rules = place.config().getAll(KEY).map(parseRule)
-  const left = updates.filter((update) => rules.some((rule) => fits(rule, update)))
-  if (left.length === 0) return new Map()
-  const isThere = place.hooks.find('proc-receive') !== undefined
-  if (!isThere) say(utf8("error: cannot find hook 'proc-receive'\n"))
-  const reason = isThere ? 'the hook proc-receive is not offered' : 'fail to run proc-receive hook'
-  return new Map((atomic ? updates : left).map(({ name }) => [name, reason]))
+  config: Config,
+): Delegate | undefined {
+  const rules = config.getAll(KEY).map(parseRule)
+  if (rules.length === 0) return undefined
+  return {
+    takes: (update) => rules.some((rule) => fits(rule, update)),
+    async make(updates, pushed, facts) {
+      const { atomic, options } = facts
+      const request = { updates, pushed, atomic, options }
+      return answerOf(await ask(place, request, facts), facts)
+    },
+  }
+}
+
+/** Asks the hook. What keeps it from being asked is said, as in Git, and is a failure like any other. */
+async function ask(
+  { hooks }: GitDirectoryPlace,
+  request: ProcReceiveRequest,
+  { say }: PushFacts,
+): Promise<ProcReceiveReport> {
+  try {
+    const report = await hooks.runProcReceive(request, { onOutput: say })
+    return report ?? failure("cannot find hook 'proc-receive'")
+  } catch (error) {
+    if (error instanceof RefusedError) return failure(error.message)
+    throw error
+  }
+}
+
+function failure(problem: string): ProcReceiveReport {
+  return { outcomes: new Map(), hasFailed: true, problem }
+}
+
+function answerOf(
+  { outcomes, hasFailed, problem }: ProcReceiveReport,
+  { say }: PushFacts,
+): DelegateAnswer {
+  if (problem !== '') say(utf8(`error: ${problem}\n`))
+  return { outcomes, problem: hasFailed ? 'fail to run proc-receive hook' : undefined }
 }
 
 /** The letters before a colon say which kinds of update are meant; without a colon all are. Others mean nothing, as in Git. */

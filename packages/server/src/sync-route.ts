@@ -21,6 +21,7 @@ import {
   type SyncOutcome,
   type SyncRequest,
 } from '@datakit/git/protocol/sync'
+import { withoutDelegate } from '@datakit/git/transport/delegate'
 import { commonHaves } from '@datakit/git/transport/negotiate'
 import { ALL_REFS, type Readable } from '@datakit/git/transport/reach'
 import { receiveUpdate, type ReceiveOutcome, type RefOutcome } from '@datakit/git/transport/receive'
@@ -84,6 +85,9 @@ interface Incoming {
   readonly policy: Policy
 }
 
+/** A sync may come again and is made once; a hook that moves refs is asked anew each time. */
+const LEFT_TO_A_HOOK = 'a hook of the server makes this ref, which only git push asks'
+
 /** Characters of what hooks say that go into a reason. */
 const MAX_SAID = 500
 
@@ -106,7 +110,7 @@ async function receive(
       head: message.head,
       pack: packOf(context, message, reader),
       log: message.log,
-      policy: policy.push.receive,
+      policy: withoutDelegate(policy.push.receive, LEFT_TO_A_HOOK),
       limits: receiveLimits(limits, policy),
       say: (piece) => said.push(piece.slice(0, MAX_SAID)),
       signal: request.signal,

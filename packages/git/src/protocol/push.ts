@@ -33,11 +33,22 @@ export interface PushRequest {
   readonly shallow: readonly Oid[]
 }
 
+/** What was done in place of a wish, or as a part of it; what is not said is as the wish says. Oids may be {@link ZERO_OID}. */
+export interface RefRewrite {
+  readonly name?: string | undefined
+  readonly from?: Oid | undefined
+  readonly to?: Oid | undefined
+  /** Whether commits were lost. */
+  readonly isForced?: boolean | undefined
+}
+
 /** What became of one wish. */
 export interface RefReport {
   readonly name: string
   /** Why it was not done, in words for a person; `undefined` when it was. */
   readonly problem: string | undefined
+  /** What was done instead; the wish itself when it is left out or empty. */
+  readonly rewrites?: readonly RefRewrite[] | undefined
 }
 
 /** What became of a push. */
@@ -154,12 +165,26 @@ async function readOptions(reader: ByteReader): Promise<string[]> {
   return options
 }
 
-/** The report, before it is wrapped in side-band 1 for clients that asked for it. Good for both versions of it. */
-export function encodeReport(report: PushReport): Uint8Array<ArrayBuffer> {
-  const refs = report.refs.map(({ name, problem }) =>
-    problem === undefined ? `ok ${name}` : `ng ${name} ${oneLine(problem)}`,
-  )
+/**
+ * The report, before it is wrapped in side-band 1 for clients that asked for it. What was done instead of a wish is in
+ * version 2 alone.
+ */
+export function encodeReport(report: PushReport, version: 1 | 2 = 1): Uint8Array<ArrayBuffer> {
+  const refs = report.refs.flatMap(({ name, problem, rewrites = [] }) => {
+    if (problem !== undefined) return [`ng ${name} ${oneLine(problem)}`]
+    if (version === 1 || rewrites.length === 0) return [`ok ${name}`]
+    return rewrites.flatMap((rewrite) => [`ok ${name}`, ...optionLines(rewrite)])
+  })
   return concat([encodeLines([`unpack ${oneLine(report.unpack ?? 'ok')}`, ...refs]), FLUSH])
+}
+
+function optionLines({ name, from, to, isForced }: RefRewrite): string[] {
+  const lines: string[] = []
+  if (name !== undefined) lines.push(`option refname ${oneLine(name)}`)
+  if (from !== undefined) lines.push(`option old-oid ${from}`)
+  if (to !== undefined) lines.push(`option new-oid ${to}`)
+  if (isForced === true) lines.push('option forced-update')
+  return lines
 }
 
 function oneLine(words: string): string {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { utf8 } from '../bytes.ts'
+import { randomId, utf8 } from '../bytes.ts'
 import { findRow, type PackTable } from '../pack/pack-table.ts'
 import { RefusedError, UnavailableError, type GitError } from '../error.ts'
 import { LockedRefsError } from '../locked-refs.ts'
@@ -21,17 +21,25 @@ import type {
 } from '../place.ts'
 import { isAncestor } from './ancestry.ts'
 import { Children, KINDS } from './children.ts'
+import type { Delegate } from './delegate.ts'
+import { peelTag } from './peel.ts'
 import { ALL_REFS, reachOf } from './reach.ts'
-import type { ReceiveOutcome, ReceiveRequest, RefOutcome } from './receive.ts'
-import { chooseHead, mustMoveForward, refuseUpdates, type PushFacts } from './ref-rules.ts'
+import type { ReceiveOutcome, ReceiveRequest } from './receive.ts'
+import {
+  chooseHead,
+  mustMoveForward,
+  refuseUpdates,
+  type Ask,
+  type PushFacts,
+} from './ref-rules.ts'
 import { attemptId } from './repeat.ts'
 import { settleUpdate, wait, type SettledOutcome } from './settle.ts'
+import { Settlement } from './settlement.ts'
 import { keepPack, readIntoPlace, type UnfinishedPack } from './stage.ts'
 
 /** How often an update that was lost to changes elsewhere is worked out anew. */
 const MAX_ATTEMPTS = 12
 const BRANCHES = 'refs/heads/'
-const ATOMIC = 'atomic push failed'
 const MISSING = 'missing necessary objects'
 
 /** Takes a request through its steps, in the order in which its methods stand here. */
@@ -39,7 +47,7 @@ export class Landing {
   readonly #objects: Objects
   readonly #request: ReceiveRequest
   readonly #children: Children
-  readonly #settled = new Map<string, RefOutcome>()
+  readonly #wishes: Settlement
   #pack: UnfinishedPack | undefined
   #staged: StagedPack | undefined
   /** What is in the pack that was kept. */
@@ -53,14 +61,17 @@ export class Landing {
   readonly #promised: Oid[] = []
   #version: Version | undefined
   #isUnpacked = true
-  #hasFailedWhole = false
   /** Whether each ref is moved by an update of its own, since they cannot be moved together. */
   #isOneByOne = false
+  /** Who has updates to make, until he was asked. */
+  #delegate: Delegate | undefined
 
   constructor(objects: Objects, request: ReceiveRequest) {
     this.#objects = objects
     this.#request = request
-    const { shallow, boundaries } = request
+    const { updates, shallow, boundaries, policy, atomic = false } = request
+    this.#wishes = new Settlement(updates, atomic)
+    this.#delegate = policy?.delegate
     this.#children = new Children(new Set(shallow?.add ?? []), new Set(boundaries ?? []))
   }
 
@@ -72,14 +83,17 @@ export class Landing {
   /** Settles what cannot be: against the rules, or not where the caller saw it. */
   async refuse(state: State): Promise<void> {
     const updates = this.#open()
-    const refused = await refuseUpdates(state, updates, this.#request.policy ?? {})
-    for (const { name, from, to } of updates) {
+    const policy = { ...this.#request.policy, delegate: this.#delegate }
+    const refused = await refuseUpdates(state, updates, policy)
+    for (const update of updates) {
+      const { name, from, to } = update
       const reason = refused.get(name)
       const current = await state.ref(name)
-      if (reason !== undefined) this.#settle({ name, state: 'refused', reason })
-      else if (current !== from) this.#settle({ name, state: 'lost', current })
+      if (reason !== undefined) this.#wishes.settle({ name, state: 'refused', reason })
+      else if (this.#delegate?.takes(update) === true) continue
+      else if (current !== from) this.#wishes.settle({ name, state: 'lost', current })
       // Nothing is to be done about a ref that is not there and should not be; it must not make a repository.
-      else if (from === undefined && to === undefined) this.#settle({ name, state: 'done' })
+      else if (from === undefined && to === undefined) this.#wishes.settle({ name, state: 'done' })
     }
   }
 
@@ -113,11 +127,13 @@ export class Landing {
   async refuseRewinds(): Promise<void> {
     const { policy } = this.#request
     if (policy === undefined) return
-    for (const { name, from, to } of this.#open()) {
+    for (const update of this.#open()) {
+      const { name, from, to } = update
       if (from === undefined || to === undefined || !mustMoveForward(name, policy)) continue
+      if (this.#delegate?.takes(update) === true) continue
       const question = { ancestor: from, descendant: to, table: this.#pack?.table }
       if (await isAncestor(this.#objects, question)) continue
-      this.#settle({ name, state: 'refused', reason: 'non-fast-forward' })
+      this.#wishes.settle({ name, state: 'refused', reason: 'non-fast-forward' })
     }
   }
 
@@ -133,16 +149,37 @@ export class Landing {
 
   /** Settles what the policy says no to. */
   async ask(): Promise<void> {
+    await this.#settleByWord(this.#request.policy?.ask)
+  }
+
+  /** Has the delegate make the updates that are his; what he gives back is held against the rules. */
+  async delegate(): Promise<void> {
+    const delegate = this.#delegate
+    const updates = this.#open().filter((update) => delegate?.takes(update) === true)
+    this.#delegate = undefined
+    if (delegate === undefined || updates.length === 0) return
+    await this.#publish()
+    const { names } = this.#wishes
+    this.#wishes.take(await delegate.make(updates, names, this.#facts()), updates)
+    await this.refuse(await this.#objects.refresh())
+    await this.refuseRewinds()
+  }
+
+  /** Settles what the policy says no to, of what is still to be made. */
+  async askEach(): Promise<void> {
+    await this.#settleByWord(this.#request.policy?.askEach)
+  }
+
+  async #settleByWord(ask: Ask | undefined): Promise<void> {
     const updates = this.#open()
-    const ask = this.#request.policy?.ask
     if (ask === undefined || updates.length === 0) return
     for (const [name, reason] of await ask(updates, this.#facts()))
-      this.#settle({ name, state: 'refused', reason })
+      this.#wishes.settle({ name, state: 'refused', reason })
   }
 
   /** Says yes to what nothing speaks against, and does nothing. */
   grant(): ReceiveOutcome {
-    for (const { name } of this.#open()) this.#settle({ name, state: 'done' })
+    for (const { name } of this.#open()) this.#wishes.settle({ name, state: 'done' })
     return this.outcome()
   }
 
@@ -155,7 +192,7 @@ export class Landing {
       const outcome = await this.#tryUpdate(request)
       if (outcome?.state === 'done') {
         this.#version = outcome.version
-        for (const { name } of request.refs) this.#settle({ name, state: 'done' })
+        for (const { name } of request.refs) this.#wishes.done(name)
         number++
         continue
       }
@@ -171,9 +208,8 @@ export class Landing {
 
   /** Tells the policy what was done. */
   async tell(): Promise<void> {
-    const { updates, policy } = this.#request
-    const done = updates.filter(({ name }) => this.#settled.get(name)?.state === 'done')
-    if (done.length > 0) await policy?.tell?.(done, this.#facts())
+    const made = this.#wishes.made()
+    if (made.length > 0) await this.#request.policy?.tell?.(made, this.#facts())
   }
 
   /** Ends: drops a pack that was not kept, and gives its memory back now. Nothing may be asked afterwards. */
@@ -186,14 +222,7 @@ export class Landing {
   /** What became of everything; with a problem, what has no outcome yet is refused for it. */
   outcome(problem?: GitError): ReceiveOutcome {
     const isUnpacked = this.#isUnpacked || problem === undefined
-    for (const { name } of this.#open()) {
-      const reason = isUnpacked ? (problem?.message ?? ATOMIC) : 'unpacker error'
-      this.#settle({ name, state: 'refused', reason })
-    }
-    const refs = this.#request.updates.map(
-      ({ name }): RefOutcome =>
-        this.#settled.get(name) ?? { name, state: 'refused', reason: ATOMIC },
-    )
+    const refs = this.#wishes.outcomes(isUnpacked ? problem?.message : 'unpacker error')
     return { refs, problem: isUnpacked ? undefined : problem, version: this.#version }
   }
 
@@ -203,16 +232,19 @@ export class Landing {
   }
 
   #open(): readonly RefUpdate[] {
-    return this.#request.updates.filter(({ name }) => !this.#settled.has(name))
+    return this.#wishes.open()
   }
 
-  /** One that fails takes the others with it, if the caller wants all or none. */
-  #settle(outcome: RefOutcome): void {
-    this.#settled.set(outcome.name, outcome)
-    if (outcome.state === 'done' || this.#request.atomic !== true || this.#hasFailedWhole) return
-    this.#hasFailedWhole = true
-    for (const { name } of this.#open())
-      this.#settled.set(name, { name, state: 'refused', reason: ATOMIC })
+  /** Shows the pack to everybody before any ref moves. It is not to be held back any more then. */
+  async #publish(): Promise<void> {
+    const { log, signal } = this.#request
+    const pack = this.#staged
+    if (pack === undefined) return
+    const shallow = await this.#shallowUpdate()
+    const request = { id: randomId(), isFirst: true, refs: [], addPacks: [pack], shallow, log }
+    const { state } = await settleUpdate(this.#objects.place, request, signal)
+    if (state === 'lost') throw stageExpired()
+    this.#staged = undefined
   }
 
   /** What the refs are to point at: each of them has its own outcome. */
@@ -226,12 +258,13 @@ export class Landing {
       const row = table === undefined ? -1 : findRow(table, to)
       if (row < 0) elsewhere.setValue(elsewhere.add(encodeOid(to)), kind)
       if (row >= 0 && kind === KINDS.commit && table?.type(row) !== 'commit')
-        this.#settle({ name, state: 'refused', reason: 'a branch must point at a commit' })
+        this.#wishes.settle({ name, state: 'refused', reason: 'a branch must point at a commit' })
       else tips.set(name, { oid: to, kind })
     }
     const missing = new Set(await this.#unreachable(elsewhere))
     for (const [name, { oid, kind }] of tips) {
-      if (missing.has(oid)) this.#settle({ name, state: 'refused', reason: `${MISSING}: ${oid}` })
+      if (missing.has(oid))
+        this.#wishes.settle({ name, state: 'refused', reason: `${MISSING}: ${oid}` })
       else this.#children.add(oid, kind)
     }
   }
@@ -295,7 +328,10 @@ export class Landing {
     const { state } = this.#objects
     const refs: RefUpdate[] = []
     const open = this.#isOneByOne ? this.#open().slice(0, 1) : this.#open()
-    for (const update of open) refs.push({ ...update, peeled: await this.#peel(update.to) })
+    for (const update of open) {
+      const peeled = await peelTag(this.#objects, update.to, this.#children.tags)
+      refs.push({ ...update, peeled })
+    }
     return {
       id: attemptId(this.#objects, id, number),
       isFirst,
@@ -366,42 +402,28 @@ export class Landing {
     this.#isOneByOne ||= goOn
     if (stuck.length > 0 || !goOn) say?.(utf8(`error: ${error.message}\n`))
     const reason = atomic ? 'atomic transaction failed' : 'failed to update ref'
-    for (const { name } of stuck.length > 0 || goOn ? stuck : refs)
-      this.#settled.set(name, { name, state: 'refused', reason })
+    const failed = stuck.length > 0 || goOn ? stuck : refs
+    for (const { name } of atomic ? [...failed, ...this.#wishes.made()] : failed)
+      this.#wishes.refuse(name, reason)
   }
 
   /** Takes in how the repository has changed. @throws RefusedError when it cannot be done on what is there */
   async #resolveAgain(outcome: SettledOutcome | undefined): Promise<void> {
     const state = await this.#objects.refresh({ signal: this.#request.signal })
     if (outcome?.state !== 'lost') return
-    for (const [name, current] of outcome.refs) this.#settle({ name, state: 'lost', current })
+    for (const [name, current] of outcome.refs)
+      this.#wishes.settle({ name, state: 'lost', current })
     if (outcome.head !== undefined && this.#request.head !== undefined) {
       throw new RefusedError('head-moved', 'HEAD points elsewhere by now')
     }
     if (this.#staged !== undefined && outcome.packs.includes(this.#staged.id)) {
-      throw new RefusedError('stage-expired', 'The pack was not taken in time: push again')
+      throw stageExpired()
     }
     await this.refuse(state)
     await this.#proveOutside()
   }
+}
 
-  /** What an annotated tag leads to in the end. */
-  async #peel(oid: Oid | undefined): Promise<Oid | undefined> {
-    let target: Oid | undefined
-    for (let at = oid, depth = 0; at !== undefined && depth < 100; depth++) {
-      const next: Oid | undefined =
-        this.#children.tags.get(at)?.target ?? (await this.#targetOf(at))
-      if (next === undefined) return target
-      target = next
-      at = next
-    }
-    return target
-  }
-
-  async #targetOf(oid: Oid): Promise<Oid | undefined> {
-    if (!(await this.#objects.has(oid))) return undefined
-    const { type } = await this.#objects.stat(oid)
-    const links = type === 'tag' ? await this.#objects.links(oid) : undefined
-    return links?.kind === 'tag' ? links.target : undefined
-  }
+function stageExpired(): RefusedError {
+  return new RefusedError('stage-expired', 'The pack was not taken in time: push again')
 }

@@ -161,7 +161,7 @@ describe('git push', () => {
     expect(directory.out).toMatch(/remote rejected\] main -> main\/x \("refs\/heads\/main" exists/)
     expect(directory.out).toMatch(/new branch\] +main -> ok/)
     const atomic = await git('push', '--atomic', 'origin', 'main', 'main:refs/heads/main/x')
-    expect(atomic.out).toMatch(/remote rejected\] main -> main \(atomic push failed\)/)
+    expect(atomic.out).toMatch(/remote rejected\] main -> main \(atomic push failure\)/)
     expect((await git('push', 'origin', ':main')).out).toMatch(
       /deletion of the current branch prohibited/,
     )

@@ -171,8 +171,9 @@ function encodeAnswer(
   outcome: ReceiveOutcome,
   talk: PushTalk,
 ): Uint8Array {
-  const wantsReport = capabilities.has('report-status') || capabilities.has('report-status-v2')
-  const report = wantsReport ? encodeReport(reportOf(outcome)) : new Uint8Array(0)
+  const isNew = capabilities.has('report-status-v2')
+  const wantsReport = isNew || capabilities.has('report-status')
+  const report = wantsReport ? encodeReport(reportOf(outcome), isNew ? 2 : 1) : new Uint8Array(0)
   if (!talk.hasSideBand) return report
   const messages = messagesOf(outcome).map((message) => encodeProgress(`${message}\n`))
   return concat([talk.take(true), ...messages, encodeBand(BANDS.data, report), FLUSH])
@@ -181,7 +182,11 @@ function encodeAnswer(
 function reportOf({ refs, problem }: ReceiveOutcome): PushReport {
   return {
     unpack: problem?.message,
-    refs: refs.map((ref) => ({ name: ref.name, problem: reasonOf(ref) })),
+    refs: refs.map((ref) => ({
+      name: ref.name,
+      problem: reasonOf(ref),
+      rewrites: ref.state === 'done' ? ref.rewrites : undefined,
+    })),
   }
 }
 

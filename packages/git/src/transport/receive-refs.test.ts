@@ -58,7 +58,7 @@ describe('refs', () => {
     const updates = create('refs/heads/a..b', 'refs/heads/ok')
     expect(state(await receive(place, { updates, atomic: true }))).toEqual([
       'refused: funny refname',
-      'refused: atomic push failed',
+      'refused: atomic push failure',
     ])
     expect(await (await place.read()).ref('refs/heads/ok')).toBeUndefined()
   })

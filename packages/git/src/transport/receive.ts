@@ -11,6 +11,7 @@ import { GitError } from '../error.ts'
 import type { Objects } from '../objects.ts'
 import type { Oid } from '../oid.ts'
 import type { Head, PromisedObjects, RefUpdate, Version } from '../place.ts'
+import type { RefRewrite } from '../protocol/push.ts'
 import { Landing } from './landing.ts'
 import type { ReceivePolicy } from './ref-rules.ts'
 import { repeatOutcome } from './repeat.ts'
@@ -63,9 +64,16 @@ export interface ShallowRequest {
   readonly remove: readonly Oid[]
 }
 
-/** What became of one wish. `lost`: the ref was elsewhere. `refused`: a rule says no, whatever the ref. */
+/**
+ * What became of one wish. `done`, with what was done instead where a delegate did that. `lost`: the ref was elsewhere.
+ * `refused`: a rule says no, whatever the ref.
+ */
 export type RefOutcome =
-  | { readonly name: string; readonly state: 'done' }
+  | {
+      readonly name: string
+      readonly state: 'done'
+      readonly rewrites?: readonly RefRewrite[] | undefined
+    }
   | { readonly name: string; readonly state: 'lost'; readonly current: Oid | undefined }
   | { readonly name: string; readonly state: 'refused'; readonly reason: string }
 
@@ -102,12 +110,17 @@ export async function receiveUpdate(
     await landing.refuseRewinds()
     await landing.keepPack()
     await landing.ask()
+    await landing.delegate()
+    await landing.askEach()
     const outcome = await landing.update()
     await landing.tell()
     return outcome
   } catch (error) {
-    if (error instanceof GitError && error.code !== 'unavailable') return landing.outcome(error)
-    throw error
+    if (!(error instanceof GitError) || error.code === 'unavailable') throw error
+    const outcome = landing.outcome(error)
+    // A delegate may have done his part.
+    await landing.tell()
+    return outcome
   } finally {
     await landing.end()
   }

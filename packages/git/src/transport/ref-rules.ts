@@ -4,8 +4,10 @@
  * @module
  */
 import { encodeName } from '../bytes.ts'
-import { isPushableRefName } from '../ref-name.ts'
+import { isPushableRefName, isRefName } from '../ref-name.ts'
 import type { Head, PackId, RefUpdate, State } from '../place.ts'
+import type { RefRewrite } from '../protocol/push.ts'
+import type { Delegate } from './delegate.ts'
 import type { Judge } from './judge.ts'
 import { ALL_REFS, type Readable } from './reach.ts'
 
@@ -32,6 +34,10 @@ export interface ReceivePolicy {
    * by name of the ref. What it throws refuses everything.
    */
   readonly ask?: Ask | undefined
+  /** Makes some of the updates that nobody said no to; see `delegate.ts`. Nobody does when it is left out. */
+  readonly delegate?: Delegate | undefined
+  /** Asked like `ask`, behind the delegate, about the updates that are still to be made. */
+  readonly askEach?: Ask | undefined
   /** Told of the updates that were made. It cannot undo them, and must not throw. */
   readonly tell?: Tell | undefined
 }
@@ -43,7 +49,12 @@ export type Ask = (
 ) => Promise<ReadonlyMap<string, string>>
 
 /** See {@link ReceivePolicy.tell}. */
-export type Tell = (updates: readonly RefUpdate[], facts: PushFacts) => Promise<void>
+export type Tell = (updates: readonly MadeUpdate[], facts: PushFacts) => Promise<void>
+
+/** An update that was made, and what was done instead of it; itself where that is left out or empty. */
+export interface MadeUpdate extends RefUpdate {
+  readonly rewrites?: readonly RefRewrite[] | undefined
+}
 
 /** What is known of a push beside its updates. */
 export interface PushFacts {
@@ -79,6 +90,8 @@ export async function refuseUpdates(
     if (reason !== undefined) refused.set(update.name, reason)
   }
   const left = updates.filter(({ name }) => !refused.has(name))
+  // Nobody knows which refs a delegate will leave.
+  if (left.some((update) => policy.delegate?.takes(update) === true)) return refused
   for (const [name, reason] of await findCollisions(state, left)) refused.set(name, reason)
   return refused
 }
@@ -89,9 +102,11 @@ function problemOfUpdate(
   policy: ReceivePolicy,
 ): string | undefined {
   const { name, to } = update
-  if (!isPushableRefName(name)) return 'funny refname'
+  const isHis = policy.delegate?.takes(update) === true
+  if (!(isHis ? isRefName(name) : isPushableRefName(name))) return 'funny refname'
   if (to !== undefined && isTooLong(name)) return 'the name is too long'
   if (!(policy.readable ?? ALL_REFS).includes(name)) return 'deny updating a hidden ref'
+  if (isHis) return undefined
   const isCurrent = 'ref' in state.head && state.head.ref === name
   if (to === undefined && isCurrent && policy.deleteCurrent !== true) {
     return 'deletion of the current branch prohibited'

@@ -5,7 +5,7 @@
  * `core.hooksPath` says. They run in the Git directory with `GIT_DIR` set. While a push is not accepted its packs are
  * shown to them as Git shows its quarantine (`GIT_OBJECT_DIRECTORY`, `GIT_QUARANTINE_PATH`), so that `git rev-list` in a
  * hook sees the pushed commits. `reference-transaction` is run by every update of the place itself; the others are for
- * whoever receives a push. `proc-receive` is not run: it moves refs on its own.
+ * whoever receives a push. `proc-receive`, which moves refs on its own, is talked with in `proc-receive-hook.ts`.
  *
  * Spec: https://git-scm.com/docs/githooks
  *
@@ -19,10 +19,13 @@ import { encodeName } from '@datakit/git/bytes'
 import { RefusedError } from '@datakit/git/error'
 import { ZERO_OID } from '@datakit/git/oid'
 import type { PackId, RefUpdate } from '@datakit/git/place'
+import type { ProcReceiveReport, ProcReceiveRequest } from '@datakit/git/protocol/proc-receive'
+import type { MadeUpdate } from '@datakit/git/transport/ref-rules'
 
 import type { Config } from './config.ts'
 import type { RefWatcher } from './make-update.ts'
 import { namesIn } from './object-directories.ts'
+import { runProcReceive } from './proc-receive-hook.ts'
 
 /** What a hook is run with. */
 export interface HookRun {
@@ -80,10 +83,36 @@ export class Hooks {
     )
   }
 
-  /** Tells `post-receive`, then `post-update`, of the refs that moved. How they end does not matter. */
-  async runPostReceive(updates: readonly RefUpdate[], run: HookRun = {}): Promise<void> {
+  /**
+   * Has `proc-receive` make updates; `undefined` when there is no such hook. It learns of push options by its protocol.
+   *
+   * @throws RefusedError `hook` when it cannot be run
+   */
+  async runProcReceive(
+    request: ProcReceiveRequest,
+    run: HookRun = {},
+  ): Promise<ProcReceiveReport | undefined> {
+    const path = this.find('proc-receive')
+    if (path === undefined) return undefined
+    const env = this.#environment({ ...run, pushOptions: undefined })
+    return await runProcReceive(request, {
+      path,
+      cwd: this.#directory,
+      env,
+      onOutput: run.onOutput ?? (() => {}),
+    }).catch((cause: unknown) => {
+      throw cannotRun(path, cause)
+    })
+  }
+
+  /**
+   * Tells `post-receive`, then `post-update`, of the refs that moved: the first also of what was done instead. How they end
+   * does not matter.
+   */
+  async runPostReceive(updates: readonly MadeUpdate[], run: HookRun = {}): Promise<void> {
     if (updates.length === 0) return
-    await this.#run('post-receive', { args: [], input: linesOf(updates) }, run)
+    const lines = linesOf(updates.flatMap(rewritten))
+    await this.#run('post-receive', { args: [], input: lines }, run)
     await this.#run('post-update', { args: updates.map(({ name }) => name), input: '' }, run)
   }
 
@@ -134,18 +163,22 @@ export class Hooks {
   async #run(name: string, call: Call, run: HookRun): Promise<boolean> {
     const path = this.find(name)
     if (path === undefined) return true
-    const staged = (run.staged ?? []).map(this.#findStaged).filter((path) => path !== undefined)
-    const env = { ...environmentOf(this.#directory, run, staged), ...run.env }
+    const env = this.#environment(run)
     return await runProgram(
       path,
       { ...call, cwd: this.#directory, env },
       run.onOutput ?? (() => {}),
     )
   }
+
+  #environment(run: HookRun): Record<string, string> {
+    const staged = (run.staged ?? []).map(this.#findStaged).filter((path) => path !== undefined)
+    return { ...environmentOf(this.#directory, run, staged), ...run.env }
+  }
 }
 
 /** Says which hook, and not where on this machine it is: that is read by whoever pushes. */
-function cannotRun(path: string, cause: Error): RefusedError {
+function cannotRun(path: string, cause: unknown): RefusedError {
   return new RefusedError('hook', `Cannot run the hook "${basename(path)}"`, { cause })
 }
 
@@ -191,6 +224,16 @@ function environmentOf(
     env['GIT_ALTERNATE_OBJECT_DIRECTORIES'] = [`${directory}/objects`, ...more].join(':')
   }
   return env
+}
+
+/** What was done: the update, or each of what was done instead. */
+function rewritten({ rewrites = [], ...update }: MadeUpdate): RefUpdate[] {
+  if (rewrites.length === 0) return [update]
+  return rewrites.map(({ name = update.name, from = update.from, to = update.to }) => ({
+    name,
+    from,
+    to,
+  }))
 }
 
 function linesOf(updates: readonly RefUpdate[]): string {
