@@ -187,10 +187,14 @@ export function compareEntries(a: TreeEntry, b: TreeEntry): number {
  */
 export function findEntry(body: Uint8Array, name: string): FoundEntry | undefined {
   const bytes = encodeName(name)
+  const cursor = new TreeCursor(body)
+  // The file comes first: what it was not found at may already be the directory, and nothing in front of that is.
+  let order = 1
   for (const mode of KEY_MODES) {
-    const cursor = new TreeCursor(body)
     const key = keyOf(bytes, mode)
-    if (seek(cursor, key) && compareKeys(key, cursor) === 0)
+    if (cursor.end > 0) order = compareKeys(key, cursor)
+    if (order > 0) order = seek(cursor, key) ? compareKeys(key, cursor) : 1
+    if (order === 0)
       return { mode: cursor.mode, oid: cursor.oid(), start: cursor.start, end: cursor.end }
   }
   return undefined
