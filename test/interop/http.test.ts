@@ -151,7 +151,6 @@ describe.each(SERVER_KINDS)('the %s server', (kind) => {
     ['0004', 400, 'expected two oids and a ref'],
     [line('hello'), 400, 'expected two oids and a ref'],
     [line(`${ZERO} ${'1'.repeat(40)} refs/heads/a\0 report-status`), 400, 'within its commands'],
-    [line('push-cert\0 report-status'), 501, 'a signed push is not offered'],
     [
       `${line(`${'1'.repeat(64)} ${'1'.repeat(64)} refs/heads/a\0 object-format=sha256`)}0000`,
       501,
@@ -173,6 +172,14 @@ describe.each(SERVER_KINDS)('the %s server', (kind) => {
     expect(answer.body).toContain(words)
     expect(answer.status).toBe(status)
     expect(await refs()).toBe(before)
+  })
+
+  it('takes no signed push, but for a Git directory', async () => {
+    const { status, body } = await push(line('push-cert\0 report-status'))
+    const [code, words] =
+      kind === 'node' ? [400, 'without "push-cert-end"'] : [501, 'a signed push is not offered']
+    expect(body).toContain(words)
+    expect(status).toBe(code)
   })
 
   it.each([

@@ -22,6 +22,7 @@ import { fetchPolicy } from './fetch-config.ts'
 import { judgeOf } from './fsck-config.ts'
 import { readableRefs } from './hidden-refs.ts'
 import { procReceiveDelegate, procReceiveProblem } from './proc-receive.ts'
+import { certificateTold, offeredNonce } from './push-certificate.ts'
 
 /**
  * The policy of a Git directory; of any other place, the one that allows everything.
@@ -47,6 +48,7 @@ export function directoryPolicy(place: Place): Policy {
       bytes: limit > 0 ? limit : undefined,
       takesOptions: config.bool('receive.advertisePushOptions') === true,
       takesAtomic: config.bool('receive.advertiseAtomic') !== false,
+      certificates: { nonce: offeredNonce(config) },
       keepAlive: 1000 * (config.int('receive.keepAlive') ?? 5),
     },
   }
@@ -83,6 +85,11 @@ function refusalOf(config: Config, key: string, what: string): string | undefine
 }
 
 function receivePolicy(place: GitDirectoryPlace, config: Config): ReceivePolicy {
+  const told = certificateTold(place, config)
+  const signedRun = (facts: PushFacts): HookRun => ({
+    ...hookRun(facts),
+    env: () => told(facts.certificate),
+  })
   return {
     readable: readableRefs(config, 'receive'),
     proven: either(readableRefs(config, 'receive'), readableRefs(config, 'uploadpack')),
@@ -93,7 +100,7 @@ function receivePolicy(place: GitDirectoryPlace, config: Config): ReceivePolicy 
     refuse: (update) => refuseUpdate(update, config, new Set(place.checkedOut())),
     ask: (updates, facts) =>
       discardUnless(place, facts, async () => {
-        const isTaken = await place.hooks.runPreReceive(updates, hookRun(facts))
+        const isTaken = await place.hooks.runPreReceive(updates, signedRun(facts))
         const refused = isTaken ? [] : updates
         return {
           isTaken,
@@ -109,7 +116,7 @@ function receivePolicy(place: GitDirectoryPlace, config: Config): ReceivePolicy 
         return { isTaken, refused }
       })
     },
-    tell: (updates, facts) => tellHooks(place, updates, facts),
+    tell: (updates, facts) => tellHooks(place, updates, signedRun(facts)),
   }
 }
 
@@ -204,13 +211,13 @@ async function askUpdate(
 async function tellHooks(
   { hooks }: GitDirectoryPlace,
   updates: readonly MadeUpdate[],
-  facts: PushFacts,
+  run: HookRun,
 ): Promise<void> {
   try {
-    await hooks.runPostReceive(updates, { ...hookRun(facts), staged: [] })
+    await hooks.runPostReceive(updates, { ...run, staged: [] })
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    facts.say(utf8(`warning: the refs were updated; ${reason}\n`))
+    run.onOutput?.(utf8(`warning: the refs were updated; ${reason}\n`))
   }
 }
 

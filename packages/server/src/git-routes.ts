@@ -55,6 +55,7 @@ export async function advertiseRefs(context: RouteContext): Promise<Response> {
           readable: push.receive.readable ?? ALL_REFS,
           takesOptions: push.takesOptions,
           takesAtomic: push.takesAtomic,
+          nonce: push.certificates?.nonce,
         })
   return new Response(refs, {
     headers: { 'content-type': `application/x-${service}-advertisement`, ...noCache },
@@ -109,6 +110,7 @@ export async function receivePackRoute(context: RouteContext): Promise<Response>
       who: context.whoPushes(request),
       policy: push.receive,
       limits: receiveLimits(limits, policy),
+      takesCertificates: push.certificates !== undefined,
       talk,
       signal: request.signal,
     })

@@ -27,6 +27,8 @@ export interface Policy {
     readonly takesOptions: boolean
     /** Whether `git push --atomic` is offered. */
     readonly takesAtomic: boolean
+    /** Whether `git push --signed` is taken, and the nonce by which it is offered; one without a nonce comes unasked. */
+    readonly certificates: { readonly nonce: string | undefined } | undefined
     /** Milliseconds without a word after which a client that waits is sent an empty packet; 0 for never. */
     readonly keepAlive: number
   }
@@ -44,6 +46,7 @@ export const OPEN_POLICY: Policy = {
     bytes: undefined,
     takesOptions: true,
     takesAtomic: true,
+    certificates: undefined,
     keepAlive: 5000,
   },
 }

@@ -26,6 +26,7 @@ export const SUITE_FOLDER =
  * @throws Error that says what is missing
  */
 export async function suiteSource(): Promise<string> {
+  needPackages("Cannot sign pushes in Git's own tests", ['gnupg'])
   const folder = join(SUITE_FOLDER, `git-${VERSION}`)
   const ready = join(folder, 'READY')
   if (existsSync(ready)) return folder
@@ -67,9 +68,7 @@ function isWhole(body: Buffer): boolean {
 
 /** Compiles `test-tool`, the cheapest way: it decides no speed. */
 function compile(folder: string): void {
-  const problem = installPackages(['gcc', 'make', 'zlib1g-dev'])
-  if (problem !== undefined)
-    throw new Error(`Cannot compile the helper of Git's own tests: ${problem}`)
+  needPackages("Cannot compile the helper of Git's own tests", ['gcc', 'make', 'zlib1g-dev'])
   const small = ['NO_CURL=1', 'NO_EXPAT=1', 'NO_OPENSSL=1', 'NO_GETTEXT=1', 'NO_TCLTK=1']
   const make = (...args: readonly string[]): Buffer =>
     execFileSync('make', ['-C', folder, '-s', 'CFLAGS=-O0 -w', ...args], { stdio: 'pipe' })
@@ -84,6 +83,11 @@ function compile(folder: string): void {
       { cause: error },
     )
   }
+}
+
+function needPackages(what: string, names: readonly string[]): void {
+  const problem = installPackages(names)
+  if (problem !== undefined) throw new Error(`${what}: ${problem}`)
 }
 
 /** Lines of `lib-httpd.sh`, and what stands there instead. */

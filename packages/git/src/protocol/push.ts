@@ -12,6 +12,7 @@ import { MalformedError, RefusedError } from '../error.ts'
 import { parseOid, ZERO_OID, type Oid } from '../oid.ts'
 import type { RefUpdate } from '../place.ts'
 import { parseCapabilities, type Capabilities } from './capability.ts'
+import { certificateCommands, readCertificate, type PushCertificate } from './push-certificate.ts'
 import {
   encodeLine,
   encodeLines,
@@ -31,6 +32,14 @@ export interface PushRequest {
   readonly options: readonly string[]
   /** Commits of whose parents the client knows nothing, for it pushes from a shallow clone. */
   readonly shallow: readonly Oid[]
+  /** What a signed push is signed by, and has its updates from. */
+  readonly certificate: PushCertificate | undefined
+}
+
+/** What a server takes. */
+export interface PushReading {
+  /** Whether a push may be signed; not when left out. */
+  readonly takesCertificates?: boolean | undefined
 }
 
 /** What was done in place of a wish, or as a part of it; what is not said is as the wish says. Oids may be {@link ZERO_OID}. */
@@ -83,22 +92,32 @@ export function encodePush(
  * A push up to its pack, at which the reader stands afterwards. Without updates for the lone flush by which clients try
  * whether they may, and for no bytes at all.
  *
- * @throws RefusedError `unsupported` for signed pushes and other object formats
+ * @throws RefusedError `unsupported` for signed pushes where they are not taken, and for other object formats
  * @throws MalformedError when it is none or cut short
  */
-export async function readPush(reader: ByteReader): Promise<PushRequest> {
+export async function readPush(
+  reader: ByteReader,
+  { takesCertificates = false }: PushReading = {},
+): Promise<PushRequest> {
   let taken = 0
   const updates: RefUpdate[] = []
   const shallow: Oid[] = []
   let capabilities: Capabilities = new Map()
+  let certificate: PushCertificate | undefined
   for (let packet = await readFirst(reader); packet?.kind === 'line';) {
     const line = lineText(packet.payload)
     const cut = line.indexOf('\0')
     const words = cut === -1 ? line : line.slice(0, cut)
     if (updates.length === 0 && cut !== -1) capabilities = parseCapabilities(line.slice(cut + 1))
     checkFormat(capabilities)
-    if (words.startsWith('shallow ')) shallow.push(parseOid(words.slice('shallow '.length)))
-    else updates.push(parseUpdate(words))
+    if (words === 'push-cert') {
+      if (!takesCertificates) throw notOffered()
+      if (updates.length > 0) throw malformed('it has commands beside its certificate')
+      certificate = await readCertificate(reader, MOST_BYTES)
+      for (const command of certificateCommands(certificate)) updates.push(parseUpdate(command))
+    } else if (words.startsWith('shallow ')) shallow.push(parseOid(words.slice('shallow '.length)))
+    else if (certificate === undefined) updates.push(parseUpdate(words))
+    else throw malformed('it has commands beside its certificate')
     if (updates.length + shallow.length > MOST_UPDATES) {
       throw malformed(`it has more than ${MOST_UPDATES} commands`)
     }
@@ -109,7 +128,8 @@ export async function readPush(reader: ByteReader): Promise<PushRequest> {
     packet = await expectCommand(reader)
   }
   const hasOptions = updates.length > 0 && capabilities.has('push-options')
-  return { updates, capabilities, shallow, options: hasOptions ? await readOptions(reader) : [] }
+  const options = hasOptions ? await readOptions(reader) : []
+  return { updates, capabilities, shallow, options, certificate }
 }
 
 /** A lone flush, or nothing, is no push. */
@@ -139,12 +159,6 @@ function checkFormat(capabilities: Capabilities): void {
 }
 
 function parseUpdate(line: string): RefUpdate {
-  if (line.startsWith('push-cert')) {
-    throw new RefusedError(
-      'unsupported',
-      'receive-pack: a signed push is not offered by this server',
-    )
-  }
   if (line[40] !== ' ' || line[81] !== ' ' || line.length < 83) {
     throw malformed(`found "${line.slice(0, 120)}", expected two oids and a ref`)
   }
@@ -153,6 +167,13 @@ function parseUpdate(line: string): RefUpdate {
     from: oidOrNone(line.slice(0, 40)),
     to: oidOrNone(line.slice(41, 81)),
   }
+}
+
+function notOffered(): RefusedError {
+  return new RefusedError(
+    'unsupported',
+    'receive-pack: a signed push is not offered by this server',
+  )
 }
 
 function oidOrNone(word: string): Oid | undefined {

@@ -227,8 +227,9 @@ export class Landing {
   }
 
   #facts(): PushFacts {
-    const { atomic = false, options = [], say = () => {} } = this.#request
-    return { staged: this.#staged === undefined ? [] : [this.#staged.id], atomic, options, say }
+    const { atomic = false, options = [], certificate, say = () => {} } = this.#request
+    const staged = this.#staged === undefined ? [] : [this.#staged.id]
+    return { staged, atomic, options, certificate, say }
   }
 
   #open(): readonly RefUpdate[] {

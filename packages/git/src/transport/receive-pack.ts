@@ -14,6 +14,7 @@ import { encodeRefsAdvertisement, type WireRef } from '../protocol/advertisement
 import { AGENT } from '../protocol/capability.ts'
 import { FLUSH } from '../protocol/pkt-line.ts'
 import { encodeReport, readPush, type PushReport, type PushRequest } from '../protocol/push.ts'
+import { certificateHeaders } from '../protocol/push-certificate.ts'
 import { BANDS, encodeBand, encodeProgress } from '../protocol/sideband.ts'
 import { PushTalk } from './push-talk.ts'
 import { ALL_REFS, type Readable } from './reach.ts'
@@ -27,6 +28,8 @@ export interface ReceivePackOptions {
   readonly who: string
   readonly policy?: ReceivePolicy | undefined
   readonly limits?: ReceiveLimits | undefined
+  /** Whether a push may be signed; not when left out. Whoever is asked about it looks at the signature, nobody else does. */
+  readonly takesCertificates?: boolean | undefined
   /** Takes what there is to tell before the report. */
   readonly talk?: PushTalk | undefined
   readonly signal?: AbortSignal | undefined
@@ -49,6 +52,8 @@ const MAX_DRAINED = 4 * RECEIVE_LIMITS.bytes
 /** The same of what is no push at all. */
 const MAX_RUBBISH = 16 * 1024 * 1024
 
+const INCONSISTENT = 'inconsistent push options'
+
 /** How refs are told to those who push. */
 export interface AdvertiseOptions {
   readonly version?: 0 | 1
@@ -57,6 +62,8 @@ export interface AdvertiseOptions {
   readonly takesOptions?: boolean
   /** Whether `git push --atomic` is offered; it is when left out. */
   readonly takesAtomic?: boolean
+  /** What a push that is signed is to name, so that it is known to be made for this server now; `undefined` offers none. */
+  readonly nonce?: string | undefined
 }
 
 /** The answer to `GET info/refs?service=git-receive-pack`. */
@@ -67,6 +74,7 @@ export async function advertiseReceivePack(
     readable = ALL_REFS,
     takesOptions = false,
     takesAtomic = true,
+    nonce,
   }: AdvertiseOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   const refs: WireRef[] = []
@@ -76,6 +84,7 @@ export async function advertiseReceivePack(
   const capabilities = [
     ...CAPABILITIES,
     ...(takesAtomic ? ['atomic'] : []),
+    ...(nonce === undefined ? [] : [`push-cert=${nonce}`]),
     ...(takesOptions ? ['push-options'] : []),
   ]
   const shallow = state.shallow
@@ -98,11 +107,11 @@ export async function receivePack(
   source: AsyncIterable<Uint8Array>,
   options: ReceivePackOptions,
 ): Promise<Uint8Array> {
-  const { talk = new PushTalk() } = options
+  const { talk = new PushTalk(), takesCertificates } = options
   const reader = new ByteReader(source, 'a push')
   let push: PushRequest | undefined
   try {
-    push = await readPush(reader)
+    push = await readPush(reader, { takesCertificates })
     // A lone flush is how clients try whether they may push.
     if (push.updates.length === 0) return new Uint8Array(0)
     talk.hasSideBand = push.capabilities.has('side-band-64k')
@@ -135,14 +144,22 @@ async function receive(
     pack: hasPack ? whole(reader, talk) : undefined,
     log: { who, why: 'push' },
     atomic: push.capabilities.has('atomic'),
-    policy,
+    policy: hasSignedOptions(push) ? policy : { ...policy, refuse: () => INCONSISTENT },
     limits,
     options: push.options,
+    certificate: push.certificate,
     boundaries: push.shallow,
     say: (piece) => talk.say(piece),
     onProgress: (done, total) => talk.progress(done, total),
     signal,
   })
+}
+
+/** Whether the options of a push are those that were signed, where it is. */
+function hasSignedOptions({ certificate, options }: PushRequest): boolean {
+  if (certificate === undefined) return true
+  const signed = certificateHeaders(certificate, 'push-option')
+  return signed.length === options.length && signed.every((option, i) => option === options[i])
 }
 
 /** The pack; the client listens once it is read to its end. */

@@ -12,6 +12,7 @@ import type { Objects } from '../objects.ts'
 import type { Oid } from '../oid.ts'
 import type { Head, PromisedObjects, RefUpdate, Version } from '../place.ts'
 import type { RefRewrite } from '../protocol/push.ts'
+import type { PushCertificate } from '../protocol/push-certificate.ts'
 import { Landing } from './landing.ts'
 import type { ReceivePolicy } from './ref-rules.ts'
 import { repeatOutcome } from './repeat.ts'
@@ -37,6 +38,8 @@ export interface ReceiveRequest {
   readonly limits?: ReceiveLimits | undefined
   /** What the user gave with `--push-option`. */
   readonly options?: readonly string[] | undefined
+  /** What the user has signed; only who is asked looks whether it is he. */
+  readonly certificate?: PushCertificate | undefined
   /** Takes what those who were asked and told want to tell the person who pushes. */
   readonly say?: ((piece: Uint8Array) => void) | undefined
   /** Told how many objects of the pack were checked, of how many. */

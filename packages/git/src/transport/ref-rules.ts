@@ -7,6 +7,7 @@ import { encodeName } from '../bytes.ts'
 import { isPushableRefName, isRefName } from '../ref-name.ts'
 import type { Head, PackId, RefUpdate, State } from '../place.ts'
 import type { RefRewrite } from '../protocol/push.ts'
+import type { PushCertificate } from '../protocol/push-certificate.ts'
 import type { Delegate } from './delegate.ts'
 import type { Judge } from './judge.ts'
 import { ALL_REFS, type Readable } from './reach.ts'
@@ -64,6 +65,8 @@ export interface PushFacts {
   readonly atomic: boolean
   /** What the user gave with `--push-option`. */
   readonly options: readonly string[]
+  /** What a signed push is signed by, of which nothing is proved. */
+  readonly certificate: PushCertificate | undefined
   /** Takes words for the person who pushes. */
   readonly say: (piece: Uint8Array) => void
 }

@@ -35,8 +35,8 @@ export interface HookRun {
   readonly staged?: readonly PackId[] | undefined
   /** The options of `git push -o`. */
   readonly pushOptions?: readonly string[] | undefined
-  /** More of the environment, such as `REMOTE_USER`. */
-  readonly env?: Readonly<Record<string, string>> | undefined
+  /** More of the environment of `pre-receive` and `post-receive`; asked for when there is such a hook. */
+  readonly env?: (() => Promise<Readonly<Record<string, string>>>) | undefined
 }
 
 /** The hooks of one repository. */
@@ -113,7 +113,8 @@ export class Hooks {
     if (updates.length === 0) return
     const lines = linesOf(updates.flatMap(rewritten))
     await this.#run('post-receive', { args: [], input: lines }, run)
-    await this.#run('post-update', { args: updates.map(({ name }) => name), input: '' }, run)
+    const args = updates.map(({ name }) => name)
+    await this.#run('post-update', { args, input: '' }, { ...run, env: undefined })
   }
 
   /** Asks (`prepared`) or tells `reference-transaction`; only the answer to `prepared` matters. */
@@ -163,7 +164,7 @@ export class Hooks {
   async #run(name: string, call: Call, run: HookRun): Promise<boolean> {
     const path = this.find(name)
     if (path === undefined) return true
-    const env = this.#environment(run)
+    const env = { ...this.#environment(run), ...(await run.env?.()) }
     return await runProgram(
       path,
       { ...call, cwd: this.#directory, env },
@@ -205,16 +206,21 @@ function runProgram(
   })
 }
 
+/** What programs get of this one's environment: not variables of a Git that started it, nor its secrets. */
+export function outerEnvironment(): Record<string, string> {
+  const env: Record<string, string> = {}
+  for (const [name, value] of Object.entries(process.env)) {
+    if (value !== undefined && !/^(GIT|DATAKIT)_/.test(name)) env[name] = value
+  }
+  return env
+}
+
 function environmentOf(
   directory: string,
   run: HookRun,
   [first, ...more]: readonly string[],
 ): Record<string, string> {
-  const env: Record<string, string> = {}
-  for (const [name, value] of Object.entries(process.env)) {
-    // Variables of a Git that started this server, or secrets of the server, are not the hook's.
-    if (value !== undefined && !/^(GIT|DATAKIT)_/.test(name)) env[name] = value
-  }
+  const env = outerEnvironment()
   env['GIT_DIR'] = directory
   run.pushOptions?.forEach((option, i) => (env[`GIT_PUSH_OPTION_${i}`] = option))
   if (run.pushOptions) env['GIT_PUSH_OPTION_COUNT'] = String(run.pushOptions.length)

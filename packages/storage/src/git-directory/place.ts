@@ -24,6 +24,7 @@ import { createByUpdate, type Site } from './create.ts'
 import { recoverUpdates } from './recover-updates.ts'
 import { GitFiles, stateOf } from './git-files.ts'
 import { Hooks } from './hooks.ts'
+import { keepBlob } from './keep-blob.ts'
 import { IndexFiles } from './index-files.ts'
 import { changeOwnState, makeUpdate, type UpdateOptions } from './make-update.ts'
 import { prepareOwnState } from './own-state.ts'
@@ -43,6 +44,8 @@ export interface GitDirectoryPlace extends Place {
   checkedOut(): string[]
   /** Lets go of staged packs that no update will ask for, before their time is over: once for each time they were staged. */
   discard(packs: readonly PackId[]): Promise<void>
+  /** Keeps a blob that no ref leads to, for programs that are told its name, until `git gc` takes it for garbage. */
+  keepBlob(body: Uint8Array): Promise<Oid>
 }
 
 /** What a Git directory can be told. */
@@ -251,6 +254,7 @@ export function placeOf(repository: Repository, onClose: () => Promise<void>): G
     async discard(packs) {
       for (const id of packs) await open().files.stage.remove(id)
     },
+    keepBlob: async (body) => await keepBlob(`${open().directory}/objects`, body),
     async read({ signal } = {}) {
       signal?.throwIfAborted()
       return await open().read()
