@@ -79,7 +79,15 @@ export class ObjectLookup {
 
   /** Where the object is, the copy to prefer first: verified before unverified, then the oldest pack. */
   async find(oid: Oid): Promise<Located[]> {
-    const bytes = encodeOid(oid)
+    for (;;) {
+      const state = this.#state
+      const found = await this.#find(encodeOid(oid))
+      // Who went over to another state meanwhile has taken away what was half searched.
+      if (found.length > 0 || state === this.#state) return found
+    }
+  }
+
+  async #find(bytes: Uint8Array): Promise<Located[]> {
     const { found, isStale } = await this.#findInCatalogs(bytes)
     const [best] = found
     if (best?.pack.verified) {

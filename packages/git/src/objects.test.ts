@@ -14,6 +14,7 @@ import { makeDelta } from './pack/delta.ts'
 import { mergeIndexes } from './pack/index-table.ts'
 import { openPackIndexBytes } from './pack/pack-index.ts'
 import { encodePack, type PackObject } from './pack/write-pack.ts'
+import type { Place } from './place.ts'
 import { nodeRuntime } from './runtime/node.ts'
 import { encodeTree } from './tree.ts'
 
@@ -41,6 +42,15 @@ function named(text: string): PackObject & { readonly body: Uint8Array } {
 
 function open(from: PackPlace): Promise<Objects> {
   return Objects.open(from.asPlace(), nodeRuntime)
+}
+
+function asPlace(from: PackPlace): Place {
+  const { read, readPack, readIndex, streamPack } = from
+  const own = { read, readPack, readIndex, streamPack }
+  for (const [name, method] of Object.entries(own))
+    Object.assign(own, { [name]: method.bind(from) })
+  // Only reading is asked of it here.
+  return own as unknown as Place
 }
 
 async function addPack(to: PackPlace, id: string, ...objects: PackObject[]): Promise<void> {
@@ -148,6 +158,39 @@ describe('a pack that vanishes', () => {
     moving.remove('old')
     expect((await objects.read(two.oid)).body).toEqual(two.body)
     expect(objects.state.packs.map(({ id }) => id)).toEqual(['merged'])
+  })
+
+  it('takes nothing out of a search that is under way', async () => {
+    const moving = new PackPlace()
+    const [one, two] = [named('one'), named('two')]
+    await addPack(moving, 'old', one)
+    const slow = Promise.withResolvers<void>()
+    const readIndex: PackPlace['readIndex'] = async (...span) => {
+      if (span[0] === 'new') await slow.promise
+      return moving.readIndex(...span)
+    }
+    await addPack(moving, 'new', two)
+    const objects = await Objects.open({ ...asPlace(moving), readIndex }, nodeRuntime)
+    const search = objects.has(one.oid)
+    await addPack(moving, 'merged', one, two)
+    moving.remove('old')
+    await objects.refresh()
+    slow.resolve()
+    expect(await search).toBe(true)
+  })
+
+  it('is looked for again by who reads with others that have gone over to a newer state', async () => {
+    const moving = new PackPlace()
+    const one = named('one')
+    await addPack(moving, 'old', one)
+    const objects = await open(moving)
+    const read = objects.read(one.oid)
+    await addPack(moving, 'newer', one)
+    moving.remove('old')
+    await objects.refresh()
+    await addPack(moving, 'newest', one)
+    moving.remove('newer')
+    expect((await read).body).toEqual(one.body)
   })
 
   it('is corruption when the state still lists it', async () => {

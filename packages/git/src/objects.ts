@@ -10,7 +10,7 @@ import { ByteCache } from './byte-cache.ts'
 import { DamagedError, GitError, MalformedError, MissingError, NotHereError } from './error.ts'
 import type { GitObject, ObjectType } from './object.ts'
 import { ObjectLookup, type Located } from './object-lookup.ts'
-import { readOid, type Oid } from './oid.ts'
+import { isOid, readOid, type Oid } from './oid.ts'
 import { applyDelta } from './pack/delta.ts'
 import { readEntryHeader } from './pack/entry.ts'
 import { indexLinks } from './pack/index-links.ts'
@@ -235,10 +235,8 @@ export class Objects {
       try {
         return await attempt()
       } catch (error) {
-        const isPack =
-          error instanceof MissingError && before.packs.some(({ id }) => id === error.missing)
-        if (!isPack) throw error
-        // Another read may have brought the newer state meanwhile.
+        // What is no object is a pack, of this state or of a newer one that another read brought meanwhile.
+        if (!(error instanceof MissingError) || isOid(error.missing)) throw error
         if (this.#state.version === before.version) await this.refresh()
         if (this.#state.version !== before.version && attempts < MAX_ATTEMPTS) continue
         const what = `${oid}: the store is corrupt, a pack that its state lists is gone`

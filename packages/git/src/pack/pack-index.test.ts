@@ -132,6 +132,22 @@ describe('an index', () => {
     expect(ends.length).toBe(3)
   })
 
+  it('is asked again for rows that could not be read the first time', async () => {
+    const table = new PackTable()
+    for (let i = 0; i < 20_000; i++)
+      table.addRaw(blobRow(`3${i.toString(16).padStart(39, '0')}` as Oid))
+    const bytes = table.encodeIndex()
+    let fails = false
+    const opened = await openPackIndex(async (start, end) => {
+      if (fails) throw new Error('the bucket is on fire')
+      return bytes.subarray(start, end)
+    }, undefined)
+    fails = true
+    await expect(opened.crcs()).rejects.toThrow('on fire')
+    fails = false
+    expect((await opened.crcs())[0]).toBe(7)
+  })
+
   it('may hold nothing', async () => {
     const empty = await openPackIndexBytes(new PackTable().encodeIndex())
     expect([empty.count, empty.find(EMPTY_TREE), (await empty.commits()).count]).toEqual([0, -1, 0])

@@ -234,6 +234,8 @@ function packIndex(columns: Columns, sections: Sections): PackIndex {
           links: count + outs.length / OID_BYTES,
         }),
       )
+      // What could not be read at this moment may be read at the next.
+      rows.catch(() => (rows = undefined))
       return rows
     }
   }

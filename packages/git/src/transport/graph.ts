@@ -192,9 +192,15 @@ export class ObjectGraph {
     await this.locate(node)
     const room = this.#room(node)
     const type = this.type(node)
-    if (type === 'commit') room.commits ??= await room.index.commits()
-    if (type === 'tree') room.edges ??= await room.index.edges()
-    if (type === 'tag') room.tags ??= await room.index.tags()
+    try {
+      if (type === 'commit') room.commits ??= await room.index.commits()
+      if (type === 'tree') room.edges ??= await room.index.edges()
+      if (type === 'tag') room.tags ??= await room.index.tags()
+    } catch (error) {
+      // The pack went, and the rest of its index with it: the object is elsewhere by now.
+      if (!(error instanceof MissingError)) throw error
+      return this.readObject(node)
+    }
     return this.links(node) ?? this.readObject(node)
   }
 

@@ -38,7 +38,9 @@ import { Settlement } from './settlement.ts'
 import { keepPack, readIntoPlace, type UnfinishedPack } from './stage.ts'
 
 /** How often an update that was lost to changes elsewhere is worked out anew. */
-const MAX_ATTEMPTS = 12
+const MAX_ATTEMPTS = 32
+/** How long it waits between two of them, in milliseconds. */
+const MAX_WAIT = 1000
 const BRANCHES = 'refs/heads/'
 const MISSING = 'missing necessary objects'
 
@@ -199,7 +201,8 @@ export class Landing {
       await this.#resolveAgain(outcome)
       // Places need not remember a loss that was not the caller's. Whoever repeats the request looks for no later number then.
       if ((await this.#objects.state.receipt(request.id)) !== undefined) number++
-      if (failed++ > 0 && !this.isSettled) await wait(20 * 2 ** failed, this.#request.signal)
+      if (failed++ > 0 && !this.isSettled)
+        await wait(Math.min(20 * 2 ** failed, MAX_WAIT), this.#request.signal)
     }
     throw new UnavailableError(
       `The repository (${place.traits.kind}) changes too fast to be updated`,

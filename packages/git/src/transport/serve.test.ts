@@ -101,6 +101,27 @@ describe('serving', () => {
     )
   })
 
+  it('goes on from elsewhere when the pack that was to be passed on as it is has been replaced', async () => {
+    const one = memoryPlace()
+    await load(one, git.folder)
+    const objects = await Objects.open(one, nodeRuntime)
+    const wants = [...(await tips(objects))]
+    const selection = await selectObjects(objects, { wants, haves: [] })
+    expect(selection.whole).toBeDefined()
+    const writer = await one.writePack()
+    // The same objects in another pack.
+    const table = new PackTable()
+    for await (const piece of streamPack(objects, selection, { thin: false, table }))
+      await writer.write(piece)
+    const staged = await writer.finish({ table, needs: [], verified: true })
+    const removePacks = objects.state.packs.map(({ id }) => id)
+    const log = { who: '', why: 'merge packs' }
+    await one.update({ id: 'b'.repeat(32), refs: [], addPacks: [staged], removePacks, log })
+    await one.sweep({ grace: 0 })
+    const main = git.run(['rev-list', '--objects', 'main']).split('\n')
+    expect(check(await collect(streamPack(objects, selection, { thin: false })))).toBe(main.length)
+  })
+
   it('fails when a pack ends early, and never ends as if it had not', async () => {
     const shorter: Place = {
       ...place,

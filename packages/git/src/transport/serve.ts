@@ -41,25 +41,32 @@ export function streamPack(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { whole } = selection
   if (whole !== undefined && options.usesDistance !== false && options.table === undefined) {
-    return storedPack(objects, whole, options)
+    return storedPack(objects, { selection, whole }, options)
   }
   const { from = 0 } = options
   const entries = copyEntries(selection, options)
   return from === 0 ? entries : behind(entries, from)
 }
 
-/** The bytes of a pack as they are. */
+/** The bytes of a pack as they are. Of one that is gone before the first of them, its objects from where they are by now. */
 async function* storedPack(
   objects: Objects,
-  { id, size }: PackInfo,
-  { from = 0, signal }: StreamOptions,
+  { selection, whole }: { readonly selection: Selection; readonly whole: PackInfo },
+  options: StreamOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  const { id, size } = whole
+  const { from = 0, signal } = options
   let sent = from
   if (from >= size) return
-  for await (const piece of objects.place.streamPack(id, from, size)) {
-    signal?.throwIfAborted()
-    sent += piece.length
-    yield piece
+  try {
+    for await (const piece of objects.place.streamPack(id, from, size)) {
+      signal?.throwIfAborted()
+      sent += piece.length
+      yield piece
+    }
+  } catch (error) {
+    if (!(error instanceof MissingError) || sent > 0) throw error
+    return yield* copyEntries(selection, options)
   }
   if (sent !== size) throw new MissingError('the end of a pack', id)
 }

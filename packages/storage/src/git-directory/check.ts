@@ -7,7 +7,6 @@
  *
  * @module
  */
-import { inPieces } from '@datakit/git/pack-pieces'
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -80,7 +79,7 @@ function viewOf(files: GitFiles): Place {
     traits: { kind: 'git-directory', keepsThinPacks: false, hearsOthers: false },
     read: async () => stateOf(files, await files.read()),
     readPack: (id, start, end) => files.readPack(id, start, end),
-    streamPack: (id, start, end) => inPieces((...span) => files.readPack(id, ...span), start, end),
+    streamPack: (id, start, end) => files.streamPack(id, start, end),
     readIndex: (id, start, end) => indexes.read(id, start, end),
     update: never,
     writePack: never,

@@ -15,6 +15,7 @@ import type { PackId, PackInfo, State } from '@datakit/git/place'
 
 import { FileCache } from './file-cache.ts'
 import { LooseObjects, type LoosePack } from './loose-objects.ts'
+import { coverOf } from './pack-cover.ts'
 import { ObjectDirectories } from './object-directories.ts'
 import { decodeOwnState, newOwnState, type OwnState } from './own-state.ts'
 import { OpenFiles, PackFiles, type FoundPack } from './pack-files.ts'
@@ -46,6 +47,8 @@ export class GitFiles {
   readonly promisors = new PromisorPacks(this)
   /** Lengths of indexes that were there: an index is never written twice. */
   readonly #indexSizes = new Map<PackId, number>()
+  /** Packs that hold together what a condemned one holds. */
+  readonly #covers = new Map<PackId, ReadonlySet<PackId>>()
   readonly #own: FileCache<OwnState>
   readonly #shallow = new FileCache(decodeShallow)
 
@@ -73,7 +76,7 @@ export class GitFiles {
     const loose = await this.loose.packs()
     const found = this.packs.list()
     const live = [...loose.map(looseInfo), ...found.map((pack) => this.#info(pack, own))]
-    const packs = live.filter(({ id }) => own.condemned[id] === undefined)
+    const packs = await this.#withoutCondemned(live, own)
     return { refs, own, shallow, packs, version: versionOf({ refs, own, shallow, packs }) }
   }
 
@@ -90,6 +93,11 @@ export class GitFiles {
   /** Bytes of a pack: live, condemned or staged. @throws MissingError when it is gone */
   async readPack(id: PackId, start: number, end: number): Promise<Uint8Array> {
     return await this.open.read(`${await this.pathOf(id)}.pack`, start, end)
+  }
+
+  /** The same bytes piece by piece, also when the pack is removed meanwhile. @throws MissingError when it is gone before */
+  async *streamPack(id: PackId, start: number, end: number): AsyncGenerator<Uint8Array, void> {
+    yield* this.open.stream(`${await this.pathOf(id)}.pack`, start, end)
   }
 
   /** Path of a pack without `.pack`. @throws MissingError when it is gone */
@@ -110,6 +118,32 @@ export class GitFiles {
     const there = statSync(path, { throwIfNoEntry: false }) !== undefined
     if (there) return path
     return staged === undefined ? `${this.derived}/index/${id}` : `${staged}/index`
+  }
+
+  /**
+   * Packs without those that others took the place of. Stock Git does not know which these are: where it has deleted the
+   * others, or made a pack once more that was condemned, the condemned one is what there is.
+   */
+  async #withoutCondemned(
+    live: readonly PackInfo[],
+    { condemned }: OwnState,
+  ): Promise<readonly PackInfo[]> {
+    const stay = live.filter(({ id }) => condemned[id] === undefined)
+    if (stay.length === live.length) return live
+    const ids = new Set(stay.map(({ id }) => id))
+    const hidden = new Set<PackId>()
+    for (const { id } of live) {
+      if (ids.has(id)) continue
+      const known = this.#covers.get(id)
+      const isCovered = known !== undefined && [...known].every((keeper) => ids.has(keeper))
+      const cover = isCovered ? known : await coverOf(this, id, stay)
+      if (cover === undefined) this.#covers.delete(id)
+      else {
+        this.#covers.set(id, cover)
+        hidden.add(id)
+      }
+    }
+    return live.filter(({ id }) => !hidden.has(id))
   }
 
   #info(pack: FoundPack, own: OwnState): PackInfo {

@@ -30,8 +30,8 @@ export class IndexFiles {
 
   /** Bytes of our index of a pack. @throws MissingError when the pack is gone */
   async read(id: PackId, start: number, end: number): Promise<Uint8Array> {
-    // Whoever asks for the index of a pack that is gone is told so, though the index may be there.
-    await this.#files.pathOf(id)
+    // Whoever opens the index of a pack that is gone is told so, though the index may be there; who has opened it reads on.
+    if (start === 0) await this.#files.pathOf(id)
     const path = await this.#files.indexPathOf(id)
     if ((await ifThere(stat(path))) === undefined) await this.#makeOnce(id, path)
     return await this.#files.open.read(path, start, end)

@@ -35,7 +35,7 @@ import type { GitFiles, Moment } from './git-files.ts'
 import { Journal } from './journal.ts'
 import type { Decision, Plan } from './journal-format.ts'
 import { encodeOwnState, type OwnState } from './own-state.ts'
-import { checkContained } from './pack-cover.ts'
+import { checkContained, isReplaced } from './pack-cover.ts'
 import { freshenPack } from './pack-files.ts'
 import { holdPack } from './pack-placing.ts'
 import { registerPromisor } from './promisor-config.ts'
@@ -136,7 +136,7 @@ async function answerEarly(attempt: Attempt): Promise<UpdateOutcome | undefined>
   if (receipt?.outcome === 'done') return { state: 'done', version: receipt.version }
   const moment = await files.read()
   checkBroken(attempt, moment)
-  const lost = differences(attempt, moment)
+  const lost = await differences(attempt, moment)
   if (receipt !== undefined) {
     return lost ?? { state: 'lost', refs: new Map(), head: undefined, packs: [] }
   }
@@ -226,7 +226,7 @@ async function prepare(attempt: Attempt, journal: Journal): Promise<Ready> {
   const blocked = await takeLocks(attempt, journal, plan)
   const moment = await files.read()
   checkBroken(attempt, moment)
-  const lost = differences(attempt, moment)
+  const lost = await differences(attempt, moment)
   if (lost !== undefined) return { state: 'lost', outcome: lost, moment }
   checkRefs(request, moment)
   await checkContained(files, request, moment)
@@ -253,13 +253,19 @@ async function prepare(attempt: Attempt, journal: Journal): Promise<Ready> {
   return { state: 'ready', plan, decision }
 }
 
-function differences(attempt: Attempt, { refs, packs }: Moment) {
+async function differences(attempt: Attempt, { refs, packs, own }: Moment) {
+  const { files, request } = attempt
   const live = new Set(packs.map(({ id }) => id))
-  return findDifferences(attempt.request, {
+  for (const id of request.reliesOn ?? []) {
+    // What `git gc` has packed anew is as good a proof as before.
+    const isGone = !live.has(id) && own.condemned[id] === undefined
+    if (isGone && (await isReplaced(files, id, packs))) live.add(id)
+  }
+  return findDifferences(request, {
     ref: (name) => refs.byName.get(name)?.oid,
     head: refs.head,
     isLive: (id) => live.has(id),
-    isStaged: (id) => attempt.files.stage.find(id) !== undefined || live.has(id),
+    isStaged: (id) => files.stage.find(id) !== undefined || live.has(id),
   })
 }
 

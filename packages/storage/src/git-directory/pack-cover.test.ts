@@ -1,6 +1,8 @@
-import { rmSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 
+import { Objects } from '@datakit/git/objects'
 import type { StagedPack } from '@datakit/git/place'
+import { nodeRuntime } from '@datakit/git/runtime/node'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 
 import {
@@ -112,4 +114,46 @@ it('removes its own temporary files when they are old', async () => {
   now += DAY
   await place.sweep({ grace: 0 })
   expect(findFiles(directory, /\.tmp$/)).toEqual([])
+})
+
+it.each(['deletes the pack that took its place', 'makes the very same pack again'])(
+  'shows a pack again that was given up, where git %s',
+  async (how) => {
+    const cover = await addCover()
+    await done(place, request([], { removePacks: [small.id] }))
+    expect(await liveIds()).toEqual([cover.id])
+    const path = `${directory}/objects/pack/${small.id}`
+    if (how.startsWith('makes')) {
+      // As a repack does, whose pack is named after what is in it.
+      const bytes = readFileSync(`${path}.pack`)
+      for (const ending of ['pack', 'idx']) rmSync(`${path}.${ending}`)
+      writeFileSync(`${path}.pack`, bytes)
+      git(directory, 'index-pack', `${path}.pack`)
+    }
+    // The one that came last is the one whose objects git takes from the other.
+    const later = new Date(Date.now() + 60_000)
+    utimesSync(`${path}.pack`, later, later)
+    git(directory, 'update-ref', MAIN, one.oid)
+    git(directory, 'repack', '-d', '-q', '-a', `--keep-pack=${small.id}.pack`)
+    expect(await liveIds()).toContain(small.id)
+    const objects = await Objects.open(place, nodeRuntime)
+    expect((await objects.read(one.oid)).type).toBe('commit')
+    now += 2 * DAY
+    await place.sweep({ grace: DAY })
+    expect(await liveIds()).toContain(small.id)
+    git(directory, 'fsck', '--strict')
+  },
+)
+
+it('takes what git has packed anew for the proof that it was, and what it has dropped for none', async () => {
+  const relying = (name: string, reliesOn: readonly string[]) =>
+    place.update(request([{ name, from: undefined, to: one.oid }], { reliesOn }))
+  const dropped = await addCover(two)
+  // Whoever relied on them has read their indexes.
+  for (const { id } of [small, dropped]) await place.readIndex(id, 0, 4)
+  git(directory, 'repack', '-a', '-d', '-q')
+  expect(await liveIds()).toHaveLength(1)
+  expect(await relying('refs/heads/a', [small.id])).toMatchObject({ state: 'done' })
+  const lost = { state: 'lost', packs: [dropped.id] }
+  expect(await relying('refs/heads/b', [small.id, dropped.id])).toMatchObject(lost)
 })

@@ -62,6 +62,26 @@ it('tells that a file is gone, and finds it when it is back', async () => {
   expect(await files.read(`${directory}/gone`, 0, 5)).toEqual(Uint8Array.of(120))
 })
 
+it('names the pack whose file is gone, by which readers look for its objects elsewhere', async () => {
+  const id = `pack-${'a'.repeat(40)}`
+  for (const name of [`${id}.pack`, id]) {
+    const missing = files.read(`${directory}/${name}`, 0, 1)
+    await expect(missing).rejects.toMatchObject({ code: 'missing', missing: id })
+  }
+})
+
+// Seen to fail when each piece is looked for by its name.
+it('streams a file to its end that is removed meanwhile', async () => {
+  writeFileSync(`${directory}/large`, new Uint8Array(3_000_000))
+  let length = 0
+  for await (const piece of files.stream(`${directory}/large`, 0, 3_000_000)) {
+    length += piece.length
+    rmSync(`${directory}/large`, { force: true })
+    await readAll(2)
+  }
+  expect(length).toBe(3_000_000)
+})
+
 it('does not take a file that cannot be read for one that is gone', async () => {
   mkdirSync(`${directory}/folder`)
   await expect(files.read(`${directory}/folder`, 0, 1)).rejects.toMatchObject({ code: 'EISDIR' })

@@ -13,6 +13,7 @@ import { open, readFile, utimes, type FileHandle } from 'node:fs/promises'
 
 import { MissingError } from '@datakit/git/error'
 import { openStockIdx, type StockIdx } from '@datakit/git/pack/idx'
+import { inPieces } from '@datakit/git/pack-pieces'
 import type { PackId } from '@datakit/git/place'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 
@@ -179,9 +180,18 @@ export class OpenFiles {
     try {
       return await readRange(await this.#handleOf(path, file), start, end)
     } finally {
-      file.readers--
-      await closeIfUnused(file)
-      await this.#dropOldest()
+      await this.#giveBack(file)
+    }
+  }
+
+  /** The same bytes piece by piece, all of them from the file that is there at the first. @throws MissingError as {@link read} */
+  async *stream(path: string, start: number, end: number): AsyncGenerator<Uint8Array, void> {
+    const file = this.#take(path)
+    try {
+      const handle = await this.#handleOf(path, file)
+      yield* inPieces((...span) => readRange(handle, ...span), start, end)
+    } finally {
+      await this.#giveBack(file)
     }
   }
 
@@ -209,13 +219,19 @@ export class OpenFiles {
     return file
   }
 
+  async #giveBack(file: OpenFile): Promise<void> {
+    file.readers--
+    await closeIfUnused(file)
+    await this.#dropOldest()
+  }
+
   async #handleOf(path: string, file: OpenFile): Promise<FileHandle> {
     try {
       return await file.handle
     } catch (error) {
       if (this.#open.get(path) === file) this.#open.delete(path)
       if (!isAbsent(error)) throw error
-      throw new MissingError('a pack', path.slice(path.lastIndexOf('/') + 1), { cause: error })
+      throw new MissingError('a pack', packOf(path), { cause: error })
     }
   }
 
@@ -229,6 +245,11 @@ export class OpenFiles {
     file.isDropped = true
     await closeIfUnused(file)
   }
+}
+
+/** The id of the pack that a file is of, by which readers know that what vanished is a pack, and look for its objects elsewhere. */
+function packOf(path: string): PackId {
+  return path.slice(path.lastIndexOf('/') + 1).replace(/\.[a-z]+$/, '')
 }
 
 async function closeIfUnused(file: OpenFile): Promise<void> {

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { inPieces } from '@datakit/git/pack-pieces'
 import { MissingError, RefusedError, UnavailableError } from '@datakit/git/error'
 import { Objects } from '@datakit/git/objects'
 import type { Oid } from '@datakit/git/oid'
@@ -264,8 +263,7 @@ export function placeOf(repository: Repository, onClose: () => Promise<void>): G
     async readPack(id, start, end) {
       return await open().files.readPack(id, start, end)
     },
-    streamPack: (id, start, end) =>
-      inPieces((...span) => open().files.readPack(id, ...span), start, end),
+    streamPack: (id, start, end) => open().files.streamPack(id, start, end),
     async readIndex(id, start, end) {
       return await open().indexes.read(id, start, end)
     },
@@ -301,7 +299,7 @@ async function writePack(repository: Repository, place: Place) {
     try {
       return await objects.read(oid)
     } catch (error) {
-      if (error instanceof MissingError) return undefined
+      if (error instanceof MissingError && error.missing === oid) return undefined
       throw error
     }
   }
