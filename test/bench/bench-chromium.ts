@@ -10,6 +10,7 @@ import { chromium, type BrowserContext, type Page } from 'playwright'
 import { findChromium } from '../../tools/chromium.ts'
 import { temporaryFolder } from '../support/servers.ts'
 import type { Bench } from './bench-page.ts'
+import type { PlacesBench } from './places-page.ts'
 
 /** Whose store a page works with: ours, the peer's, or the peer's program over a repository of ours. */
 export type Side = 'ours' | 'peer' | 'view'
@@ -17,6 +18,8 @@ export type Side = 'ours' | 'peer' | 'view'
 declare global {
   /** What the page offers, set by `page-main.ts`. */
   var openBench: (side: Side) => Promise<Bench>
+  /** The same for the places that packs could be kept in. */
+  var openPlaces: () => Promise<PlacesBench>
 }
 
 /** Starts Chromium with an empty profile, which `close` removes. */
@@ -58,12 +61,15 @@ export async function openPage(context: BrowserContext, url: string): Promise<Pa
 export async function buildPage(folder: string): Promise<void> {
   mkdirSync(folder, { recursive: true })
   await build({
-    entryPoints: [join(import.meta.dirname, 'page-main.ts')],
+    entryPoints: {
+      page: join(import.meta.dirname, 'page-main.ts'),
+      'opfs-worker': join(import.meta.dirname, 'opfs-worker.ts'),
+    },
     bundle: true,
     minify: true,
     format: 'esm',
     target: 'es2024',
-    outfile: join(folder, 'page.js'),
+    outdir: folder,
     define: { 'process.env.NODE_DEBUG': 'undefined', global: 'globalThis' },
     logLevel: 'error',
   })

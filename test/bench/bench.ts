@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: every hot path beside what a user would pick instead, in one run, and how the cost grows with the
- * work. Writes `docs/benchmarks.md`, `docs/benchmarks-server.md` and `docs/benchmarks-model.md`.
+ * work. Writes `docs/benchmarks.md`, `docs/benchmarks-browser.md`, `docs/benchmarks-server.md` and `docs/benchmarks-model.md`.
  *
  * @module
  */
@@ -11,10 +11,18 @@ import { parseArgs } from 'node:util'
 import type { CorpusOptions } from '../support/corpus.ts'
 import { benchBrowser, type BrowserResult } from './bench-browser.ts'
 import { benchModel } from './bench-model.ts'
+import { benchPlaces } from './bench-places.ts'
 import { benchServer, type ServerCase, type ServerResult } from './bench-server.ts'
 import { benchStore, type StoreResult } from './bench-store.ts'
 import { benchThrottled, type ThrottledResult } from './bench-throttled.ts'
-import { browserTables, modelTable, serverTables, storeTable, throttledTable } from './report.ts'
+import {
+  browserTables,
+  modelTable,
+  placesTable,
+  serverTables,
+  storeTable,
+  throttledTable,
+} from './report.ts'
 
 const help = `Usage: npm run bench -- [--quick] [--only browser|store|server|model] [--out FOLDER]
 
@@ -41,7 +49,7 @@ async function main(): Promise<void> {
   if (isWanted('store'))
     write(
       'benchmarks-browser.md',
-      `# Benchmarks of the store in a browser\n\n${header('bench:browser')}${storeTable(await store())}`,
+      `# Benchmarks of the store in a browser\n\n${header('bench:browser')}${storeTable(await store())}${placesTable(await benchPlaces())}`,
     )
   if (isWanted('model'))
     write(

@@ -5,10 +5,15 @@
  */
 import type { Bench } from './bench-page.ts'
 import { ourBench } from './our-page.ts'
+import { placesBench, type PlacesBench } from './places-page.ts'
 import { peerBench, viewBench } from './peer-page.ts'
 
 const sides = { ours: ourBench, peer: peerBench, view: viewBench }
 const opened = new Map<string, Promise<Bench>>()
+
+let places: Promise<PlacesBench> | undefined
+
+globalThis.openPlaces = () => (places ??= placesBench())
 
 globalThis.openBench = (side) => {
   const bench = opened.get(side) ?? Promise.resolve(sides[side]('bench'))

@@ -6,6 +6,7 @@
 import { BROWSER_WORK, type BrowserResult, type BrowserTimings } from './bench-browser.ts'
 import type { ModelRow } from './bench-model.ts'
 import { SERVER_WORK, type ServerResult, type ServerWork } from './bench-server.ts'
+import type { PlacesRow } from './bench-places.ts'
 import type { StoreResult } from './bench-store.ts'
 import type { ThrottledResult } from './bench-throttled.ts'
 
@@ -119,6 +120,24 @@ ${lines.join('\n')}
 | files | commit | growth (must: 1.5) |
 | ---: | ---: | ---: |
 ${sizes.join('\n')}
+`
+}
+
+/** The table of where a page could keep packs. */
+export function placesTable(rows: readonly PlacesRow[]): string {
+  const lines = rows.map(({ work, indexedDb, page, worker }) => {
+    const [ofPage, ofWorker] = [page, worker].map((time) => (indexedDb / time).toFixed(2))
+    return `| ${work} | ${ms(indexedDb)} | ${ms(page)} | ${ofPage} | ${ms(worker)} | ${ofWorker} |`
+  })
+  return `
+## Where packs could be kept
+
+The bytes alone, without indexes, refs and checks: IndexedDB in rows of 256 kB, each transaction of strict durability, beside a file of the origin-private file system (OPFS), through the promises that
+a page has and through the sync access handles of a Web Worker, flushed, messages to it and back included. Seven pages that were just opened, each place after the other in each; medians.
+
+| work | IndexedDB | OPFS, page | times faster | OPFS, worker | times faster |
+| --- | ---: | ---: | ---: | ---: | ---: |
+${lines.join('\n')}
 `
 }
 
