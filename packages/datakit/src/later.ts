@@ -16,6 +16,7 @@ export {
 } from './branch/branch-moves.ts'
 export { diffCommits, diffSince } from './history/diff.ts'
 export { checkLimit, openTree } from './files/files.ts'
+export { directoryThere, notDirectory, notFile, notListed } from './files/path-problems.ts'
 export { pageOf, streamFile } from './files/stream-file.ts'
 export { walkGraph } from './history/graph.ts'
 export { explainConflict, explainIn } from './merge/explain.ts'
@@ -31,6 +32,13 @@ export { previewMerge, resolveConflict } from './merge/resolve.ts'
 export { goingOn } from './sync/go-on.ts'
 export { sendParts } from './sync/send-parts.ts'
 export { mergeDiverged } from './sync/sync-merge.ts'
+export { refuseChange, refuseCommit, refuseOpening, refuseWrite } from './transaction/refused.ts'
 export { walkTree } from './files/walk.ts'
 export { addStaleReads } from './transaction/stale-reads.ts'
-export { mergeInto, orderParents, resolveIn, revertIn } from './transaction/transaction-merge.ts'
+export {
+  mergeInto,
+  orderParents,
+  refuseOpen,
+  resolveIn,
+  revertIn,
+} from './transaction/transaction-merge.ts'

@@ -68,6 +68,7 @@ export class Store implements StatSource, LinkSource {
   }
 
   static async open(place: Place, options: StoreOptions): Promise<Store> {
+    if (!place?.read || !options?.runtime) (await later()).refuseOpening(place, options)
     return new Store(place, await Objects.open(place, options.runtime), options)
   }
 
@@ -112,7 +113,7 @@ export class Store implements StatSource, LinkSource {
     const who = person ?? this.#identity()
     const now = this.#clock()
     const moment = { seconds: Math.floor(now / 1000), offset: -new Date(now).getTimezoneOffset() }
-    const { seconds, offset } = 'seconds' in who ? who : moment
+    const { seconds, offset } = { ...moment, ...who }
     return { ...this.person(who), seconds: Math.max(seconds, notBefore), offset }
   }
 

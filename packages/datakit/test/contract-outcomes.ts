@@ -9,7 +9,7 @@ import { expect } from 'vitest'
 import type { CommitOutcome } from '../src/transaction/land.ts'
 import type { Repository } from '../src/repository.ts'
 import type { Transaction } from '../src/transaction/transaction.ts'
-import { commit, edit, filesOf, type Edits, type Scene, type Test } from './model-scene.ts'
+import { collect, commit, edit, filesOf, type Edits, type Scene, type Test } from './model-scene.ts'
 
 /** How commits end. */
 export function outcomeContract(test: Test): void {
@@ -88,6 +88,24 @@ export function outcomeContract(test: Test): void {
     ['that nothing is there', (transaction) => transaction.read('d/new'), { 'd/new': '1' }],
     ['that nothing could be removed', (transaction) => transaction.remove('x/y'), { 'x/y': '1' }],
     ['the root', (transaction) => transaction.list(), { z: '1' }],
+    ['what a commit has else', (transaction) => differences(transaction), { z: '1' }],
+    [
+      'that no mode could be set',
+      (transaction) => refused(transaction.setMode('x', 0o100755)),
+      { x: '1' },
+    ],
+    [
+      'that nothing could be moved',
+      (transaction) => refused(transaction.move('x', 'y')),
+      { x: '1' },
+    ],
+    ['that there was room', (transaction) => transaction.move('d', 'e'), { 'e/x': '1' }],
+    [
+      'that a file was in the way',
+      (transaction) => refused(transaction.write('b/x', '1')),
+      { b: undefined },
+    ],
+    ['that a write changed nothing', (transaction) => transaction.write('b', '1'), { b: '2' }],
   ]
   for (const [what, read, theirs] of reading) {
     test(`are a conflict when ${what} was read and has changed since`, async (scene) => {
@@ -139,4 +157,15 @@ export function outcomeContract(test: Test): void {
       expect(left).toHaveLength(serializable ? 1 : 0)
     }
   })
+}
+
+/** What differs from the commit that the transaction began with. */
+async function differences(transaction: Transaction): Promise<unknown> {
+  const [began] = transaction.parents
+  return collect(transaction.diff(began))
+}
+
+/** What cannot be done, and is seen not to be. */
+async function refused(attempt: Promise<unknown>): Promise<void> {
+  await expect(attempt).rejects.toMatchObject({ name: 'PathError' })
 }

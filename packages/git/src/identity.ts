@@ -58,19 +58,18 @@ export function parseIdentity(text: string): Identity {
 /**
  * An identity that Git accepts: characters that end a name or an address are left out, as Git does.
  *
- * @throws RangeError when the time is not a whole number of seconds or the offset not whole minutes within 100 hours
+ * @throws RangeError when the time is not a whole number of seconds or the offset not whole minutes within 100 hours, or name or
+ *   address is no text
  */
 export function makeIdentity(identity: Identity): Identity {
-  const { seconds, offset } = identity
+  const { name, address, seconds, offset } = identity
   const isTime =
     Number.isSafeInteger(seconds) && Number.isInteger(offset) && Math.abs(offset) < 6000
-  if (!isTime) throw new RangeError(`Not a time: ${seconds} seconds, ${offset} minutes east of UTC`)
-  return {
-    name: withoutCrud(identity.name),
-    address: withoutCrud(identity.address),
-    seconds,
-    offset,
-  }
+  if (!isTime || typeof name !== 'string' || typeof address !== 'string')
+    throw new RangeError(
+      `Not a person and a time: ${name} <${address}>, ${seconds} seconds, ${offset} minutes east of UTC`,
+    )
+  return { name: withoutCrud(name), address: withoutCrud(address), seconds, offset }
 }
 
 function formatOffset(offset: number): string {

@@ -81,7 +81,8 @@ export class ObjectLookup {
   async find(oid: Oid): Promise<Located[]> {
     for (;;) {
       const state = this.#state
-      const found = await this.#find(encodeOid(oid))
+      // What is no oid at all is nowhere.
+      const found = await this.#find(encodeOid(`${oid}` as Oid))
       // Who went over to another state meanwhile has taken away what was half searched.
       if (found.length > 0 || state === this.#state) return found
     }

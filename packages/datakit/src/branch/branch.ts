@@ -31,8 +31,8 @@ export class Branch {
 
   /** @throws RangeError when Git does not take the name for a branch */
   constructor(store: Store, name: string) {
-    if (!isBranchName(name))
-      throw new RangeError(`Not a branch name by git check-ref-format: "${name}"`)
+    if (typeof name !== 'string' || !isBranchName(name))
+      throw new RangeError(`Not a branch name by git check-ref-format: "${name}"; take another`)
     this.store = store
     this.name = name
     this.ref = `refs/heads/${name}`
@@ -52,8 +52,9 @@ export class Branch {
   /** Begins changes to the head, or to any other commit. @throws MissingError when there is no such commit */
   async transaction(start?: Snapshot | Oid): Promise<Transaction> {
     const { store, ref } = this
-    const from = typeof start === 'string' ? await Snapshot.read(store, start) : start
-    return new Transaction(store, { ref, from: from ?? (await this.head()) })
+    const isRead = start === undefined || start instanceof Snapshot
+    const from = isRead ? (start ?? (await this.head())) : await Snapshot.read(store, start)
+    return new Transaction(store, { ref, from })
   }
 
   /** Runs `change` on a fresh transaction and commits it. When `change` throws, nothing has happened. */
@@ -61,6 +62,7 @@ export class Branch {
     change: (transaction: Transaction) => Promise<void> | void,
     options: CommitOptions,
   ): Promise<CommitOutcome> {
+    if (typeof change !== 'function') (await later()).refuseChange(change)
     const transaction = await this.transaction()
     try {
       await change(transaction)

@@ -6,10 +6,10 @@
 import { streamObject } from '@datakit/git/object-stream'
 import type { Oid } from '@datakit/git/oid'
 import { findEntry, TreeCursor, isTreeMode } from '@datakit/git/tree'
-import { PathError } from '../error.ts'
 import type { Store } from '../store.ts'
 import type { Page, PageOptions } from './files.ts'
 import { readTreeBody } from './object-source.ts'
+import { notFile, notListed } from './path-problems.ts'
 import { findPath, isFile, kindOf, type Entry } from './tree-reader.ts'
 
 /** See {@link Files.stream}. */
@@ -20,7 +20,7 @@ export async function* streamFile(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const found = await findPath(store, tree, path)
   if (found === undefined) return
-  if (!isFile(found)) throw new PathError('is-a-directory', path, `it is a ${kindOf(found.mode)}`)
+  if (!isFile(found)) throw notFile(path, found)
   await store.onDemand?.ahead([found.oid])
   yield* streamObject(store.objects, found.oid, 'blob')
 }
@@ -32,8 +32,7 @@ export async function pageOf(
   { path, after, limit }: PageOptions & { readonly path: string },
 ): Promise<Page> {
   const found = await findPath(store, tree, path)
-  if (found !== undefined && !isTreeMode(found.mode))
-    throw new PathError('not-a-directory', path, `it is a ${kindOf(found.mode)}`)
+  if (found !== undefined && !isTreeMode(found.mode)) throw notListed(path, found)
   const body = await readTreeBody(store, found?.oid)
   const cursor = new TreeCursor(body)
   if (after !== undefined) {

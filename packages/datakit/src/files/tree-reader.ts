@@ -7,7 +7,7 @@ import { decodeTree, findEntry, isGitlinkMode, isTreeMode, type TreeEntry } from
 import type { Oid } from '@datakit/git/oid'
 import { NotHereError } from '@datakit/git/error'
 import type { Side } from '../merge/conflict.ts'
-import { PathError } from '../error.ts'
+import { later } from '../loading.ts'
 import { readBody, readTreeBody, type ObjectSource, type StatSource } from './object-source.ts'
 import { splitPath } from './path.ts'
 
@@ -84,7 +84,7 @@ export async function readSide(
         ? new NotHereError(cause.oid, cause.remote, { cause, path })
         : cause
     })
-  throw new PathError('is-a-directory', path, `it is a ${kindOf(side.mode)}`)
+  throw (await later()).notFile(path, side)
 }
 
 /** What is known of what was found. */
@@ -98,8 +98,7 @@ export async function statSide(source: StatSource, side: Side): Promise<Stat> {
 export async function listPath(source: ObjectSource, root: Oid, path: string): Promise<Entry[]> {
   const found = await findPath(source, root, path)
   if (found === undefined) return []
-  if (!isTreeMode(found.mode))
-    throw new PathError('not-a-directory', path, `it is a ${kindOf(found.mode)}`)
+  if (!isTreeMode(found.mode)) throw (await later()).notListed(path, found)
   return decodeTree(await readTreeBody(source, found.oid)).map(toEntry)
 }
 

@@ -37,13 +37,24 @@ export async function* diffCommits(
 
 /** The same between a commit, or what a transaction began with, and the tree of the transaction. */
 export async function* diffSince(
-  { draft, start }: Work,
+  { draft, start, reads }: Work,
   tree: Oid,
   since: Oid | undefined,
 ): AsyncGenerator<Change, void, undefined> {
+  // What the transaction began with differs from it where it has written; any other commit may differ anywhere.
+  if (since !== undefined) reads.add('')
   const before = since === undefined ? start.from?.tree : await treeOf(draft, since)
   const { onDemand } = draft
   yield* diffDirectories({ source: draft, onDemand }, '', [before, tree])
+}
+
+/** The paths that differ between two trees. */
+export async function* changedPaths(
+  source: ObjectSource,
+  trees: readonly [Oid | undefined, Oid | undefined],
+): AsyncGenerator<string, void, undefined> {
+  const changes = diffDirectories({ source, onDemand: undefined }, '', trees)
+  for await (const { path } of changes) yield path
 }
 
 async function treeOf(source: LinkSource, commit: Oid): Promise<Oid> {

@@ -9,7 +9,8 @@ import type { Oid } from '@datakit/git/oid'
 import type { DecideKey, MarkerOptions, MergeOutcome } from '@datakit/merge/driver'
 import type { Conflict, KeyDecision } from './conflict.ts'
 import { Draft } from '../transaction/draft.ts'
-import { PathError, TransactionError } from '../error.ts'
+import { TransactionError } from '../error.ts'
+import { notInConflict } from '../files/path-problems.ts'
 import { History } from '../history/history.ts'
 import { findTrees } from './merge-bases.ts'
 import type { ContentMerge, Trees } from './merge.ts'
@@ -37,8 +38,7 @@ export async function explainIn(
   markers?: MarkerOptions,
 ): Promise<MergeOutcome | undefined> {
   const conflict = work.conflicts.get(path)
-  if (conflict === undefined || work.findTrees === undefined)
-    throw new PathError('not-found', path, 'it is not in conflict')
+  if (conflict === undefined || work.findTrees === undefined) throw notInConflict(path)
   return explain(work.draft, await work.findTrees(), conflict, { markers })
 }
 

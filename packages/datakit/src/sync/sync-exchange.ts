@@ -99,7 +99,7 @@ export function addressOf({ url, token }: ServerOptions): {
   readonly url: string
   readonly token: string | undefined
 } {
-  const shown = url.replace(/\/\/[^/]*@/, '//')
+  const shown = `${url}`.replace(/\/\/[^/]*@/, '//')
   if (!/^https?:/i.test(url) || !URL.canParse(url))
     throw new TypeError(`Not the URL of a server: "${shown}", expected http:// or https://`)
   return { url: shown, token: decodeURIComponent(new URL(url).password) || token }

@@ -135,10 +135,8 @@ export class Draft implements StatSource, LinkSource {
     }
     const committer = makeIdentity(this.#store.stamp(commit.committer, newest))
     // Who says nothing of the author means the same moment.
-    const author =
-      commit.author && 'seconds' in commit.author
-        ? makeIdentity(commit.author)
-        : makeIdentity({ ...committer, ...this.#store.person(commit.author) })
+    const { author: who } = commit
+    const author = makeIdentity({ ...committer, ...this.#store.person(who), ...who })
     return this.writeCommit({
       tree,
       parents,
@@ -271,10 +269,9 @@ export class Draft implements StatSource, LinkSource {
   }
 }
 
-/** A message that ends with a line end, as Git's own do; zero bytes cannot be in one. */
+/** A message that ends with a line end, as Git's own do. */
 function closeLine(message: string): string {
-  const clean = message.replaceAll('\0', '')
-  return clean === '' || clean.endsWith('\n') ? clean : `${clean}\n`
+  return message === '' || message.endsWith('\n') ? message : `${message}\n`
 }
 
 function isSame(found: Side | undefined, value: Side | undefined): boolean {

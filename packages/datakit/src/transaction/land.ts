@@ -8,10 +8,10 @@
 import { UnavailableError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
 import type { Conflict } from '../merge/conflict.ts'
-import type { Draft } from './draft.ts'
 import { History } from '../history/history.ts'
 import { later } from '../loading.ts'
 import type { Person, Store } from '../store.ts'
+import type { Work } from './transaction-work.ts'
 import { publish } from './update.ts'
 
 /** What a commit says besides its files. */
@@ -27,9 +27,11 @@ export interface CommitOptions {
   /** Makes no merge: when the branch has got commits that the transaction does not have, it is `not-fast-forward`. */
   readonly fastForwardOnly?: boolean | undefined
   /**
-   * Whether the outcome must be one that transactions could have had one after the other: what the transaction read,
-   * missing files and listings too, may not have changed on the branch meanwhile. Where it has, that is a conflict of kind
-   * `read`, whatever was written.
+   * Whether the outcome must be one that transactions could have had one after the other: what the transaction looked at may
+   * not have changed on the branch meanwhile. Where it has, that is a conflict of kind `read`, whatever was written.
+   *
+   * Everything that it did is a look: reads of files, modes and listings, also where nothing was; `diff` with a commit (at
+   * everything); a write, a move, a removal (at what was there); a merge or a revert (at what the commit changes).
    */
   readonly serializable?: boolean | undefined
   /** How often to try again when the branch moves while the commit is on its way; 63 when left out. */
@@ -65,17 +67,14 @@ export interface ConflictOutcome {
 }
 
 /** A commit on its way. */
-export interface Landing {
+export interface Landing extends Pick<Work, 'draft' | 'reads' | 'taken'> {
   /** Full name of the ref. */
   readonly ref: string
   /** Where it is, as far as anybody looked; `undefined` when there is none. */
   readonly head: Oid | undefined
   /** The commit, in the draft. */
   readonly own: Oid
-  readonly draft: Draft
   readonly options: CommitOptions
-  /** The paths that the transaction looked at. */
-  readonly reads: ReadonlySet<string>
 }
 
 /** How often we try again, when nobody says, before we give up on a branch that moves under us. */
@@ -113,19 +112,23 @@ export async function landCommit(store: Store, landing: Landing): Promise<Commit
 
 /** The commit that the ref can be moved to from `head`. */
 async function mergeHead(
-  { ref, own, draft, options, reads }: Landing,
+  landing: Landing,
   head: Oid | undefined,
 ): Promise<{ readonly oid: Oid } | Exclude<CommitOutcome, { readonly oid: Oid }>> {
-  if (head === undefined || head === own) return { oid: own }
+  const { ref, own, draft, options } = landing
+  if (head === undefined) return { oid: own }
   const history = new History(draft)
-  if (await history.isAncestor(head, own)) return { oid: own }
+  // Somebody who saw the same and did the same in the same second has made the very commit: one of the two came first.
+  const isTwin = head === own && options.serializable === true
+  if (!isTwin && (await history.isAncestor(head, own))) return { oid: own }
   if (options.fastForwardOnly === true) return { state: 'not-fast-forward', head }
   let result = await (await later()).mergeCommits({ draft, history }, own, head)
   if (options.serializable === true) {
-    result = await (await later()).addStaleReads({ draft, history, reads }, result)
+    result = await (await later()).addStaleReads(landing, history, result)
   }
   const { tree, ...merged } = result
   if (merged.conflicts.length > 0) return { state: 'conflict', ...merged }
+  if (isTwin) return { oid: own }
   const message = `Merge into ${ref.replace(/^refs\/heads\//, '')}\n\nDatakit-Transaction: ${own}\n`
   const { author, committer } = options
   return {

@@ -10,7 +10,9 @@ import type { Draft } from './draft.ts'
 import { PathError } from '../error.ts'
 import { readTree } from '../files/object-source.ts'
 import { joinPath } from '../files/path.ts'
-import { fileMode, type Work } from './transaction-work.ts'
+import { nothingThere } from '../files/path-problems.ts'
+import { checkWritable } from './refused.ts'
+import type { Work } from './transaction-work.ts'
 import { isFile, kindOf } from '../files/tree-reader.ts'
 
 /** How to move. */
@@ -25,11 +27,12 @@ export async function movePath(
   { from, to, merge = false }: { from: string; to: string } & MoveOptions,
 ): Promise<void> {
   const { tree } = work
+  work.reads.add(from).add(to)
   const found = await tree.find(from)
-  if (found === undefined) throw new PathError('not-found', from, 'nothing is there')
+  if (found === undefined) throw nothingThere(from)
   if (from === to) return
   if (from === '' || `${to}/`.startsWith(`${from}/`))
-    throw new PathError('bad-path', to, `it is inside of "${from}"`)
+    throw new PathError('bad-path', to, `it is inside of "${from}"; move it elsewhere`)
   const there = await tree.find(to)
   if (there === undefined || (!isTreeMode(there.mode) && !isTreeMode(found.mode))) {
     await tree.set(to, found)
@@ -84,10 +87,17 @@ async function joinTrees(
 }
 
 /** Makes a file executable or not. @throws PathError `not-found`, `is-a-directory` */
-export async function setPathMode({ tree }: Work, path: string, mode: number): Promise<void> {
+export async function setPathMode(work: Work, path: string, mode: number): Promise<void> {
+  const { tree } = work
+  work.reads.add(path)
   const found = await tree.find(path)
-  if (found === undefined) throw new PathError('not-found', path, 'nothing is there')
+  if (found === undefined) throw nothingThere(path)
   if (!isFile(found))
-    throw new PathError('is-a-directory', path, `a ${kindOf(found.mode)} has no mode of its own`)
-  await tree.set(path, { mode: fileMode(mode), oid: found.oid })
+    throw new PathError(
+      'is-a-directory',
+      path,
+      `a ${kindOf(found.mode)} has no mode of its own; name a file`,
+    )
+  checkWritable(new Uint8Array(0), mode)
+  await tree.set(path, { mode, oid: found.oid })
 }

@@ -9,13 +9,15 @@ import type { Oid } from '@datakit/git/oid'
 import type { Conflict, Resolution, Side } from '../merge/conflict.ts'
 import { refuseCut } from '../remote/cut-history.ts'
 import { mergeByKeys } from '../merge/explain.ts'
-import { PathError } from '../error.ts'
+import { TransactionError } from '../error.ts'
+import { notInConflict } from '../files/path-problems.ts'
 import { History } from '../history/history.ts'
 import { mergeCommits } from '../merge/merge-commits.ts'
-import { mergeTrees } from '../merge/merge.ts'
+import { mergeTrees, type Trees } from '../merge/merge.ts'
 import { readCommit } from '../files/object-source.ts'
 import { findTrees } from '../merge/merge-bases.ts'
-import { fileMode, modeFrom, type Work } from './transaction-work.ts'
+import { checkWritable } from './refused.ts'
+import { modeFrom, type Work } from './transaction-work.ts'
 
 /** What a merge into a transaction left to be decided. */
 export interface TransactionMerge {
@@ -41,8 +43,7 @@ export async function mergeInto(work: Work, ours: Oid, theirs: Oid): Promise<Tra
   await refuseCut(draft, ours, theirs)
   const result = await mergeCommits(tools, ours, theirs)
   if (result.base !== theirs) {
-    await take(work, result)
-    work.findTrees = () => findTrees(tools, result)
+    await take(work, result, () => findTrees(tools, result))
     merged.push(theirs)
   }
   return { base: result.base, conflicts: result.conflicts }
@@ -66,18 +67,26 @@ export async function revertIn(
   const theirs = parent && (await readCommit(draft, parent)).tree
   const trees = { base: commit.tree, ours: tree, theirs }
   const result = await mergeTrees(draft, trees)
-  await take(work, result)
-  work.findTrees = async () => trees
+  await take(work, result, async () => trees)
   const [subject = ''] = messageText(commit).split('\n', 1)
   const since = isMerge ? `, reversing\nchanges made to ${parent}` : ''
   const message = `Revert "${subject}"\n\nThis reverts commit ${oid}${since}.\n`
   return { base: oid, conflicts: result.conflicts, message }
 }
 
+/** Says that paths are still in conflict. */
+export function refuseOpen({ conflicts }: Work, what: string): never {
+  const paths = [...conflicts.keys()].join('", "')
+  throw new TransactionError(
+    'conflicts',
+    `Cannot ${what}: still in conflict are "${paths}"; resolve, write or remove them`,
+  )
+}
+
 /** Settles one path in conflict. @throws PathError `not-found` when it is in none */
 export async function resolveIn(work: Work, path: string, resolution: Resolution): Promise<void> {
   const conflict = work.conflicts.get(path)
-  if (conflict === undefined) throw new PathError('not-found', path, 'it is not in conflict')
+  if (conflict === undefined) throw notInConflict(path)
   if (typeof resolution === 'object') {
     const given =
       'keys' in resolution
@@ -85,7 +94,8 @@ export async function resolveIn(work: Work, path: string, resolution: Resolution
         : resolution
     const mode = given.mode ?? modeFrom(conflict.ours ?? conflict.theirs ?? conflict.base)
     const body = typeof given.bytes === 'string' ? utf8(given.bytes) : given.bytes
-    await place(work, path, { mode: fileMode(mode), oid: await work.draft.writeBlob(body) })
+    checkWritable(body, mode)
+    await place(work, path, { mode, oid: await work.draft.writeBlob(body) })
   } else await place(work, path, resolution === 'remove' ? undefined : conflict[resolution])
   work.conflicts.delete(path)
 }
@@ -114,7 +124,10 @@ export async function orderParents(
 async function take(
   work: Work,
   merged: { readonly tree: Oid | undefined; readonly conflicts: readonly Conflict[] },
+  trees: () => Promise<Trees>,
 ): Promise<void> {
+  work.findTrees = trees
+  work.taken.push(trees)
   work.tree.reset(merged.tree)
   for (const conflict of merged.conflicts) {
     work.conflicts.set(conflict.path, conflict)

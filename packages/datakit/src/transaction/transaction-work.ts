@@ -29,6 +29,10 @@ export interface Work {
   readonly conflicts: Map<string, Conflict>
   /** Commits that came in, in the order in which they did. */
   readonly merged: Oid[]
+  /** Every path that was looked at or written, whatever was found there; the empty one is everything. */
+  readonly reads: Set<string>
+  /** What commits that came in, or were taken back, were merged with: what they change was looked at. */
+  readonly taken: (() => Promise<Trees>)[]
   /** What the last merge worked on, found again when somebody asks about its conflicts. */
   findTrees?: () => Promise<Trees>
 }
@@ -38,10 +42,7 @@ export function modeFrom(before: Side | undefined): number {
   return before !== undefined && isFile(before) ? before.mode : 0o100644
 }
 
-/** A mode that Git writes for a file or a link. @throws RangeError for any other */
-export function fileMode(mode: number): number {
-  if (mode === 0o100644 || mode === 0o100755 || mode === 0o120000) return mode
-  throw new RangeError(
-    `Not the mode of a file: ${mode.toString(8)}, expected 100644, 100755 or 120000`,
-  )
+/** Whether these are bytes, and a mode that Git writes for a file or a link. */
+export function isWritable(bytes: Uint8Array, mode: number): boolean {
+  return ArrayBuffer.isView(bytes) && [0o100644, 0o100755, 0o120000].includes(mode)
 }

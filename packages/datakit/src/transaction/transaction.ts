@@ -28,7 +28,7 @@ import type { MoveOptions } from './move.ts'
 import { readCommit } from '../files/object-source.ts'
 import type { Store } from '../store.ts'
 import type { RevertOptions, TransactionMerge } from './transaction-merge.ts'
-import { fileMode, modeFrom, type TransactionStart, type Work } from './transaction-work.ts'
+import { isWritable, modeFrom, type TransactionStart, type Work } from './transaction-work.ts'
 import { kindOf, readSide, statSide, type Entry, type Stat } from '../files/tree-reader.ts'
 import { WorkingTree } from './working-tree.ts'
 
@@ -36,8 +36,6 @@ import { WorkingTree } from './working-tree.ts'
 export class Transaction {
   readonly #store: Store
   readonly #work: Work
-  /** Every path that was looked at, whatever was found there. */
-  readonly #reads = new Set<string>()
   #isOpen = true
   /** Ends when all has that was begun to change the transaction. */
   #turn: Promise<unknown> = Promise.resolve()
@@ -46,7 +44,15 @@ export class Transaction {
     this.#store = store
     const draft = new Draft(store)
     const tree = new WorkingTree(draft, start.from?.tree)
-    this.#work = { draft, start, tree, conflicts: new Map(), merged: [] }
+    this.#work = {
+      draft,
+      start,
+      tree,
+      conflicts: new Map(),
+      merged: [],
+      reads: new Set(),
+      taken: [],
+    }
   }
 
   /** Whether it can still be changed and committed. */
@@ -119,10 +125,12 @@ export class Transaction {
     body: Uint8Array | string,
     options: { readonly mode?: number } = {},
   ): Promise<void> {
-    return this.#inTurn(async (tree) => {
-      const before = options.mode === undefined ? await tree.find(path) : undefined
-      const mode = options.mode === undefined ? modeFrom(before) : fileMode(options.mode)
-      const oid = await this.#work.draft.writeBlob(typeof body === 'string' ? utf8(body) : body)
+    return this.#inTurn(async () => {
+      const tree = this.#look(path)
+      const mode = options.mode ?? modeFrom(await tree.find(path))
+      const bytes = typeof body === 'string' ? utf8(body) : body
+      if (!isWritable(bytes, mode)) (await later()).refuseWrite(bytes, mode)
+      const oid = await this.#work.draft.writeBlob(bytes)
       await tree.set(path, { mode, oid })
       this.#decide(path)
     })
@@ -147,7 +155,6 @@ export class Transaction {
    */
   move(from: string, to: string, options: MoveOptions = {}): Promise<void> {
     return this.#inTurn(async () => {
-      this.#look(from)
       await (await later()).movePath(this.#work, { from, to, ...options })
       this.#decide(from)
       this.#decide(to)
@@ -233,7 +240,13 @@ export class Transaction {
   }
 
   async #commit(options: CommitOptions): Promise<CommitOutcome> {
-    const { start, draft } = this.#work
+    const { start } = this.#work
+    if (
+      typeof options?.message !== 'string' ||
+      options.message.includes('\0') ||
+      !((options.retries ?? 0) >= 0)
+    )
+      (await later()).refuseCommit(options)
     // Where the branch is by now is found out while the trees are written.
     const [tree, state] = await Promise.all([this.#saveDecided('commit'), this.#store.state()])
     const { from, ref } = start
@@ -243,8 +256,7 @@ export class Transaction {
     }
     const head = await state.ref(ref)
     const own = await this.#commitDraft(options, tree, head)
-    const reads = this.#reads
-    const outcome = await landCommit(this.#store, { ...start, head, own, draft, options, reads })
+    const outcome = await landCommit(this.#store, { ...start, ...this.#work, head, own, options })
     if ('how' in outcome) this.#isOpen = false
     return outcome
   }
@@ -270,7 +282,7 @@ export class Transaction {
   }
 
   #look(path: string): WorkingTree {
-    this.#reads.add(path)
+    this.#work.reads.add(path)
     return this.#open()
   }
 
@@ -291,12 +303,8 @@ export class Transaction {
 
   async #saveDecided(what: string): Promise<Oid> {
     const tree = await this.#saveTree()
-    const paths = [...this.#work.conflicts.keys()].join('", "')
-    if (paths === '') return tree
-    throw new TransactionError(
-      'conflicts',
-      `Cannot ${what}: still in conflict are "${paths}"; resolve, write or remove them`,
-    )
+    if (this.#work.conflicts.size > 0) (await later()).refuseOpen(this.#work, what)
+    return tree
   }
 
   /** The commit of what is here; `head` is where the branch is. */

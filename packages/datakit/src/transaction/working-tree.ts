@@ -10,10 +10,9 @@ import { decodeTree, isTreeMode } from '@datakit/git/tree'
 import type { Oid } from '@datakit/git/oid'
 import type { Side } from '../merge/conflict.ts'
 import type { Draft } from './draft.ts'
-import { PathError } from '../error.ts'
+import { later } from '../loading.ts'
 import { readTreeBody } from '../files/object-source.ts'
 import { joinPath, splitPath, splitWritablePath } from '../files/path.ts'
-import { kindOf } from '../files/tree-reader.ts'
 
 /** A directory on the way to an edit. */
 class Directory {
@@ -54,7 +53,7 @@ export class WorkingTree {
   async list(path: string): Promise<{ name: string; mode: number; oid: Oid }[]> {
     const found = path === '' ? await this.#settle(this.#root) : await this.find(path)
     if (found === undefined) return []
-    if (!isTreeMode(found.mode)) throw notDirectory(path, found.mode)
+    if (!isTreeMode(found.mode)) throw (await later()).notListed(path, found)
     return decodeTree(await readTreeBody(this.#draft, found.oid))
   }
 
@@ -75,7 +74,7 @@ export class WorkingTree {
     if (options.replace !== true && !isTreeMode(value.mode)) {
       const there = await this.#child(parent, name)
       const settled = there && (await this.#settle(there))
-      if (settled && isTreeMode(settled.mode)) throw isDirectoryAt(path)
+      if (settled && isTreeMode(settled.mode)) throw (await later()).directoryThere(path)
     }
     parent.changes.set(name, value)
   }
@@ -133,7 +132,7 @@ export class WorkingTree {
         continue
       }
       if (child !== undefined && !isTreeMode(child.mode) && !replace)
-        throw notDirectory(way, child.mode, path)
+        throw (await later()).notDirectory(path, way, child.mode)
       const isTree = child !== undefined && isTreeMode(child.mode)
       const entered = new Directory(isTree ? child.oid : undefined)
       directory.changes.set(step, entered)
@@ -154,16 +153,4 @@ export class WorkingTree {
       edits.set(name, node && (await this.#settle(node)))
     return this.#draft.editTree(directory.base, edits)
   }
-}
-
-function notDirectory(way: string, mode: number, path = way): PathError {
-  return new PathError('not-a-directory', path, `"${way}" is a ${kindOf(mode)}`)
-}
-
-function isDirectoryAt(path: string): PathError {
-  return new PathError(
-    'is-a-directory',
-    path,
-    'a directory with files in it is there; remove it first',
-  )
 }

@@ -1,0 +1,46 @@
+/**
+ * Path problems: why a path cannot be used for what was asked, and what can be done instead.
+ *
+ * @module
+ */
+import type { Side } from '../merge/conflict.ts'
+import { PathError } from '../error.ts'
+import { kindOf } from './tree-reader.ts'
+
+/** What was to be read as a file is none. */
+export function notFile(path: string, { mode }: Pick<Side, 'mode'>): PathError {
+  const kind = kindOf(mode)
+  const way = kind === 'directory' ? 'list it, or name a file in it' : 'its files are elsewhere'
+  return new PathError('is-a-directory', path, `it is a ${kind}; ${way}`)
+}
+
+/** What was to be listed is no directory. */
+export function notListed(path: string, { mode }: Pick<Side, 'mode'>): PathError {
+  return new PathError(
+    'not-a-directory',
+    path,
+    `it is a ${kindOf(mode)}; read it, or list a directory`,
+  )
+}
+
+/** A step on the way to `path`, `way`, is no directory. */
+export function notDirectory(path: string, way: string, mode: number): PathError {
+  const problem = `"${way}" is a ${kindOf(mode)}; remove it first, or take another path`
+  return new PathError('not-a-directory', path, problem)
+}
+
+/** A directory is where a file should go. */
+export function directoryThere(path: string): PathError {
+  const problem = 'a directory with files in it is there; remove it first'
+  return new PathError('is-a-directory', path, problem)
+}
+
+/** Nothing is at a path that is to be changed. */
+export function nothingThere(path: string): PathError {
+  return new PathError('not-found', path, 'nothing is there; list what is, or write it first')
+}
+
+/** A path that is to be settled is in no conflict. */
+export function notInConflict(path: string): PathError {
+  return new PathError('not-found', path, 'it is not in conflict; `conflicts` names those that are')
+}
