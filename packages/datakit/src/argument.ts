@@ -38,6 +38,10 @@ export const count: Rule = {
   fits: (value) => typeof value === 'number' && value >= 0,
   wanted: 'a number from 0 on, or leave it out',
 }
+export const positive: Rule = {
+  fits: (value) => typeof value === 'number' && value > 0,
+  wanted: 'a number above 0, or leave it out',
+}
 export const time: Rule = {
   fits: (value) => typeof value === 'number' && !Number.isNaN(value),
   wanted: 'seconds since 1970, or leave it out',
@@ -47,7 +51,8 @@ export const oid: Rule = {
   wanted: 'the oid of a commit: forty lower-case hexadecimal digits',
 }
 export const signal: Rule = {
-  fits: (value) => value instanceof AbortSignal,
+  // One of another realm is no AbortSignal of this one.
+  fits: (value) => value instanceof Object && 'throwIfAborted' in value,
   wanted: 'the signal of an AbortController, or leave it out',
 }
 export const action: Rule = {

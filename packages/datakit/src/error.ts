@@ -7,7 +7,7 @@
  * @module
  */
 
-/** The base of every error that this package throws, wrong arguments aside. */
+/** The base of every error that this package throws, wrong arguments aside: see `argument.ts`. */
 export class DataKitError extends Error {
   override readonly name: string = 'DataKitError'
   /** Stable name of the kind of error; outlives the class when the error crosses an isolate. */

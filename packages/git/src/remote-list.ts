@@ -56,13 +56,22 @@ export interface RemoteSettings {
  */
 export function remoteOf(settings: RemoteSettings): NamedRemote {
   const { name, url, fetch, filter, keepsSecrets } = settings
-  if (name.includes('/') || name.startsWith('-') || !isRefName(`refs/remotes/${name}/x`))
-    throw new RangeError(`Not a name for a remote: "${name}"`)
-  if (filter !== undefined) checkFilter(filter)
+  if (typeof name !== 'string' || !isRemoteName(name))
+    throw new RangeError(`Not a name for a remote: "${name}"; take letters and digits, as "origin"`)
+  if (filter !== undefined) checkFilter(`${filter}`)
   const bare = splitUrl(url).url
   const specs = fetch ?? [`+refs/heads/*:refs/remotes/${name}/*`]
+  if (!Array.isArray(specs) || !specs.every((spec) => typeof spec === 'string' && spec !== ''))
+    throw new RangeError(
+      `Not refspecs for the remote "${name}"; give a list, as ["+refs/heads/*:refs/remotes/${name}/*"]`,
+    )
   const remote = { name, url: keepsSecrets === true ? url : bare, fetch: specs }
   return filter === undefined ? remote : { ...remote, filter }
+}
+
+/** Whether Git takes the name for a remote. */
+export function isRemoteName(name: string): boolean {
+  return !name.includes('/') && !name.startsWith('-') && isRefName(`refs/remotes/${name}/x`)
 }
 
 /** A filter that our server does not have may be one of another's. */

@@ -35,8 +35,13 @@ const END = 93
 const DASH = 45
 const COLON = 58
 
-/** Tells of a text whether the whole of it matches the pattern. In time that grows with the product of both lengths. */
+/**
+ * Tells of a text whether the whole of it matches the pattern. In time that grows with the product of both lengths.
+ *
+ * @throws TypeError when the pattern is no text
+ */
 export function wildmatch(pattern: string, options: WildmatchOptions): (text: string) => boolean {
+  if (typeof pattern !== 'string') throw new TypeError(`Not a pattern: ${pattern}; give a text`)
   const tokens = new PatternReader(encodeName(pattern), options.isPath).read()
   return (text) => matches(tokens, encodeName(text))
 }

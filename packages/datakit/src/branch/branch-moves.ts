@@ -6,6 +6,7 @@
 import type { Oid } from '@datakit/git/oid'
 import type { UpdateRequest } from '@datakit/git/place'
 import type { Branch, FastForwardOutcome } from './branch.ts'
+import { ArgumentError } from '../argument.ts'
 import { BranchError } from '../error.ts'
 import { History } from '../history/history.ts'
 import type { CommitOptions, CommitOutcome } from '../transaction/land.ts'
@@ -61,6 +62,8 @@ export async function compareAndSet(
   from: Oid | undefined,
   to: Oid | undefined,
 ): Promise<boolean> {
+  if (from === undefined && to === undefined)
+    throw new ArgumentError('to', to, 'the commit to make the branch at')
   if (to !== undefined) await readCommit(branch.store, to)
   const why =
     from === undefined ? 'branch: Created' : to === undefined ? 'branch: deleted' : undefined
@@ -69,6 +72,8 @@ export async function compareAndSet(
 
 /** See {@link Branch.reset}. */
 export async function resetBranch(branch: Branch, to: Oid): Promise<Oid | undefined> {
+  // Nowhere is no commit: it would take the branch away.
+  await readCommit(branch.store, to)
   for (;;) {
     const from = await branch.oid()
     if (from === to || (await compareAndSet(branch, from, to))) return from

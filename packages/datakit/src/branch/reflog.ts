@@ -8,6 +8,7 @@
  * @module
  */
 import type { LogEntry, Place } from '@datakit/git/place'
+import { check, text } from '../argument.ts'
 import { RENAMED } from './branch-moves.ts'
 
 /** The moves of a ref by its full name, or of `HEAD`. */
@@ -15,6 +16,7 @@ export async function* readReflog(
   place: Place,
   ref: string,
 ): AsyncGenerator<LogEntry, void, undefined> {
+  check('ref', ref, text)
   let newer: LogEntry | undefined
   for await (const entry of followRenames(place, ref)) {
     const gap = newer && gapBetween(newer, entry)

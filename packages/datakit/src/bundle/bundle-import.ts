@@ -8,6 +8,7 @@ import { randomId } from '@datakit/git/bytes'
 import { MissingError, RefusedError, UnsupportedError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
 import type { Head, RefUpdate, State } from '@datakit/git/place'
+import { isRemoteName } from '@datakit/git/remote-list'
 import {
   readBundle,
   type BundleHeader,
@@ -26,6 +27,16 @@ import {
 } from '@datakit/git/transport/receive'
 import type { ReceivePolicy } from '@datakit/git/transport/ref-rules'
 import type { ReceiveLimits } from '@datakit/git/transport/stage'
+import {
+  action,
+  ArgumentError,
+  checkOptions,
+  flag,
+  listOf,
+  signal,
+  text,
+  type Rule,
+} from '../argument.ts'
 import { DataKitError } from '../error.ts'
 import { OWN_LIMITS } from '../limits.ts'
 import { isOwnName, matchNames } from '../branch/ref-pattern.ts'
@@ -116,7 +127,8 @@ export async function importBundle(
   source: AsyncIterable<Uint8Array>,
   options: ImportOptions = {},
 ): Promise<ImportOutcome> {
-  const bundle = await readBundle(source)
+  checkOptions(options, { ...VERIFYING, refs: listOf(text), force: flag, into: remoteName })
+  const bundle = await openBundle(source)
   try {
     const { header } = bundle
     const wishes = await planImport(repository, header, options)
@@ -150,7 +162,8 @@ export async function verifyBundle(
   source: AsyncIterable<Uint8Array>,
   options: VerifyOptions = {},
 ): Promise<BundleReport> {
-  const bundle = await readBundle(source)
+  checkOptions(options, VERIFYING)
+  const bundle = await openBundle(source)
   try {
     const { header } = bundle
     refuseFiltered(header)
@@ -177,9 +190,22 @@ export async function verifyBundle(
 
 /** The header of a bundle, with nothing checked; the source is ended. @throws as `readBundle` */
 export async function readBundleHeader(source: AsyncIterable<Uint8Array>): Promise<BundleHeader> {
-  const { header, close } = await readBundle(source)
+  const { header, close } = await openBundle(source)
   await close()
   return header
+}
+
+const VERIFYING = { judge: action, onProgress: action, signal }
+
+const remoteName: Rule = {
+  fits: (value) => typeof value === 'string' && isRemoteName(value),
+  wanted: 'the name of a remote, as "origin"',
+}
+
+/** @throws ArgumentError when it is nothing that gives bytes; as `readBundle` */
+async function openBundle(source: AsyncIterable<Uint8Array>): Promise<OpenBundle> {
+  if (source instanceof Object && Symbol.asyncIterator in source) return readBundle(source)
+  throw new ArgumentError('source', source, 'the bytes of a bundle as an async iterable')
 }
 
 /** A ref of the bundle and the one that it becomes here. */

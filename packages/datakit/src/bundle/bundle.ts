@@ -22,6 +22,16 @@ import {
 import { commitOf, Cuts, linksOf } from '@datakit/git/transport/commits'
 import { selectObjects, type Selection } from '@datakit/git/transport/select'
 import { streamPack } from '@datakit/git/transport/serve'
+import {
+  action,
+  checkOptions,
+  flag,
+  listOf,
+  oid,
+  oneOf,
+  signal as signalRule,
+  text,
+} from '../argument.ts'
 import { readCommit } from '../files/object-source.ts'
 import { isOwnName, matchNames } from '../branch/ref-pattern.ts'
 import type { Repository } from '../repository.ts'
@@ -52,6 +62,15 @@ export interface ExportOptions {
 
 const NOTHING: ReadonlySet<Oid> = new Set()
 
+const RULES = {
+  refs: listOf(text),
+  since: listOf(oid),
+  version: oneOf(2, 3),
+  allowShallow: flag,
+  onHeader: action,
+  signal: signalRule,
+}
+
 /** Only commits are selected, and no tree is looked into. */
 const COMMITS = { blobLimit: Infinity, treeDepth: Infinity, types: new Set(['commit'] as const) }
 
@@ -67,6 +86,7 @@ export async function* exportBundle(
   repository: Repository,
   options: ExportOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  checkOptions(options, RULES)
   const { objects, onDemand } = repository.store
   const { signal, version = 2 } = options
   const state = await repository.store.state()

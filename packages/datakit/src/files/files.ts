@@ -5,9 +5,10 @@
  */
 import { text } from '@datakit/git/bytes'
 import { PIECE } from '@datakit/git/object-stream'
-import type { Oid } from '@datakit/git/oid'
+import { EMPTY_TREE, type Oid } from '@datakit/git/oid'
+import { action, ArgumentError, check, checkOptions, text as textRule } from '../argument.ts'
 import { DataKitError } from '../error.ts'
-import { readTreeBody } from './object-source.ts'
+import { readBody } from './object-source.ts'
 import { readAllFiles, type ReadFile } from './read-all.ts'
 import type { Store } from '../store.ts'
 import { notThere, pageOf, streamFile } from './stream-file.ts'
@@ -43,7 +44,7 @@ export interface Files {
 
 /** The files of a tree, by the oid that an entry of kind `directory` names. @throws MissingError */
 export async function openTree(store: Store, tree: Oid): Promise<Files> {
-  await readTreeBody(store, tree)
+  if (tree !== EMPTY_TREE) await readBody(store, tree, 'tree')
   const read = (path: string) => readFile(store, tree, path)
   return {
     tree,
@@ -88,6 +89,8 @@ export async function readParsed<T>(
   path: string,
   parse: (body: Uint8Array) => T,
 ): Promise<T | undefined> {
+  checkFiles(files, 'read')
+  check('parse', parse, action)
   const body = await files.read(path)
   if (body === undefined) return undefined
   try {
@@ -116,6 +119,7 @@ export async function* readStream(
   files: Pick<Files, 'stream'> | Pick<Files, 'read'>,
   path: string,
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  checkFiles(files, 'read')
   if ('stream' in files) return yield* files.stream(path)
   const body = (await files.read(path)) ?? new Uint8Array(0)
   for (let at = 0; at < body.length; at += PIECE) yield body.subarray(at, at + PIECE)
@@ -135,10 +139,17 @@ export interface PageOptions {
   readonly limit: number
 }
 
-/** @throws RangeError when the limit is below 1 */
+/** @throws RangeError when the limit is below 1; ArgumentError for what are no options */
 export function checkLimit(options: PageOptions): PageOptions {
-  if (options.limit >= 1) return options
+  checkOptions(options, { after: textRule })
+  if (typeof options.limit === 'number' && options.limit >= 1) return options
   throw new RangeError(`Not a number of entries: ${options.limit}, expected 1 or more`)
+}
+
+/** @throws ArgumentError for what is no snapshot, no tree and no transaction */
+function checkFiles(files: object, way: 'read' | 'list'): void {
+  if (files instanceof Object && way in files) return
+  throw new ArgumentError('files', files, 'a snapshot, a tree or a transaction')
 }
 
 /**
@@ -152,6 +163,7 @@ export async function listPage(
   path: string,
   options: PageOptions,
 ): Promise<Page> {
+  checkFiles(files, 'list')
   const { after, limit } = checkLimit(options)
   if ('page' in files) return files.page(path, options)
   const all = await files.list(path)

@@ -22,7 +22,7 @@ export class Glob {
 
   /** @throws TypeError when it is no pattern: a step is empty, `.` or `..` */
   constructor(pattern: string) {
-    const steps = pattern.split('/')
+    const steps = typeof pattern === 'string' ? pattern.split('/') : ['']
     if (steps.some((step) => step === '' || step === '.' || step === '..'))
       throw new TypeError(
         `Not a pattern of paths: "${pattern}", a step is empty, "." or ".."; paths begin without a slash`,

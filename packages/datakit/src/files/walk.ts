@@ -5,6 +5,7 @@
  */
 import { decodeTree, isTreeMode } from '@datakit/git/tree'
 import type { Oid } from '@datakit/git/oid'
+import { action, checkOptions, signal, text } from '../argument.ts'
 import type { Side } from '../merge/conflict.ts'
 import type { Store } from '../store.ts'
 import { readTreeBody } from './object-source.ts'
@@ -34,6 +35,7 @@ export async function* walkTree(
   root: Oid,
   options: WalkOptions,
 ): AsyncGenerator<WalkedFile, void, undefined> {
+  checkOptions(options, { path: text, filter: action, signal })
   const path = options.path ?? ''
   const found = await findPath(store, root, path)
   if (found && passes({ path, ...found }, options))

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Oid } from '@datakit/git/oid'
+import { checkOptions, count as countRule, signal as signalRule } from '../argument.ts'
 import { walkNodes } from './log.ts'
 import type { Store } from '../store.ts'
 
@@ -33,6 +34,7 @@ export async function* walkGraph(
   store: Store,
   options: GraphOptions = {},
 ): AsyncGenerator<GraphNode, void, undefined> {
+  checkOptions(options, { limit: countRule, signal: signalRule })
   const { limit = Infinity, signal } = options
   const refs = new Map<Oid, string[]>()
   const heads: Oid[] = []

@@ -12,6 +12,7 @@
 import type { Commit } from '@datakit/git/commit'
 import { formatPerson } from '@datakit/git/identity'
 import type { Oid } from '@datakit/git/oid'
+import { check, checkOptions, count, flag, oneOf, signal, text, time } from '../argument.ts'
 import { PriorityQueue } from './priority-queue.ts'
 import { History, type CommitNode, type LinkSource } from './history.ts'
 import { readCommit, type ObjectSource } from '../files/object-source.ts'
@@ -55,6 +56,7 @@ export async function* walkLog(
   from: Oid | readonly Oid[],
   options: LogOptions = {},
 ): AsyncGenerator<LoggedCommit, void, undefined> {
+  checkOptions(options, RULES)
   const { limit = Infinity, author } = options
   let shown = 0
   if (limit <= 0) return
@@ -66,12 +68,27 @@ export async function* walkLog(
   }
 }
 
+const RULES = {
+  limit: count,
+  path: text,
+  firstParent: flag,
+  author: {
+    fits: (value: unknown) => typeof value === 'string' || value instanceof RegExp,
+    wanted: 'a text or a pattern',
+  },
+  since: time,
+  until: time,
+  order: oneOf('date', 'topological'),
+  signal,
+}
+
 /** The last commits that changed a path. */
 export async function lastModified(
   source: LogSource,
   from: Oid,
   options: LogOptions,
 ): Promise<LoggedCommit[]> {
+  check('path', options.path, text)
   const commits: LoggedCommit[] = []
   for await (const commit of walkLog(source, from, options)) commits.push(commit)
   return commits

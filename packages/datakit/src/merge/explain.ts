@@ -7,6 +7,7 @@
  */
 import type { Oid } from '@datakit/git/oid'
 import type { DecideKey, MarkerOptions, MergeOutcome } from '@datakit/merge/driver'
+import { ArgumentError } from '../argument.ts'
 import type { Conflict, KeyDecision } from './conflict.ts'
 import { Draft } from '../transaction/draft.ts'
 import { TransactionError } from '../error.ts'
@@ -25,6 +26,10 @@ export async function explainConflict(
   conflict: Conflict,
   markers?: MarkerOptions,
 ): Promise<MergeOutcome | undefined> {
+  if (!(commits instanceof Object))
+    throw new ArgumentError('outcome', commits, 'the outcome with `state` "conflict"')
+  if (!(conflict instanceof Object) || typeof conflict.path !== 'string')
+    throw new ArgumentError('conflict', conflict, 'one of the conflicts of the outcome')
   const draft = new Draft(store)
   // What several bases are merged to is nowhere stored, so it is made again.
   const trees = await findTrees({ draft, history: new History(draft) }, commits)

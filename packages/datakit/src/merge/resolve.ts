@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { ArgumentError } from '../argument.ts'
 import type { Resolution } from './conflict.ts'
 import { Draft } from '../transaction/draft.ts'
 import { TransactionError } from '../error.ts'
@@ -17,6 +18,10 @@ export async function resolveConflict(
   outcome: ConflictOutcome,
   resolutions: ReadonlyMap<string, Resolution>,
 ): Promise<CommitOutcome> {
+  if (!Array.isArray(outcome?.conflicts))
+    throw new ArgumentError('outcome', outcome, 'the outcome with `state` "conflict"')
+  if (!(resolutions instanceof Object && 'has' in resolutions))
+    throw new ArgumentError('resolutions', resolutions, 'a Map of what to keep, by path')
   const open = outcome.conflicts.filter(({ path }) => !resolutions.has(path))
   if (open.length > 0) {
     const paths = open.map(({ path }) => path).join('", "')
@@ -40,5 +45,7 @@ export async function resolveConflict(
 
 /** See {@link Repository.mergeTrees}. */
 export function previewMerge({ store }: Repository, trees: Trees): Promise<MergedTrees> {
+  if (!(trees instanceof Object))
+    throw new ArgumentError('trees', trees, 'the trees `base`, `ours` and `theirs`')
   return mergeTrees(new Draft(store), trees)
 }

@@ -11,6 +11,7 @@
  * @module
  */
 import type { Oid } from '@datakit/git/oid'
+import { checkOptions, listOf, text, type Rule } from '../argument.ts'
 import type { Branch } from '../branch/branch.ts'
 import { joinPath, splitWritablePath } from '../files/path.ts'
 import type { Repository } from '../repository.ts'
@@ -101,7 +102,7 @@ export class ConfigRecord<const F extends Fields> {
     repository: Repository,
     options: RecordOptions<F>,
   ): Promise<ConfigRecord<F>> {
-    checkOptions(options)
+    checkRecord(options)
     const record = new ConfigRecord(repository, options)
     const { schema = 1 } = options
     await record.#writeDefaults(`Defaults of ${options.path ?? 'the configuration'}`, (stored) =>
@@ -148,6 +149,8 @@ export class ConfigRecord<const F extends Fields> {
     values: { readonly [Name in keyof F]?: ValueOf<F[Name]> | undefined },
     options: SetOptions = {},
   ): Promise<Oid | undefined> {
+    checkOptions(values, {})
+    checkOptions(options, { layer: text, message: text })
     const texts = Object.entries(values).map(([name, value]) => this.#textOf(name, value))
     const branch = this.#layerOf(options.layer)
     const message = options.message ?? `Set ${texts.map(({ name }) => name).join(', ')}`
@@ -346,13 +349,15 @@ function isSameText(field: Field<unknown>, known: string, text: string): boolean
   return 'value' in a && 'value' in b && field.isEqual(a.value, b.value)
 }
 
-function checkOptions({
-  layers,
-  state,
-  path = '',
-  fields,
-  schema = 1,
-}: RecordOptions<Fields>): void {
+function checkRecord(options: RecordOptions<Fields>): void {
+  checkOptions(options, { layers: listOf(text), state: text, path: text, fields: fieldsRule })
+  const {
+    layers = [],
+    state,
+    path = '',
+    fields = {},
+    schema = 1,
+  } = options as Partial<typeof options>
   const branches = state === undefined ? layers : [...layers, state]
   if (layers.length < 2 || new Set(branches).size < branches.length)
     throw new TypeError(
@@ -372,6 +377,13 @@ function checkOptions({
     if (name === SCHEMA || name.startsWith(`${SCHEMA}/`))
       throw new TypeError(`Not a field: "${SCHEMA}" is the version of the defaults`)
   }
+}
+
+const fieldsRule: Rule = {
+  fits: (value) =>
+    value instanceof Object &&
+    Object.values(value).every((field) => field instanceof Object && 'parse' in field),
+  wanted: 'fields by name, as `{ port: int(80) }`',
 }
 
 function unknownField(name: string, fields: ReadonlyMap<string, unknown>): FieldError {

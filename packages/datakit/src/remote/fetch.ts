@@ -25,6 +25,7 @@ import type { ReceiveLimits } from '@datakit/git/transport/stage'
 import { findCommon } from './common-ground.ts'
 import { OWN_LIMITS } from '../limits.ts'
 import { matchPattern, parseRefspec, sourceOf, targetOf, type Refspec } from './refspec.ts'
+import { checkFetch } from './remote-rules.ts'
 import type { Repository } from '../repository.ts'
 
 /** What is fetched, and how. */
@@ -92,6 +93,7 @@ export async function fetchRemote(
   remote: NamedRemote,
   options: FetchOptions = {},
 ): Promise<FetchOutcome> {
+  checkFetch(remote, options)
   return new Fetch(repository, remote, options).run()
 }
 

@@ -9,6 +9,7 @@ import type { NamedRemote } from '@datakit/git/remote-list'
 import { CutHistoryError, refuseCut } from './cut-history.ts'
 import { fetchRemote, type FetchOptions, type FetchOutcome } from './fetch.ts'
 import type { CommitOptions, ConflictOutcome } from '../transaction/land.ts'
+import { checkPull } from './remote-rules.ts'
 import type { Repository } from '../repository.ts'
 import { publish } from '../transaction/update.ts'
 
@@ -66,6 +67,7 @@ export async function pullRemote(
   remote: NamedRemote,
   options: PullOptions,
 ): Promise<PullOutcome> {
+  checkPull(remote, options)
   const source = `${HEADS}${options.from ?? options.branch}`
   // Before anything is done: whether there can be such a branch.
   repository.branch(options.branch)

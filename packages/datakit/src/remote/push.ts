@@ -18,6 +18,7 @@ import { Remote, type RemoteOptions } from '@datakit/git/transport/remote'
 import { selectObjects } from '@datakit/git/transport/select'
 import { streamPack } from '@datakit/git/transport/serve'
 import { parseRefspec, targetOf } from './refspec.ts'
+import { checkPush } from './remote-rules.ts'
 import type { Repository } from '../repository.ts'
 import type { Store } from '../store.ts'
 import { planPush, type Lease, type PlannedPush, type PushedRef } from './push-plan.ts'
@@ -56,6 +57,7 @@ export async function pushRemote(
   remote: NamedRemote,
   options: PushOptions,
 ): Promise<PushOutcome> {
+  checkPush(remote, options)
   const { store } = repository
   const client = new Remote(remote.url, options)
   const theirs = new Map<string, Oid>()

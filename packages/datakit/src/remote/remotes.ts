@@ -32,7 +32,7 @@ export function storedRemotes({ store }: Repository): RemoteList {
       return remotes
     },
     async add(remote) {
-      const { url, fetch, filter } = remote
+      const { url, fetch, filter } = remoteOf({ ...remote, keepsSecrets: true })
       const body = utf8(`${JSON.stringify({ url, fetch, filter })}\n`)
       const oid = nameObject(store.runtime, { type: 'blob', body })
       const pack = await stageBlob(store, { oid, body })

@@ -70,7 +70,7 @@ const MAX_ATTEMPTS = 3
 
 /** Syncs once. */
 export function sync(repository: Repository, options: SyncOptions): Promise<SyncOutcome> {
-  return new Remote(repository, options).sync()
+  return new Remote(repository, { ...options }).sync()
 }
 
 /** A server that a repository is synced with, again and again. */

@@ -7,11 +7,15 @@ import { action, ArgumentError, check, checkOptions, count, text, type Rule } fr
 import type { CommitOptions } from './land.ts'
 import { isWritable } from './transaction-work.ts'
 
-const bytesRule: Rule = { fits: ArrayBuffer.isView, wanted: 'a text or a Uint8Array' }
+/** What can be in a file. */
+export const content: Rule = {
+  fits: (value) => typeof value === 'string' || ArrayBuffer.isView(value),
+  wanted: 'a text or a Uint8Array',
+}
 
 /** A file that cannot be written. @throws ArgumentError when these are no bytes, RangeError for the mode */
 export function refuseWrite(bytes: unknown, mode: number): never {
-  check('body', bytes, bytesRule)
+  check('body', bytes, content)
   throw new RangeError(
     `Not the mode of a file: ${typeof mode === 'number' ? mode.toString(8) : String(mode)}, expected 100644, 100755 or 120000`,
   )

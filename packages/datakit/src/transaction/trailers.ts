@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { check, listOf, text, type Rule } from '../argument.ts'
 
 /** One trailer. */
 export interface Trailer {
@@ -19,6 +20,7 @@ export interface Trailer {
 
 /** The trailers of a message, in order. */
 export function parseTrailers(message: string): Trailer[] {
+  check('message', message, text)
   const lines = message.split(/(?<=\n)/)
   const { start, end } = findBlock(lines)
   const folded: string[] = []
@@ -42,9 +44,11 @@ export function parseTrailers(message: string): Trailer[] {
  * The message with more trailers, behind those that it has; ended by a line end. One that is the same as the last one there
  * is not repeated.
  *
- * @throws RangeError when a name is not one of a trailer
+ * @throws RangeError when a name is not one of a trailer; ArgumentError for what are none
  */
 export function addTrailers(message: string, trailers: readonly Trailer[]): string {
+  check('message', message, text)
+  check('trailers', trailers, listOf(trailerRule))
   const lines = closeLine(message).split(/(?<=\n)/)
   const { start, end } = findBlock(lines)
   let last = parseTrailers(message).at(-1)
@@ -63,6 +67,14 @@ export function addTrailers(message: string, trailers: readonly Trailer[]): stri
   const before = lines.slice(0, at)
   if (added.length > 0 && start === end && !isBlank(before.at(-1) ?? 'x')) added.unshift('\n')
   return [...before, ...added, ...lines.slice(at)].join('')
+}
+
+const trailerRule: Rule = {
+  fits: (value) =>
+    value instanceof Object &&
+    text.fits(Reflect.get(value, 'name')) &&
+    text.fits(Reflect.get(value, 'value')),
+  wanted: 'a `name` and a `value`, both texts',
 }
 
 function formatTrailer({ name, value }: Trailer): string {

@@ -6,6 +6,7 @@
 import { utf8 } from '@datakit/git/bytes'
 import { messageText } from '@datakit/git/commit'
 import type { Oid } from '@datakit/git/oid'
+import { check, listOf, oneOf, type Rule } from '../argument.ts'
 import type { Conflict, Resolution, Side } from '../merge/conflict.ts'
 import { refuseCut } from '../remote/cut-history.ts'
 import { mergeByKeys } from '../merge/explain.ts'
@@ -16,7 +17,7 @@ import { mergeCommits } from '../merge/merge-commits.ts'
 import { mergeTrees, type Trees } from '../merge/merge.ts'
 import { readCommit } from '../files/object-source.ts'
 import { findTrees } from '../merge/merge-bases.ts'
-import { checkWritable } from './refused.ts'
+import { checkWritable, content } from './refused.ts'
 import { modeFrom, type Work } from './transaction-work.ts'
 
 /** What a merge into a transaction left to be decided. */
@@ -87,6 +88,7 @@ export function refuseOpen({ conflicts }: Work, what: string): never {
 export async function resolveIn(work: Work, path: string, resolution: Resolution): Promise<void> {
   const conflict = work.conflicts.get(path)
   if (conflict === undefined) throw notInConflict(path)
+  checkResolution(resolution)
   if (typeof resolution === 'object') {
     const given =
       'keys' in resolution
@@ -100,6 +102,21 @@ export async function resolveIn(work: Work, path: string, resolution: Resolution
   work.conflicts.delete(path)
 }
 
+/** @throws ArgumentError */
+function checkResolution(resolution: Resolution): void {
+  if (typeof resolution !== 'object' || resolution === null) {
+    check('resolution', resolution, oneOf('ours', 'theirs', 'base', 'remove'))
+  } else if ('keys' in resolution) {
+    check('keys', resolution.keys, listOf(decision))
+  } else check('bytes', resolution.bytes, content)
+}
+
+const decision: Rule = {
+  fits: (value) =>
+    value instanceof Object && 'key' in value && Array.isArray(value.key) && 'keep' in value,
+  wanted: 'the `key` of a value in conflict and what to `keep` of it',
+}
+
 /**
  * The parents of the commit that the work will be: the head of the branch comes first if it came in by a merge, and then
  * what it has is left out. `first` comes before all of them.
@@ -109,6 +126,7 @@ export async function orderParents(
   { head, first }: { readonly head: Oid | undefined; readonly first: Oid | undefined },
 ): Promise<readonly Oid[]> {
   const history = new History(draft)
+  if (first !== undefined) await readCommit(draft, first)
   const isIn = async (commits: readonly Oid[]): Promise<boolean> =>
     head !== undefined && (await history.mergeBases([head], commits)).includes(head)
   const began = start.from ? [start.from.oid] : []

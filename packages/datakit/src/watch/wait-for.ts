@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { action, check, checkOptions, count } from '../argument.ts'
 import { DataKitError } from '../error.ts'
 import type { Repository } from '../repository.ts'
 import { watchPath, type BranchPath, type PathValue } from './watch-path.ts'
@@ -32,6 +33,8 @@ export async function waitFor(
   predicate: (value: PathValue) => boolean | Promise<boolean>,
   options: WaitOptions = {},
 ): Promise<PathValue> {
+  checkOptions(options, { timeout: count })
+  check('predicate', predicate, action)
   const { signal, timeout } = options
   signal?.throwIfAborted()
   const ended = new AbortController()

@@ -8,6 +8,7 @@
  */
 import type { Oid } from '@datakit/git/oid'
 import { decodeTree, isTreeMode } from '@datakit/git/tree'
+import { checkOptions } from '../argument.ts'
 import type { Side } from '../merge/conflict.ts'
 import type { Change } from '../history/diff.ts'
 import { Glob, type GlobState } from '../files/glob.ts'
@@ -15,7 +16,7 @@ import { readTreeBody, type ObjectSource } from '../files/object-source.ts'
 import { joinPath } from '../files/path.ts'
 import type { Repository } from '../repository.ts'
 import type { Snapshot } from '../files/snapshot.ts'
-import { isSameSide, readHead } from './watch-path.ts'
+import { isSameSide, readHead, WATCHING } from './watch-path.ts'
 import { watchPlace, type WatchOptions } from './watch.ts'
 
 /** What is watched. */
@@ -44,9 +45,12 @@ export interface GlobValue {
  */
 export function watchGlob(
   repository: Repository,
-  { branch, pattern }: BranchPattern,
+  at: BranchPattern,
   options: WatchOptions = {},
 ): AsyncIterableIterator<GlobValue, void, undefined> {
+  checkOptions(options, WATCHING)
+  checkOptions(at, {})
+  const { branch, pattern } = at
   const { store } = repository
   const { ref } = repository.branch(branch)
   const finder = new GlobFinder(pattern)

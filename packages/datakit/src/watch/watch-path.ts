@@ -8,6 +8,7 @@
  */
 import type { Oid } from '@datakit/git/oid'
 import { findEntry, isTreeMode } from '@datakit/git/tree'
+import { checkOptions, positive, signal } from '../argument.ts'
 import type { Side } from '../merge/conflict.ts'
 import { readTreeBody, type ObjectSource } from '../files/object-source.ts'
 import { splitPath } from '../files/path.ts'
@@ -46,9 +47,12 @@ export interface PathValue {
  */
 export function watchPath(
   repository: Repository,
-  { branch, path }: BranchPath,
+  at: BranchPath,
   options: WatchOptions = {},
 ): AsyncIterableIterator<PathValue, void, undefined> {
+  checkOptions(options, WATCHING)
+  checkOptions(at, {})
+  const { branch, path } = at
   const { store } = repository
   const { ref } = repository.branch(branch)
   const finder = new PathFinder(path)
@@ -60,6 +64,9 @@ export function watchPath(
   const isEqual = (a: PathValue, b: PathValue): boolean => isSameSide(a.entry, b.entry)
   return watchPlace(store.place, read, { ...options, isEqual })
 }
+
+/** Rules for how somebody watches. */
+export const WATCHING = { signal, poll: positive }
 
 /** The newest commit of a ref; `undefined` when there is none. @throws MalformedError when it is at something else */
 export async function readHead(store: Store, ref: string): Promise<Snapshot | undefined> {

@@ -13,6 +13,7 @@ import { MalformedError } from '@datakit/git/error'
 import { EVENT_STREAM, readEventStream, type StreamItem } from '@datakit/git/protocol/event-stream'
 import { decodeWatchMessage, type RefMove } from '@datakit/git/protocol/watch'
 import { WATCH_PROTOCOL } from '@datakit/git/protocol/watch-socket'
+import { action, checkOptions, flag, listOf, signal, text } from '../argument.ts'
 import { SyncError, type SyncErrorOptions } from '../error.ts'
 import { addressOf, parseProblem, retryAfterOf, type ServerOptions } from '../sync/sync-exchange.ts'
 import { wait } from '../transaction/update.ts'
@@ -61,6 +62,15 @@ const MAX_ASKED = 600_000
 /** Milliseconds of silence after which a connection counts as dead; a server says something every 15 seconds. */
 const SILENCE = 45_000
 
+const RULES = {
+  refs: listOf(text),
+  paths: listOf(text),
+  lastEventId: text,
+  onState: action,
+  sockets: flag,
+  signal,
+}
+
 /** Answers by which the server says no: to ask again would be answered the same. */
 const FINAL: ReadonlySet<number> = new Set([400, 401, 403, 404, 405, 413])
 
@@ -73,6 +83,7 @@ const FINAL: ReadonlySet<number> = new Set([400, 401, 403, 404, 405, 413])
 export function watchServer(
   options: WatchServerOptions,
 ): AsyncIterableIterator<ServerEvent, void, undefined> {
+  checkOptions(options, RULES)
   const ended = new AbortController()
   const stop = (): void => ended.abort()
   const { signal } = options

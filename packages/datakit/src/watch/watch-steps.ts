@@ -12,11 +12,13 @@
 import { MissingError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
 import type { LogEntry } from '@datakit/git/place'
+import { checkOptions, oid } from '../argument.ts'
 import { History } from '../history/history.ts'
 import { LogMark } from '../branch/log-mark.ts'
 import type { Repository } from '../repository.ts'
 import type { Store } from '../store.ts'
 import { wait } from '../transaction/update.ts'
+import { WATCHING } from './watch-path.ts'
 import { Bell, endable, type WatchOptions } from './watch.ts'
 
 /** One step of a branch. */
@@ -59,6 +61,7 @@ export function watchSteps(
   branch: string,
   options: StepOptions = {},
 ): AsyncIterableIterator<Step, void, undefined> {
+  checkOptions(options, { ...WATCHING, since: oid })
   const { store } = repository
   const { ref } = repository.branch(branch)
   const bell = new Bell(store.place, options)

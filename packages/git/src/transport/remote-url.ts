@@ -19,7 +19,7 @@ export interface SplitUrl {
  * @throws TypeError when it is no URL of HTTP
  */
 export function splitUrl(url: string): SplitUrl {
-  const shown = withoutSecrets(url)
+  const shown = withoutSecrets(`${url}`)
   if (!/^https?:\/\//i.test(url) || !URL.canParse(url))
     throw new TypeError(`Not the URL of a remote: "${shown}", expected http:// or https://`)
   const { username, password } = new URL(url)
