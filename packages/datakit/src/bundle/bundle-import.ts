@@ -115,7 +115,8 @@ const TAGS = 'refs/tags/'
 const REMOTES = 'refs/remotes/'
 
 /**
- * Takes a bundle. A new repository gets its HEAD from it too: the branch that is where HEAD was.
+ * Takes a bundle. A new repository gets its HEAD from it too: the branch that is where HEAD was. A HEAD without a branch goes to
+ * the branch that HEAD is on here.
  *
  * @throws MalformedError, UnsupportedError as `readBundle`; UnsupportedError for one that was filtered
  * @throws PrerequisitesError when it goes on from what is not here
@@ -227,19 +228,30 @@ async function planImport(
   const lacking = await findMissing(repository, header)
   if (lacking.length > 0) throw new PrerequisitesError(lacking)
   const chosen = options.refs === undefined ? found.filter(({ name }) => isOwnName(name)) : found
+  const hasBranch = chosen.some(({ name }) => name.startsWith(BRANCHES))
   const wishes: Wish[] = []
   for (const { name: source, oid } of chosen) {
-    const name = nameHere(source, options.into)
+    const isAlone = source === 'HEAD' && !hasBranch
+    const name = nameHere(isAlone ? branchOfHead(state) : source, options.into)
     if (name !== undefined) wishes.push({ source, name, oid, from: await state.ref(name) })
   }
   return wishes
 }
 
-/** `undefined` for what is not taken. HEAD is no ref here: it goes where its branch is. */
+/** `undefined` for what is not taken. HEAD beside branches is no ref here: it goes where its branch is. */
 function nameHere(name: string, into: string | undefined): string | undefined {
   if (name === 'HEAD') return undefined
   if (into === undefined || name.startsWith(TAGS)) return name
   return name.startsWith(BRANCHES) ? `${REMOTES}${into}/${name.slice(BRANCHES.length)}` : undefined
+}
+
+/** The branch that a HEAD goes to which comes without a branch, as `git pull` takes it. @throws RefusedError `detached-head` */
+function branchOfHead({ head }: State): string {
+  if ('ref' in head) return head.ref
+  throw new RefusedError(
+    'detached-head',
+    'Cannot take a bundle of HEAD alone: HEAD is on no branch here; set it to one first, or make a bundle of a branch',
+  )
 }
 
 function requestFor(

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { NotHereError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
 import { findEntry, isTreeMode, kindOfMode } from '@datakit/git/tree'
 import { readTreeBody } from '../files/object-source.ts'
@@ -48,7 +49,12 @@ async function fetchFiles({ trees, draft }: TreesMerge): Promise<void> {
       open.push({ base: directory(before), ours: directory(after), theirs: directory(other) })
     }
   }
-  await onDemand.ahead(wanted)
+  try {
+    await onDemand.ahead(wanted)
+  } catch (error) {
+    // Not all of it need be needed: whoever reads what is not here says so, with its path.
+    if (!(error instanceof NotHereError)) throw error
+  }
 }
 
 function isRegular(side: Side | undefined): side is Side {

@@ -19,9 +19,8 @@ import {
 import type { Oid } from '@datakit/git/oid'
 import { text } from '@datakit/merge/text'
 import type { TreesMerge } from './merge.ts'
-import { readBody } from '../files/object-source.ts'
 import { joinPath } from '../files/path.ts'
-import { findPath, kindOf } from '../files/tree-reader.ts'
+import { findPath, kindOf, readSide } from '../files/tree-reader.ts'
 
 /** Attributes of the paths of one merge, read when asked for. */
 export class MergeAttributes {
@@ -58,14 +57,16 @@ export class MergeAttributes {
     if (virtual !== undefined) {
       const { outer } = virtual
       const ours = await this.#find(outer.ours, path)
-      if (ours === (await this.#find(outer.theirs, path))) return this.#body(ours)
+      if (ours === (await this.#find(outer.theirs, path))) return this.#body(path, ours)
     }
     const base = await this.#find(trees.base, path)
     const ours = await this.#find(trees.ours, path)
     const theirs = await this.#find(trees.theirs, path)
-    if (ours === theirs || base === theirs) return this.#body(ours)
-    if (base === ours) return this.#body(theirs)
-    const [old, our, their] = await Promise.all([base, ours, theirs].map((oid) => this.#body(oid)))
+    if (ours === theirs || base === theirs) return this.#body(path, ours)
+    if (base === ours) return this.#body(path, theirs)
+    const [old, our, their] = await Promise.all(
+      [base, ours, theirs].map((oid) => this.#body(path, oid)),
+    )
     if (our === undefined || their === undefined) return old
     const outcome = text({ path, base: old, ours: our, theirs: their })
     return outcome.state === 'merged' ? outcome.bytes : old
@@ -78,7 +79,8 @@ export class MergeAttributes {
     return kind === 'file' || kind === 'executable' ? found?.oid : undefined
   }
 
-  async #body(oid: Oid | undefined): Promise<Uint8Array | undefined> {
-    return oid && readBody(this.#merge.draft, oid, 'blob')
+  /** @throws NotHereError with the path: without the attributes nobody knows how to merge, and Git does not go on either */
+  async #body(path: string, oid: Oid | undefined): Promise<Uint8Array | undefined> {
+    return oid && readSide(this.#merge.draft, { mode: 0o100644, oid }, path)
   }
 }

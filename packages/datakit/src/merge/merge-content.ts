@@ -15,7 +15,7 @@ import type { Side } from './conflict.ts'
 import { MergeAttributes } from './merge-attributes.ts'
 import type { ContentMerge, TreesMerge } from './merge.ts'
 import { isRegular } from './mode.ts'
-import { readBody } from '../files/object-source.ts'
+import { readSide } from '../files/tree-reader.ts'
 
 /** Drivers of a program, by the names that attributes give them. */
 export type Drivers = ReadonlyMap<string, MergeDriver>
@@ -33,7 +33,7 @@ export async function mergeContent(
   const { path, within } = merge
   const values = await attributesFor(within).of(path)
   const driver = await findDriver(driverName(values.get('merge'), path), drivers)
-  const read = ({ oid }: Side): Promise<Uint8Array> => readBody(within.draft, oid, 'blob')
+  const read = (side: Side): Promise<Uint8Array> => readSide(within.draft, side, path)
   const [base, ours, theirs] = await Promise.all([
     merge.base && isRegular(merge.base) ? read(merge.base) : undefined,
     read(merge.ours),

@@ -24,7 +24,14 @@ import { Remote, type FetchedPack, type RemoteOptions } from '@datakit/git/trans
 import type { ReceiveLimits } from '@datakit/git/transport/stage'
 import { findCommon } from './common-ground.ts'
 import { OWN_LIMITS } from '../limits.ts'
-import { matchPattern, parseRefspec, sourceOf, targetOf, type Refspec } from './refspec.ts'
+import {
+  isLeftOut,
+  matchPattern,
+  parseRefspec,
+  sourceOf,
+  targetOf,
+  type Refspec,
+} from './refspec.ts'
 import { checkFetch } from './remote-rules.ts'
 import type { Repository } from '../repository.ts'
 
@@ -37,7 +44,7 @@ export interface FetchOptions extends RemoteOptions {
    * out.
    */
   readonly tags?: 'follow' | 'all' | 'none' | undefined
-  /** In place of the refspecs of the remote. Sources are full names, or HEAD; one without `*` must be there. */
+  /** In place of the refspecs of the remote. Sources are full names, or HEAD; one without `*` must be there. `^` leaves out. */
   readonly refspecs?: readonly string[] | undefined
   /**
    * What is left with the remote until it is wanted, in place of what is written down of it: `blob:none`, `blob:limit=1m`,
@@ -115,13 +122,22 @@ function checkFullName(spec: string): void {
   )
 }
 
+/** @throws RangeError when all refspecs leave out, and none says what is to be fetched */
+function checkPositive(specs: readonly string[] = []): void {
+  const [first] = specs
+  if (first === undefined || specs.some((spec) => !parseRefspec(spec).isNegative)) return
+  throw new RangeError(
+    `Not a full name in the refspec "${first}": it only leaves out; say what to fetch, too`,
+  )
+}
+
 /** @throws MissingError when a ref that was asked for by its name is not there */
 function checkWanted(specs: readonly string[] = [], theirs: readonly WireRef[]): void {
   const names = new Set(theirs.map(({ name }) => name))
   const lacking = specs
-    .map((spec) => parseRefspec(spec).source)
-    .find((source) => !source.includes('*') && !names.has(source))
-  if (lacking !== undefined) throw new MissingError('a ref of the remote', lacking)
+    .map(parseRefspec)
+    .find(({ isNegative, source }) => !isNegative && !source.includes('*') && !names.has(source))
+  if (lacking !== undefined) throw new MissingError('a ref of the remote', lacking.source)
 }
 
 class Fetch {
@@ -144,6 +160,7 @@ class Fetch {
     this.#remote = remote
     this.#options = options
     options.refspecs?.forEach(checkFullName)
+    checkPositive(options.refspecs)
     this.#specs = (options.refspecs ?? remote.fetch).map(parseRefspec)
     this.#client = new Remote(remote.url, options)
   }
@@ -161,14 +178,17 @@ class Fetch {
 
   /** What to ask for, with HEAD and tags. */
   #prefixes(): string[] {
-    const prefixes = this.#specs.map(({ source }) => source.split('*', 1)[0] ?? '')
+    const prefixes = this.#specs
+      .filter(({ isNegative }) => !isNegative)
+      .map(({ source }) => source.split('*', 1)[0] ?? '')
     return ['HEAD', ...prefixes, ...(this.#options.tags === 'none' ? [] : [TAGS])]
   }
 
   async #wishes(state: State, theirs: readonly WireRef[]): Promise<Wish[]> {
     const wishes = new Map<string, Wish>()
     for (const { name: remote, oid: to } of theirs) {
-      const isAll = this.#options.tags === 'all' && remote.startsWith(TAGS)
+      const isAll =
+        this.#options.tags === 'all' && remote.startsWith(TAGS) && !isLeftOut(this.#specs, remote)
       const target =
         targetOf(this.#specs, remote) ?? (isAll ? { name: remote, force: false } : undefined)
       if (target === undefined || to === undefined || wishes.has(target.name)) continue
@@ -187,7 +207,7 @@ class Fetch {
     for (const { target = '' } of patterns) {
       for await (const { name, oid: from } of state.refs(target.split('*', 1)[0] ?? '')) {
         const remote =
-          matchPattern(target, name) === undefined ? undefined : sourceOf(patterns, name)
+          matchPattern(target, name) === undefined ? undefined : sourceOf(this.#specs, name)
         // Where the remote's HEAD is, Git keeps beside its branches.
         if (remote === undefined || there.has(remote) || name.endsWith('/HEAD')) continue
         if (!wishes.some((wish) => wish.name === name))

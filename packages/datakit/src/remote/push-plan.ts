@@ -8,7 +8,7 @@ import type { Oid } from '@datakit/git/oid'
 import type { State } from '@datakit/git/place'
 import type { NamedRemote } from '@datakit/git/remote-list'
 import { History } from '../history/history.ts'
-import { matchPattern, parseRefspec, targetOf, type Refspec } from './refspec.ts'
+import { isLeftOut, matchPattern, parseRefspec, targetOf, type Refspec } from './refspec.ts'
 import type { Repository } from '../repository.ts'
 
 /** What a push that is forced may overwrite. */
@@ -83,9 +83,12 @@ export async function planPush(
 ): Promise<PlannedPush[]> {
   const { state, theirs, options } = request
   const planned = new Map<string, PlannedPush>()
-  for (const text of options.refs) {
-    for (const meant of await meaningOf(parseRefspec(text), state, theirs)) {
+  const specs = options.refs.map(parseRefspec)
+  for (const spec of specs) {
+    if (spec.isNegative) continue
+    for (const meant of await meaningOf(spec, state, theirs)) {
       const { source, name } = meant
+      if (source !== undefined && isLeftOut(specs, source)) continue
       if (planned.has(name)) throw new RangeError(`"${name}" is to be pushed twice`)
       const to = source === undefined ? undefined : await state.ref(source)
       const ref = { source, name, from: theirs.get(name), to }

@@ -28,7 +28,7 @@ export type { Lease, PushedRef, PushState } from './push-plan.ts'
 /** What is pushed, and how. */
 export interface PushOptions extends RemoteOptions {
   /**
-   * Refspecs: `main`, `main:other`, `refs/heads/*`, `:gone` deletes, `+` in front forces. A short name is that of a branch or
+   * Refspecs: `main`, `main:other`, `refs/heads/*`, `:gone` deletes, `+` in front forces, `^` leaves out. A short name is that of a branch or
    * else of a tag.
    */
   readonly refs: readonly string[]
