@@ -28,33 +28,40 @@ export interface Rule {
   readonly wanted: string
 }
 
+/** A text, the empty one too. */
 export const text: Rule = { fits: (value) => typeof value === 'string', wanted: 'a text' }
+/** A yes or no. */
 export const flag: Rule = {
   fits: (value) => typeof value === 'boolean',
   wanted: 'true or false, or leave it out',
 }
-/** `Infinity` is one. */
+/** How many, or how long: from 0 on; `Infinity` is one. */
 export const count: Rule = {
   fits: (value) => typeof value === 'number' && value >= 0,
   wanted: 'a number from 0 on, or leave it out',
 }
+/** A length of time, or how often: above 0. */
 export const positive: Rule = {
   fits: (value) => typeof value === 'number' && value > 0,
   wanted: 'a number above 0, or leave it out',
 }
+/** A moment by the clocks of those who committed. */
 export const time: Rule = {
   fits: (value) => typeof value === 'number' && !Number.isNaN(value),
   wanted: 'seconds since 1970, or leave it out',
 }
+/** An oid in Git's own spelling. */
 export const oid: Rule = {
   fits: (value) => typeof value === 'string' && isOid(value),
   wanted: 'the oid of a commit: forty lower-case hexadecimal digits',
 }
+/** A signal that ends what is under way. */
 export const signal: Rule = {
   // One of another realm is no AbortSignal of this one.
   fits: (value) => value instanceof Object && 'throwIfAborted' in value,
   wanted: 'the signal of an AbortController, or leave it out',
 }
+/** A function of the program. */
 export const action: Rule = {
   fits: (value) => typeof value === 'function',
   wanted: 'a function',
