@@ -2,24 +2,19 @@
  * Refs that a repository leaves to its hook `proc-receive`: without it they are refused, with it they are what it makes of
  * them, and every other ref is moved, as by `git http-backend` all the way.
  */
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { BesideBackend } from '../support/beside-backend.ts'
-import { ByteReader, streamOf } from '../../packages/git/src/byte-reader.ts'
-import { encodeLine, FLUSH } from '../../packages/git/src/protocol/pkt-line.ts'
-import { readBands } from '../../packages/git/src/protocol/sideband.ts'
-import { cases, random } from '../../packages/git/test/seed.ts'
+import { Repository } from '@datakit/datakit/repository'
+import { sync } from '@datakit/datakit/sync'
+import { nodeRuntime } from '@datakit/git/runtime/node'
+import { memoryPlace } from '@datakit/storage/memory'
+import { BesideBackend, type Served } from '../support/beside-backend.ts'
 import { staged } from '../support/prepared-server.ts'
-import { procReceiveHook, type HookScript } from '../support/proc-receive-hook.ts'
+import { hookedRepositories, type Hooked } from '../support/proc-receive-hook.ts'
 import { git, refsOf, tryGit } from '../support/stock-git.ts'
 
 const beside = new BesideBackend('proc-receive')
-/** A pack without objects. */
-const EMPTY_PACK = Buffer.from(
-  '5041434b0000000200000000029d08823bd8a8eab510ad6ac75c823cfd3ed31e',
-  'hex',
-)
 /** An update, a deletion and creations. */
 const PUSHED = [
   'main',
@@ -30,7 +25,12 @@ const PUSHED = [
   'main:refs/tags/one',
 ]
 
-beforeAll(() => beside.start())
+let prepare: (hooked: Hooked) => Served
+
+beforeAll(async () => {
+  await beside.start()
+  prepare = await hookedRepositories(beside)
+})
 afterAll(() => beside.stop())
 
 interface Pushed {
@@ -45,19 +45,14 @@ interface Pushed {
   readonly isKept: boolean
 }
 
-interface Wish {
-  readonly rules: readonly string[]
-  readonly hook?: HookScript
-  /** What other hooks do when they have written down what they were told. */
-  readonly hooks?: Readonly<Record<string, string>>
-  readonly config?: Readonly<Record<string, string>>
+interface Wish extends Hooked {
   readonly options?: readonly string[]
   readonly refs?: readonly string[]
 }
 
 /** Makes a repository with these rules, and pushes to it through a server. */
 async function pushThrough(url: string, wish: Wish): Promise<Pushed> {
-  const { name, directory } = await prepare(wish)
+  const { name, directory } = prepare(wish)
   const { options = [], refs = PUSHED } = wish
   const address = `${url}/${name}`
   const run = await tryGit(beside.source, 'push', '--porcelain', ...options, address, ...refs)
@@ -74,32 +69,6 @@ async function pushThrough(url: string, wish: Wish): Promise<Pushed> {
   }
 }
 
-/** A repository with `main` and `other` at the first commit, and hooks that write down what they are told. */
-async function prepare({ rules, hook, hooks = {}, config = {} }: Wish) {
-  const { name, directory } = await beside.create()
-  const first = ['main~1:refs/heads/main', 'main~1:refs/heads/other']
-  await git(beside.source, 'push', '--quiet', directory, ...first)
-  for (const [key, value] of Object.entries({ ...config, 'http.receivepack': 'true' }))
-    await git(directory, 'config', key, value)
-  for (const rule of rules) await git(directory, 'config', '--add', 'receive.procReceiveRefs', rule)
-  const scripts = {
-    'pre-receive': 'sed "s/^/pre-receive /" >>told',
-    update: 'echo "update $1" >>told',
-    'post-receive': 'sed "s/^/post-receive /" >>told',
-    'post-update': 'echo "post-update $*" >>told',
-  }
-  for (const [each, script] of Object.entries(scripts))
-    writeHook(directory, each, `#!/bin/sh\n${script}\n${hooks[each] ?? ''}\n`)
-  if (hook !== undefined) writeHook(directory, 'proc-receive', procReceiveHook(hook))
-  return { name, directory }
-}
-
-function writeHook(directory: string, name: string, program: string): void {
-  const path = join(directory, 'hooks', name)
-  writeFileSync(path, program)
-  chmodSync(path, 0o755)
-}
-
 /** The same push through both servers, ours having been looked at for what it left behind. */
 async function pushBoth(wish: Wish): Promise<readonly [Pushed, Pushed]> {
   const { ours, theirs } = beside.urls
@@ -110,8 +79,8 @@ async function pushBoth(wish: Wish): Promise<readonly [Pushed, Pushed]> {
 }
 
 /** Everything that is not the name of a folder. */
-function seen({ directory: _, ...rest }: Pushed): Omit<Pushed, 'directory'> {
-  return rest
+function seen({ code, said, refs, told, isKept }: Pushed): Omit<Pushed, 'directory'> {
+  return { code, said, refs, told, isKept }
 }
 
 /** The push ends as through the judge in every way; ours is given. */
@@ -213,6 +182,12 @@ describe('with the hook', () => {
     ['reports nothing', { rules: RULES, hook: {} }],
     ['ends in the middle of its report', { rules: RULES, hook: { rubbish: '0010ok refs/for\n' } }],
     [
+      'ends in the middle of a word',
+      { rules: RULES, hook: { rubbish: '0010ok refs/for\n0010ok' } },
+    ],
+    ['ends in the middle of the first word', { rules: RULES, hook: { rubbish: '0010ok' } }],
+    ['ends in the middle of a length', { rules: RULES, hook: { rubbish: '00' } }],
+    [
       'reports on a ref that is not its own',
       { rules: RULES, hook: { report: ['ok refs/heads/main'] } },
     ],
@@ -276,8 +251,8 @@ describe('with the hook', () => {
     [undefined, []],
   ])('gets push options if it wants them (%j, %j)', async (greeting, options) => {
     const hook = { ...(greeting === undefined ? {} : { greeting }), report: [`ok ${TOPIC}`] }
-    const config = { 'receive.advertisePushOptions': 'true' }
-    await expectAlike({ rules: RULES, hook, config, options, refs: [`main:${TOPIC}`] })
+    const receive = { advertisePushOptions: 'true' }
+    await expectAlike({ rules: RULES, hook, receive, options, refs: [`main:${TOPIC}`] })
   })
 
   it.each<[string, Omit<Wish, 'rules'>]>([
@@ -323,132 +298,6 @@ describe('with the hook', () => {
   })
 })
 
-describe('raw requests', () => {
-  it.each(['report-status', 'report-status-v2'])(
-    'have what the hook made in the report, if they ask for version 2 of it (%s)',
-    async (capability) => {
-      const report = [`ok ${TOPIC}`, 'option refname refs/changes/1/1', `option new-oid ${A}`]
-      const updates = [`${ZERO} ${await first()} ${TOPIC}`]
-      const raw = { updates, capabilities: [capability] }
-      const [mine, judge] = await sendBoth({ rules: RULES, hook: { report } }, raw)
-      expect(mine).toEqual(judge)
-      expect(mine.report.includes('option refname')).toBe(capability.endsWith('v2'))
-    },
-  )
-
-  it('leave refs to the hook wherever they are', async () => {
-    const hook = { report: ['ok refs/heads/main', 'ok refs/heads/nowhere'] }
-    const updates = [
-      `${A} ${await first()} refs/heads/main`,
-      `${A} ${ZERO} refs/heads/nowhere`,
-      `${ZERO} ${ZERO} refs/heads/neither`,
-    ]
-    const raw = { updates, capabilities: ['report-status', 'side-band-64k'] }
-    const [mine, judge] = await sendBoth({ rules: ['refs/heads'], hook }, raw)
-    expect(mine).toEqual(judge)
-    expect(mine.report).toContain('ok refs/heads/main')
-  })
-
-  const { numRuns } = cases(12)
-
-  it(`are answered as by Git whatever the hook reports (${numRuns} reports)`, async () => {
-    const next = random()
-    for (let i = 0; i < numRuns; i++) {
-      const report = randomReport(next)
-      const hook = { report, code: next() < 0.15 ? 1 : 0 }
-      const oid = await first()
-      const updates = [...LEFT, 'refs/heads/plain'].map((name) => `${ZERO} ${oid} ${name}`)
-      const capabilities = [
-        next() < 0.2 ? 'report-status' : 'report-status-v2',
-        'side-band-64k',
-        ...(next() < 0.3 ? ['atomic'] : []),
-      ]
-      const [mine, judge] = await sendBoth({ rules: RULES, hook }, { updates, capabilities })
-      expect(mine, JSON.stringify({ hook, capabilities })).toEqual(judge)
-    }
-  })
-})
-
-const ZERO = '0'.repeat(40)
-const LEFT = ['refs/for/a', 'refs/for/b', 'refs/for/c']
-
-function first(): Promise<string> {
-  return git(beside.source, 'rev-parse', 'main~1')
-}
-
-interface RawPush {
-  /** `OLD NEW NAME` each. */
-  readonly updates: readonly string[]
-  readonly capabilities: readonly string[]
-}
-
-/** The same request to both servers: what each says, and what there is afterwards. */
-async function sendBoth(wish: Wish, push: RawPush): Promise<readonly [RawResult, RawResult]> {
-  const { ours, theirs } = beside.urls
-  const mine = await send(ours, wish, push)
-  return [mine, await send(theirs, wish, push)]
-}
-
-interface RawResult {
-  readonly report: string
-  /** What the person who pushes reads. */
-  readonly words: string
-  readonly refs: string
-  readonly told: string
-}
-
-async function send(
-  url: string,
-  wish: Wish,
-  { updates, capabilities }: RawPush,
-): Promise<RawResult> {
-  const { name, directory } = await prepare(wish)
-  const lines = updates.map((line, i) => (i === 0 ? `${line}\0${capabilities.join(' ')}` : line))
-  const answer = await fetch(`${url}/${name}/git-receive-pack`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/x-git-receive-pack-request' },
-    body: Buffer.concat([...lines.map((line) => encodeLine(line)), FLUSH, EMPTY_PACK]),
-  })
-  const body = new Uint8Array(await answer.arrayBuffer())
-  let words = ''
-  let report = Buffer.from(body)
-  if (capabilities.includes('side-band-64k')) {
-    const reader = new ByteReader(streamOf(body), 'an answer')
-    const pieces: Uint8Array[] = []
-    for await (const piece of readBands(reader, (said) => (words += said)))
-      pieces.push(piece.slice())
-    report = Buffer.concat(pieces)
-  }
-  const told = readFileSync(join(directory, 'told'), 'utf8')
-  return { report: report.toString(), words, refs: await refsOf(directory), told }
-}
-
-/** Lines of which a hook may make a report, each kind as often as it is in a list here. */
-function randomReport(next: () => number): string[] {
-  const pick = <T>(list: readonly T[]): T => list[Math.floor(next() * list.length)] as T
-  const ref = (): string => pick([...LEFT, ...LEFT, ...LEFT, 'refs/heads/plain', 'refs/for/no'])
-  const oid = (): string => pick([A, B, ZERO, A.toUpperCase(), `${A} and more`, 'abc', ''])
-  const line = (): string =>
-    pick([
-      () => `ok ${ref()}`,
-      () => `ok ${ref()}`,
-      () => `ok ${ref()}`,
-      () => `ok ${ref()} and more`,
-      () => `ng ${ref()}`,
-      () => `ng ${ref()} for a reason`,
-      () => `option refname ${ref()}`,
-      () => 'option refname',
-      () => `option old-oid ${oid()}`,
-      () => `option new-oid ${oid()}`,
-      () => 'option new-oid',
-      () => 'option forced-update',
-      () => 'option fall-through',
-      () => 'option unknown thing',
-      () => pick(['ok', 'option', '', ' ', `maybe ${ref()}`]),
-    ])()
-  return Array.from({ length: Math.floor(next() * 9) }, line)
-}
-
 it('takes no push where a rule is none, as Git does not', async () => {
   const { ours, theirs } = beside.urls
   const [mine, judge] = [ours, theirs].map(async (url) => {
@@ -464,4 +313,23 @@ it('takes no push where a rule is none, as Git does not', async () => {
     expect(each?.refs).toBe('')
   }
   expect((await mine)?.run.err).toContain('receive.procReceiveRefs')
+})
+
+it('is not asked by a sync, which leaves its refs where they are and moves the others', async () => {
+  const { name, directory } = prepare({ rules: ['refs/heads/main'], hook: { report: [] } })
+  const client = await Repository.open(memoryPlace(), { runtime: nodeRuntime })
+  const url = `${beside.urls.ours}/${name}`
+  await sync(client, { url })
+  for (const branch of ['main', 'other'])
+    await client.branch(branch).commit((files) => files.write('a.txt', branch), { message: 'A' })
+  const before = await git(directory, 'rev-parse', 'main')
+  const { branches } = await sync(client, { url })
+  expect(branches).toContainEqual({
+    branch: 'main',
+    state: 'refused',
+    reason: 'a hook of the server makes this ref, which only git push asks',
+  })
+  expect(await git(directory, 'rev-parse', 'main')).toBe(before)
+  expect(await git(directory, 'rev-parse', 'other')).toBe(await client.branch('other').oid())
+  expect(readFileSync(join(directory, 'told'), 'utf8')).not.toContain('proc-receive')
 })

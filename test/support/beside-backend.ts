@@ -4,11 +4,17 @@
  *
  * @module
  */
-import { mkdirSync } from 'node:fs'
+import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { httpBackend, type HttpBackend } from './http-backend.ts'
 import { startTestServer, temporaryFolder, type TestServer } from './servers.ts'
 import { git } from './stock-git.ts'
+
+/** A repository that is served. */
+export interface Served {
+  readonly name: string
+  readonly directory: string
+}
 
 /** Both servers, from `start` to `stop`. */
 export class BesideBackend {
@@ -53,9 +59,21 @@ export class BesideBackend {
   }
 
   /** Makes an empty bare repository below the root, with a name that no other has. */
-  async create(): Promise<{ readonly name: string; readonly directory: string }> {
+  async create(): Promise<Served> {
+    const served = this.#next()
+    await git(this.root, 'init', '--quiet', '--bare', '--initial-branch=main', served.name)
+    return served
+  }
+
+  /** Makes another repository that is like one that nobody has served yet. */
+  copy({ directory }: Served): Served {
+    const served = this.#next()
+    cpSync(directory, served.directory, { recursive: true })
+    return served
+  }
+
+  #next(): Served {
     const name = `repository-${++this.#counter}.git`
-    await git(this.root, 'init', '--quiet', '--bare', '--initial-branch=main', name)
     return { name, directory: join(this.root, name) }
   }
 }

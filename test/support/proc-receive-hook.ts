@@ -1,8 +1,13 @@
 /**
- * Hooks `proc-receive` for tests: programs that follow a script, and write down what they were told.
+ * Repositories with a hook `proc-receive` for tests: a program that follows a script. All hooks write down what they were
+ * told.
  *
  * @module
  */
+import { appendFileSync, chmodSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { BesideBackend, Served } from './beside-backend.ts'
+import { git } from './stock-git.ts'
 
 /** What a hook does. Its steps come in the order of their names here. */
 export interface HookScript {
@@ -22,8 +27,56 @@ export interface HookScript {
   readonly code?: number
 }
 
+/** What a repository leaves to its hook, and what hooks it has. */
+export interface Hooked {
+  /** Values of `receive.procReceiveRefs`. */
+  readonly rules: readonly string[]
+  readonly hook?: HookScript
+  /** What other hooks do when they have written down what they were told. */
+  readonly hooks?: Readonly<Record<string, string>>
+  /** More settings of the section `receive`. */
+  readonly receive?: Readonly<Record<string, string>>
+}
+
+const OTHER_HOOKS = {
+  'pre-receive': 'sed "s/^/pre-receive /" >>told',
+  update: 'echo "update $1" >>told',
+  'post-receive': 'sed "s/^/post-receive /" >>told',
+  'post-update': 'echo "post-update $*" >>told',
+}
+
+/** Makes such repositories, with `main` and `other` at the first commit of the source. */
+export async function hookedRepositories(
+  beside: BesideBackend,
+): Promise<(hooked: Hooked) => Served> {
+  const sample = await beside.create()
+  const first = ['main~1:refs/heads/main', 'main~1:refs/heads/other']
+  await git(beside.source, 'push', '--quiet', sample.directory, ...first)
+  for (const [name, script] of Object.entries(OTHER_HOOKS))
+    writeHook(sample, name, `#!/bin/sh\n${script}\n`)
+  return ({ rules, hook, hooks = {}, receive = {} }) => {
+    const served = beside.copy(sample)
+    const settings = Object.entries({ ...receive }).map(([key, value]) => `\t${key} = ${value}\n`)
+    const left = rules.map((rule) => `\tprocReceiveRefs = "${rule}"\n`)
+    appendFileSync(
+      join(served.directory, 'config'),
+      `[http]\n\treceivepack = true\n[receive]\n${[...settings, ...left].join('')}`,
+    )
+    for (const [name, script] of Object.entries(hooks))
+      appendFileSync(join(served.directory, 'hooks', name), `${script}\n`)
+    if (hook !== undefined) writeHook(served, 'proc-receive', procReceiveHook(hook))
+    return served
+  }
+}
+
+function writeHook({ directory }: Served, name: string, program: string): void {
+  const path = join(directory, 'hooks', name)
+  writeFileSync(path, program)
+  chmodSync(path, 0o755)
+}
+
 /** The text of a program, to be run by Node. What it is told goes to the file `told` of the repository. */
-export function procReceiveHook(script: HookScript): string {
+function procReceiveHook(script: HookScript): string {
   return `#!${process.execPath}
 const script = ${JSON.stringify({ greeting: 'version=1\0push-options', report: [], ...script })}
 ${PROGRAM}`

@@ -9,13 +9,13 @@
  *
  * @module
  */
-import type { ByteReader } from '../byte-reader.ts'
+import { ByteReader } from '../byte-reader.ts'
 import { concat } from '../bytes.ts'
 import { MalformedError } from '../error.ts'
 import { parseOid, ZERO_OID } from '../oid.ts'
 import type { RefUpdate } from '../place.ts'
 import { parseCapabilities } from './capability.ts'
-import { encodeLine, FLUSH, lineText, readPacket } from './pkt-line.ts'
+import { encodeLine, FLUSH, lineText, readPacket, type Packet } from './pkt-line.ts'
 import type { RefRewrite } from './push.ts'
 
 /** What a hook is asked. */
@@ -46,8 +46,8 @@ export interface ProcReceiveReport {
 
 /** The two ends of a hook. */
 export interface HookEnds {
-  /** What it says. */
-  readonly reader: ByteReader
+  /** What it says. Not read any further when the conversation is over. */
+  readonly output: AsyncIterable<Uint8Array>
   /** Says something to it; rejects when it does not listen any more. */
   write(bytes: Uint8Array): Promise<void>
 }
@@ -57,18 +57,68 @@ export async function talkToProcReceive(
   hook: HookEnds,
   request: ProcReceiveRequest,
 ): Promise<ProcReceiveReport> {
-  const greeting = await greet(hook, request)
-  if (typeof greeting === 'string') return failure(greeting)
-  const { version, takesOptions } = greeting
-  if (version > 1 || version < 0)
-    return failure(`proc-receive version '${version}' is not supported`)
-  const lines = request.updates.map(
-    ({ name, from, to }) => `${from ?? ZERO_OID} ${to ?? ZERO_OID} ${name}`,
-  )
-  if (!(await says(hook, lines))) return failure('fail to write commands to proc-receive hook')
-  if (takesOptions && !(await says(hook, request.options)))
-    return failure('fail to write push-options to proc-receive hook')
-  return await readReport(hook.reader, request)
+  const talk = new Talk(hook)
+  try {
+    const greeting = await greet(talk, request)
+    if (typeof greeting === 'string') return failure(greeting)
+    const { version, takesOptions } = greeting
+    if (version > 1 || version < 0)
+      return failure(`proc-receive version '${version}' is not supported`)
+    const lines = request.updates.map(
+      ({ name, from, to }) => `${from ?? ZERO_OID} ${to ?? ZERO_OID} ${name}`,
+    )
+    if (!(await talk.say(lines))) return failure('fail to write commands to proc-receive hook')
+    if (takesOptions && !(await talk.say(request.options)))
+      return failure('fail to write push-options to proc-receive hook')
+    return await readReport(talk, request)
+  } finally {
+    await talk.end()
+  }
+}
+
+/** A conversation in packets. */
+class Talk {
+  readonly #hook: HookEnds
+  readonly #reader: ByteReader
+  #isOver = false
+
+  constructor(hook: HookEnds) {
+    this.#hook = hook
+    this.#reader = new ByteReader(this.#listen(), 'what the hook proc-receive says')
+  }
+
+  /** Says lines and a flush packet; `false` when the hook does not listen any more. */
+  async say(lines: readonly string[]): Promise<boolean> {
+    try {
+      await this.#hook.write(concat([...lines.map((line) => encodeLine(line)), FLUSH]))
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /**
+   * The next packet; `undefined` at the end, also at one in the middle of a packet, as Git takes it.
+   *
+   * @throws MalformedError when the hook says something else
+   */
+  async hear(): Promise<Packet | undefined> {
+    try {
+      return await readPacket(this.#reader)
+    } catch (error) {
+      if (error instanceof MalformedError && this.#isOver) return undefined
+      throw error
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.#reader.cancel()
+  }
+
+  async *#listen(): AsyncGenerator<Uint8Array, void, undefined> {
+    yield* this.#hook.output
+    this.#isOver = true
+  }
 }
 
 interface Greeting {
@@ -80,16 +130,16 @@ const NO_GREETING = 'fail to negotiate version with proc-receive hook'
 
 /** What a hook speaks, or why that is not known. A hook that names no version speaks 0, which is like 1. */
 async function greet(
-  hook: HookEnds,
+  talk: Talk,
   { atomic, options }: ProcReceiveRequest,
 ): Promise<Greeting | string> {
   const features = [...(atomic ? ['atomic'] : []), ...(options.length > 0 ? ['push-options'] : [])]
   const tail = features.length > 0 ? `\0${features.join(' ')}` : ''
-  if (!(await says(hook, [`version=1${tail}\n`]))) return NO_GREETING
+  if (!(await talk.say([`version=1${tail}\n`]))) return NO_GREETING
   let greeting: Greeting = { version: 0, takesOptions: false }
   try {
     for (;;) {
-      const packet = await readPacket(hook.reader)
+      const packet = await talk.hear()
       if (packet === undefined) return NO_GREETING
       if (packet.kind !== 'line') return greeting
       greeting = parseGreeting(lineText(packet.payload), greeting)
@@ -111,28 +161,15 @@ function parseGreeting(line: string, before: Greeting): Greeting {
   }
 }
 
-/** Says lines and a flush packet; `false` when the hook does not listen any more. */
-async function says(hook: HookEnds, lines: readonly string[]): Promise<boolean> {
-  try {
-    await hook.write(concat([...lines.map((line) => encodeLine(line)), FLUSH]))
-    return true
-  } catch {
-    return false
-  }
-}
-
 function failure(problem: string): ProcReceiveReport {
   return { outcomes: new Map(), hasFailed: true, problem }
 }
 
-async function readReport(
-  reader: ByteReader,
-  request: ProcReceiveRequest,
-): Promise<ProcReceiveReport> {
+async function readReport(talk: Talk, request: ProcReceiveRequest): Promise<ProcReceiveReport> {
   const report = new ReportReading(request)
   try {
     for (let count = 0; ; count++) {
-      const packet = await readPacket(reader)
+      const packet = await talk.hear()
       if (packet === undefined && count === 0) return failure('proc-receive exited abnormally')
       if (packet?.kind !== 'line') return report.end()
       // Git ends a line where a zero byte is.

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { exampleRepository, git, gitText, scratch } from '../../test/support/example.ts'
 import { bytesOf, collect, latin1, readCuts, readerOf } from '../../test/support/hostile.ts'
 import { concat } from '../bytes.ts'
-import { parseOid } from '../oid.ts'
+import { parseOid, ZERO_OID } from '../oid.ts'
 import { encodePush, encodeReport, readPush, readReport } from './push.ts'
 import { readBands } from './sideband.ts'
 
@@ -108,6 +108,27 @@ describe('a push', () => {
     )
     const { refs } = await readReport(readerOf(wire))
     expect(refs).toEqual([{ name: 'refs/for/a', problem: undefined }])
+  })
+
+  it('says what was made instead of a wish, in version 2 alone', () => {
+    const rewrites = [
+      { name: 'refs/heads/other', from: ZERO_OID, to: main, isForced: true },
+      { name: 'refs/heads/more' },
+    ]
+    const refs = [
+      { name: 'refs/for/a', problem: undefined, rewrites },
+      { name: 'refs/for/b', problem: 'no', rewrites },
+      { name: 'refs/for/c', problem: undefined, rewrites: [] },
+    ]
+    const others = '0015ng refs/for/b no\n0012ok refs/for/c\n0000'
+    expect(latin1(encodeReport({ unpack: undefined, refs }))).toBe(
+      `000eunpack ok\n0012ok refs/for/a\n${others}`,
+    )
+    expect(latin1(encodeReport({ unpack: undefined, refs }, 2))).toBe(
+      '000eunpack ok\n0012ok refs/for/a\n0024option refname refs/heads/other\n' +
+        `003coption old-oid ${ZERO_OID}\n003coption new-oid ${main}\n0019option forced-update\n` +
+        `0012ok refs/for/a\n0023option refname refs/heads/more\n${others}`,
+    )
   })
 
   it('says plainly that it takes no signed push', async () => {

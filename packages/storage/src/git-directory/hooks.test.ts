@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 
+import { ZERO_OID } from '@datakit/git/oid'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 
 import {
@@ -14,7 +15,7 @@ import { done, request } from '../../test/samples.ts'
 import { openGitDirectory, type GitDirectoryPlace } from './depot.ts'
 
 const MAIN = 'refs/heads/main'
-const ZERO = '0'.repeat(40)
+const ZERO = ZERO_OID
 const commit = commitObject('pushed')
 const create = { name: MAIN, from: undefined, to: commit.oid }
 
@@ -82,6 +83,61 @@ it('tells post-receive and post-update, with push options and without our secret
   await place.hooks.runPostReceive([create], { pushOptions: ['ci.skip'] })
   delete process.env['DATAKIT_TOKEN']
   expect(said()).toBe(`${ZERO} ${commit.oid} ${MAIN}\n1 ci.skip []\n${MAIN} in ${directory}\n`)
+})
+
+it('tells post-receive what was made instead, and post-update of the refs that were asked for', async () => {
+  writeHook('post-receive', 'cat >>said')
+  writeHook('post-update', 'echo "$@" >>said')
+  const rewrites = [{ name: 'refs/changes/1' }, { from: commit.oid, to: ZERO }]
+  await place.hooks.runPostReceive([{ ...create, rewrites }])
+  expect(said()).toBe(
+    `${ZERO} ${commit.oid} refs/changes/1\n${commit.oid} ${ZERO} ${MAIN}\n${MAIN}\n`,
+  )
+})
+
+const asked = { updates: [create], pushed: new Set([MAIN]), atomic: false, options: ['x'] }
+
+it('has no report where there is no proc-receive', async () => {
+  expect(await place.hooks.runProcReceive(asked)).toBeUndefined()
+})
+
+it('talks with proc-receive, which sees the repository as everybody does', async () => {
+  // A report needs no question to be answered; what was said is read to its end.
+  writeHook(
+    'proc-receive',
+    `echo beside >&2; echo "in $(pwd) [$GIT_DIR] [$GIT_QUARANTINE_PATH$GIT_PUSH_OPTION_COUNT]" >>said
+printf '000eversion=1\\n00000017ok ${MAIN}\\n0000'; cat >>said`,
+  )
+  const output: Uint8Array[] = []
+  const report = await place.hooks.runProcReceive(asked, {
+    onOutput: (piece) => output.push(piece),
+    pushOptions: ['x'],
+  })
+  expect(report).toMatchObject({ hasFailed: false, problem: '' })
+  expect([...(report?.outcomes ?? [])]).toEqual([[MAIN, { state: 'done', rewrites: [] }]])
+  expect(Buffer.concat(output).toString()).toBe('beside\n')
+  const update = `0065${ZERO} ${commit.oid} ${MAIN}`
+  expect(said()).toBe(
+    `in ${directory} [${directory}] []\n001bversion=1\0push-options\n0000${update}0000`,
+  )
+})
+
+it('takes a proc-receive that ends badly for one that failed, whatever it said', async () => {
+  writeHook(
+    'proc-receive',
+    `printf '000eversion=1\\n00000017ok ${MAIN}\\n0000'; cat >/dev/null; exit 1`,
+  )
+  const report = await place.hooks.runProcReceive(asked)
+  expect(report?.hasFailed).toBe(true)
+  expect(report?.outcomes.get(MAIN)?.state).toBe('done')
+})
+
+it('says which hook cannot be run', async () => {
+  writeFileSync(`${directory}/hooks/proc-receive`, '#!/no/such/program\n', { mode: 0o755 })
+  await expect(place.hooks.runProcReceive(asked)).rejects.toMatchObject({
+    code: 'hook',
+    message: 'Cannot run the hook "proc-receive"',
+  })
 })
 
 it('has every update asked and told by reference-transaction, under the locks', async () => {

@@ -8,7 +8,6 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { once } from 'node:events'
 
-import { ByteReader } from '@datakit/git/byte-reader'
 import {
   talkToProcReceive,
   type ProcReceiveReport,
@@ -41,10 +40,12 @@ export async function runProcReceive(
   const ended = once(child, 'close')
   ended.catch(() => {})
   await once(child, 'spawn')
-  const reader = new ByteReader(child.stdout, 'what the hook proc-receive says')
-  const report = await talkToProcReceive({ reader, write: (bytes) => write(child, bytes) }, request)
+  const report = await talkToProcReceive(
+    { output: child.stdout, write: (bytes) => write(child, bytes) },
+    request,
+  )
   child.stdin.destroy()
-  await reader.cancel()
+  child.stdout.destroy()
   const [code] = await ended
   return code === 0 ? report : { ...report, hasFailed: true }
 }
