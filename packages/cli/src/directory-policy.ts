@@ -74,6 +74,20 @@ export function isKeptUp(place: Place): boolean {
   return config.bool('receive.autogc') !== false && config.int('gc.auto') !== 0
 }
 
+/** Renews what the dumb protocol needs, where `receive.updateServerInfo` says so; says whether nothing went wrong. */
+export async function renewServerInfo(place: Place): Promise<boolean> {
+  if (!isGitDirectoryPlace(place)) return true
+  try {
+    const isWanted = place.config().bool('receive.updateServerInfo') === true
+    if (isWanted) await place.updateServerInfo()
+    return true
+  } catch (error) {
+    // What the refs are was settled before: only whoever runs the server can do something about this.
+    console.error(error)
+    return false
+  }
+}
+
 function isGitDirectoryPlace(place: Place): place is GitDirectoryPlace {
   return place.traits.kind === 'git-directory' && 'hooks' in place
 }
@@ -116,7 +130,11 @@ function receivePolicy(place: GitDirectoryPlace, config: Config): ReceivePolicy 
         return { isTaken, refused }
       })
     },
-    tell: (updates, facts) => tellHooks(place, updates, signedRun(facts)),
+    tell: async (updates, facts) => {
+      await tellHooks(place, updates, signedRun(facts))
+      if (!(await renewServerInfo(place)))
+        facts.say(utf8('error: unable to update info/refs; the log of the server says why\n'))
+    },
   }
 }
 

@@ -32,6 +32,8 @@ export function fetchPolicy(config: Config): FetchPolicy {
     objectInfo: isOn('transfer.advertiseObjectInfo'),
     sidebandAll: isOn('uploadpack.allowSidebandAll'),
     packfileUris: config.getAll(PACKFILE_URI).map(packfileUri),
+    bundles: isOn('uploadpack.advertiseBundleURIs') ? bundleLines(config) : undefined,
+    keepAlive: 1000 * Math.max(0, config.int('uploadpack.keepAlive') ?? 5),
   }
 }
 
@@ -61,6 +63,15 @@ function packfileUri(value: string): PackfileUri {
     PACKFILE_URI,
     `found "${value.slice(0, 200)}", expected the oid of a file, the hash of a pack and a URI`,
   )
+}
+
+/** `bundle.*`, as it stands there. */
+function bundleLines(config: Config): string[] {
+  return config
+    .all()
+    .flatMap(({ key, value }) =>
+      key.startsWith('bundle.') && value !== undefined ? [`${key}=${value}`] : [],
+    )
 }
 
 function unbornOf(config: Config): FetchPolicy['unborn'] {

@@ -21,7 +21,7 @@ import {
 } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { dirname, resolve } from 'node:path'
-import { directoryPolicy, isKeptUp } from './directory-policy.ts'
+import { directoryPolicy, isKeptUp, renewServerInfo } from './directory-policy.ts'
 import { likeGit } from './git-headers.ts'
 import { pusher } from './pusher.ts'
 import { webFile } from './web-files.ts'
@@ -96,7 +96,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     signal: stopping.signal,
     assets: (request) => webFile(request, options.web),
     afterChange: ({ name, place }) => {
-      if (isKeptUp(place)) void upkeep.changed(name, place)
+      // It may have packs of its own by then, and take others away later.
+      if (isKeptUp(place)) void upkeep.changed(name, place).then(() => renewServerInfo(place))
     },
   })
   const answer = (request: Request, connection: HttpBindings): Response | Promise<Response> => {

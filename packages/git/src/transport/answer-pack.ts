@@ -13,6 +13,7 @@ import { FLUSH } from '../protocol/pkt-line.ts'
 import { bandFrames, BANDS, encodeBand, encodeProgress } from '../protocol/sideband.ts'
 import type { Boundary } from './boundary.ts'
 import type { FetchPolicy } from './fetch-policy.ts'
+import { KEEP_ALIVE, withSignsOfLife } from './keep-alive.ts'
 import { wireRefs } from './refs.ts'
 import { selectObjects, type Selection } from './select.ts'
 import { streamPack } from './serve.ts'
@@ -58,11 +59,20 @@ export interface PackRequest {
   readonly abilities: PackAbilities
 }
 
-/** The pack, in the frames that the client reads; of `selected`, where that was done before. */
-export async function* answerPack(
+/**
+ * The pack, in the frames that the client reads; of `selected`, where that was done before. A client that waits for long is
+ * sent empty frames.
+ */
+export function answerPack(serving: Serving, request: PackRequest, selected?: Selection): Answer {
+  const pieces = packPieces(serving, request, selected)
+  if (request.abilities.frame === 0) return pieces
+  return withSignsOfLife(pieces, serving.policy.keepAlive, { bytes: KEEP_ALIVE, isPack: true })
+}
+
+async function* packPieces(
   serving: Serving,
   request: PackRequest,
-  selected?: Selection,
+  selected: Selection | undefined,
 ): Answer {
   const { objects, signal } = serving
   const { thin, usesDistance, frame, quiet } = request.abilities

@@ -31,6 +31,13 @@ export interface FetchPolicy {
   readonly sidebandAll: boolean
   /** Files that clients may get elsewhere; whoever cannot is sent them. */
   readonly packfileUris: readonly PackfileUri[]
+  /**
+   * What clients are told of bundles to begin with, `key=value` each, by the names of Git's configuration; `undefined` where
+   * they are not told that they may ask.
+   */
+  readonly bundles: readonly string[] | undefined
+  /** Milliseconds without a word after which a client that waits for its pack is sent an empty packet; 0 for never. */
+  readonly keepAlive: number
 }
 
 /** Everything is offered that costs nobody anything. */
@@ -45,4 +52,6 @@ export const OPEN_FETCH: FetchPolicy = {
   objectInfo: true,
   sidebandAll: false,
   packfileUris: [],
+  bundles: undefined,
+  keepAlive: 5000,
 }

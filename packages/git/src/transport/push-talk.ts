@@ -10,9 +10,10 @@
  *
  * @module
  */
-import { concat, utf8 } from '../bytes.ts'
+import { concat } from '../bytes.ts'
 import { GitError } from '../error.ts'
 import { BANDS, encodeBand, encodeFatal, encodeProgress } from '../protocol/sideband.ts'
+import { KEEP_ALIVE, settlesWithin } from './keep-alive.ts'
 
 /** How a push is talked about. */
 export interface TalkOptions {
@@ -26,8 +27,6 @@ export interface TalkOptions {
 const MAX_SAID = 1 << 20
 /** Objects from which on their number is told, however fast they are checked. */
 const MANY = 100
-/** An empty packet on the band of the report, as Git sends it. */
-const KEEP_ALIVE = utf8('0005\u0001')
 const NOTHING = new Uint8Array(0)
 
 /** The talk about one push. */
@@ -89,7 +88,7 @@ export class PushTalk {
   ): AsyncGenerator<Uint8Array, void, undefined> {
     let silence = 0
     let hasBegun = false
-    while (!(await endsWithin(finished, this.#step))) {
+    while (!(await settlesWithin(finished, this.#step))) {
       silence += this.#step
       const words = this.#isOpen ? this.take() : NOTHING
       const isDue = this.#isOpen && this.#keepAlive > 0 && silence >= this.#keepAlive
@@ -115,20 +114,5 @@ export class PushTalk {
     const percent = String(Math.floor((100 * done) / Math.max(1, total))).padStart(3)
     const end = isLast ? ', done.\n' : '\r'
     return encodeProgress(`Checking objects: ${percent}% (${done}/${total})${end}`)
-  }
-}
-
-/** Whether a promise is settled in this time. */
-async function endsWithin(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {
-  const { promise: timeout, resolve } = Promise.withResolvers<boolean>()
-  const timer = setTimeout(() => resolve(false), milliseconds)
-  const settled = promise.then(
-    () => true,
-    () => true,
-  )
-  try {
-    return await Promise.race([settled, timeout])
-  } finally {
-    clearTimeout(timer)
   }
 }

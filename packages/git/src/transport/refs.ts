@@ -85,6 +85,7 @@ function capabilitiesV2(policy: FetchPolicy): string[] {
     'server-option',
     'object-format=sha1',
     ...(policy.objectInfo ? ['object-info'] : []),
+    ...(policy.bundles === undefined ? [] : ['bundle-uri']),
   ]
 }
 

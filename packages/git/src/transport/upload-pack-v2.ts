@@ -1,11 +1,12 @@
 /**
- * upload-pack in version 2: `ls-refs`, `fetch` and `object-info`.
+ * upload-pack in version 2: `ls-refs`, `fetch`, `object-info` and `bundle-uri`.
  *
  * Spec: https://git-scm.com/docs/gitprotocol-v2
  *
  * @module
  */
 import type { ByteReader } from '../byte-reader.ts'
+import { concat } from '../bytes.ts'
 import { MalformedError, RefusedError } from '../error.ts'
 import type { Oid } from '../oid.ts'
 import { readCommand, type Command } from '../protocol/command.ts'
@@ -21,6 +22,7 @@ import {
 import { parseFilter, type ObjectFilter } from '../protocol/filter.ts'
 import { decodeLsRefs, encodeRefList } from '../protocol/ls-refs.ts'
 import { decodeObjectInfo, encodeObjectInfo } from '../protocol/object-info.ts'
+import { encodeLine, FLUSH } from '../protocol/pkt-line.ts'
 import { LARGE_FRAME } from '../protocol/sideband.ts'
 import {
   answerPack,
@@ -47,6 +49,8 @@ export async function* answerV2(reader: ByteReader, serving: Serving): Answer {
     else if (command.name === 'fetch') yield* fetch(command, serving)
     else if (command.name === 'object-info' && serving.policy.objectInfo)
       yield message(await objectInfo(command, serving))
+    else if (command.name === 'bundle-uri' && serving.policy.bundles !== undefined)
+      yield message(listBundles(command, serving.policy.bundles))
     else throw new MalformedError('a command', `"${command.name.slice(0, 80)}" is not known here`)
   }
 }
@@ -66,6 +70,14 @@ async function objectInfo({ args }: Command, { objects, policy }: Serving): Prom
   for (const oid of await reachedOf(objects, request.oids, policy.readable))
     sizes.set(oid, (await objects.stat(oid)).size)
   return encodeObjectInfo(request, sizes)
+}
+
+/** The bundles that a client may begin with. @throws MalformedError for arguments, of which there are none */
+function listBundles({ args }: Command, bundles: readonly string[]): Uint8Array {
+  const [first] = args
+  if (first !== undefined)
+    throw new MalformedError('bundle-uri', `unexpected argument "${first.slice(0, 80)}"`)
+  return concat([...bundles.map((line) => encodeLine(line)), FLUSH])
 }
 
 /** A ref that was wanted by name, and where it points. */

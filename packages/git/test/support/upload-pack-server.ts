@@ -10,6 +10,7 @@ import { createGunzip } from 'node:zlib'
 import { Objects } from '../../src/objects.ts'
 import type { Place } from '../../src/place.ts'
 import { nodeRuntime } from '../../src/runtime/node.ts'
+import type { FetchPolicy } from '../../src/transport/fetch-policy.ts'
 import { advertiseUploadPack, protocolVersion } from '../../src/transport/refs.ts'
 import { uploadPack } from '../../src/transport/upload-pack.ts'
 
@@ -21,8 +22,11 @@ export interface UploadPackServer {
   close(): Promise<void>
 }
 
-/** Serves a place, under any path, on a free port of the loopback. */
-export async function uploadPackServer(place: Place): Promise<UploadPackServer> {
+/** Serves a place, under any path, on a free port of the loopback; everything of it, when no policy is given. */
+export async function uploadPackServer(
+  place: Place,
+  policy?: FetchPolicy,
+): Promise<UploadPackServer> {
   const objects = await Objects.open(place, nodeRuntime)
   let sent = 0
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -31,12 +35,12 @@ export async function uploadPackServer(place: Place): Promise<UploadPackServer> 
     const kind = request.method === 'GET' ? 'advertisement' : 'result'
     response.setHeader('content-type', `application/x-git-upload-pack-${kind}`)
     if (request.method === 'GET') {
-      response.end(await advertiseUploadPack(objects, { version }))
+      response.end(await advertiseUploadPack(objects, { version, policy }))
       return
     }
     const isZipped = request.headers['content-encoding'] === 'gzip'
     const source: AsyncIterable<Uint8Array> = isZipped ? request.pipe(createGunzip()) : request
-    for await (const piece of uploadPack(objects, source, { version })) {
+    for await (const piece of uploadPack(objects, source, { version, policy })) {
       sent += piece.length
       response.write(piece)
     }

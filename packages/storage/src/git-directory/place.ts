@@ -29,6 +29,7 @@ import { changeOwnState, makeUpdate, type UpdateOptions } from './make-update.ts
 import { prepareOwnState } from './own-state.ts'
 import { checkServable, isGitDirectory, isObstructed } from './recognise.ts'
 import { endOfReflog, readReflog } from './reflog.ts'
+import { updateServerInfo } from './server-info.ts'
 import { Subscriptions } from './subscribe.ts'
 import { sweepFiles } from './sweep.ts'
 
@@ -45,6 +46,8 @@ export interface GitDirectoryPlace extends Place {
   discard(packs: readonly PackId[]): Promise<void>
   /** Keeps a blob that no ref leads to, for programs that are told its name, until `git gc` takes it for garbage. */
   keepBlob(body: Uint8Array): Promise<Oid>
+  /** Writes what a web server that knows nothing of Git needs to have the repository cloned, as `git update-server-info`. */
+  updateServerInfo(): Promise<void>
 }
 
 /** What a Git directory can be told. */
@@ -254,6 +257,11 @@ export function placeOf(repository: Repository, onClose: () => Promise<void>): G
       for (const id of packs) await open().files.stage.remove(id)
     },
     keepBlob: async (body) => await keepBlob(`${open().directory}/objects`, body),
+    async updateServerInfo() {
+      const objects = await open().bases(place)
+      await objects.refresh()
+      await updateServerInfo(open().files, objects)
+    },
     async read({ signal } = {}) {
       signal?.throwIfAborted()
       return await open().read()
