@@ -17,7 +17,7 @@ import { later } from './loading.ts'
 import type { Drivers } from './merge/merge-content.ts'
 import type { MergeContent } from './merge/merge.ts'
 import type { StatSource } from './files/object-source.ts'
-import type { OnDemand } from './files/on-demand.ts'
+import type { OnDemand } from './files/demand.ts'
 
 /** Who makes commits: with a moment of one's own choice, or at the time of the clock. */
 export type Person = Identity | { readonly name: string; readonly address: string }
@@ -52,6 +52,8 @@ export class Store implements StatSource, LinkSource {
   readonly mergeContent: MergeContent | undefined
   /** Fetches what was left with a remote when it is read; see `files/on-demand.ts`. */
   onDemand: OnDemand | undefined
+  /** Whether an object is not here since it was left with the server of syncs; set where there are such, see `sync/part.ts`. */
+  isLeft: ((oid: Oid) => Promise<boolean>) | undefined
   readonly #recent = new ByteCache<Oid, Pick<PackObject, 'type' | 'body' | 'links'>>(RECENT)
   readonly #identity: () => Person
   readonly #clock: () => number

@@ -25,7 +25,7 @@ const MAKING = 'pack 1'
 export async function planOf(
   objects: Objects,
   selection: Selection,
-  { wants, haves }: Pick<SelectRequest, 'wants' | 'haves'>,
+  { wants, haves, filter, paths, held }: SelectRequest,
 ): Promise<string | undefined> {
   const { packs } = objects.state
   const ranks = new Map(packs.map(({ id }, rank) => [id, rank]))
@@ -44,7 +44,9 @@ export async function planOf(
   for (const oid of haves) if (await objects.has(oid)) here.push(oid)
   // Packs that come later are no matter: an object is copied from the first one that has it.
   const stored = packs.slice(0, last + 1).map(({ id, verified }) => [id, verified])
-  const facts = [MAKING, stored, wants, here, selection.whole?.id]
+  // What was left out decides over the bases of deltas, too.
+  const left = [filter?.blobLimit, paths, held?.filter?.blobLimit, held?.paths]
+  const facts = [MAKING, stored, wants, here, selection.whole?.id, left]
   const places = new Uint8Array(rows.buffer)
   return toHex(objects.runtime.sha1(utf8(JSON.stringify(facts)), places))
 }

@@ -22,12 +22,21 @@ import {
   type SyncRequest,
 } from '@datakit/git/protocol/sync'
 import { withoutDelegate } from '@datakit/git/transport/delegate'
+import type { FetchPolicy } from '@datakit/git/transport/fetch-policy'
 import { commonHaves } from '@datakit/git/transport/negotiate'
 import { ALL_REFS, type Readable } from '@datakit/git/transport/reach'
 import { receiveUpdate, type ReceiveOutcome, type RefOutcome } from '@datakit/git/transport/receive'
-import { selectObjects, type Selection } from '@datakit/git/transport/select'
+import { selectObjects, type Selection, type SelectRequest } from '@datakit/git/transport/select'
 import { streamPack } from '@datakit/git/transport/serve'
 import { chargeOf } from './admission.ts'
+import {
+  chosenRefs,
+  keyOfBranches,
+  readPart,
+  selectionOf,
+  selectNamed,
+  type AskedPart,
+} from './answer-choice.ts'
 import { checkResumed, planGone, planOf } from './answer-plan.ts'
 import type { RouteContext } from './app.ts'
 import type { StreamOf } from './body.ts'
@@ -50,9 +59,9 @@ export async function syncRoute(context: RouteContext): Promise<Response> {
   const take = (): Promise<SyncOutcome[]> => receive(context, { objects, message, reader, policy })
   const { pack, parts } = message
   const length = parts?.size ?? (pack === 'chunked' ? undefined : pack)
+  checkReading(message)
+  const part = readPart(message)
   // Who brings no pack waits for none.
-  if (message.resume !== undefined && (message.updates.length > 0 || message.head !== undefined))
-    throw new ProblemError('malformed', 'A request that goes on with an answer brings no updates')
   const outcomes =
     length === 0
       ? await take()
@@ -61,7 +70,18 @@ export async function syncRoute(context: RouteContext): Promise<Response> {
   // What nobody asked for is read all the same: an answer in mid-request confuses proxies.
   for await (const _ of reader.rest());
   const { streamOf } = context
-  return answer(objects, { message, outcomes, readable: policy.fetch.readable, streamOf })
+  if (message.objects !== undefined)
+    return answerObjects(objects, { message, part, policy, streamOf })
+  return answer(objects, { message, part, outcomes, readable: policy.fetch.readable, streamOf })
+}
+
+/** A request that goes on with an answer, or wants objects by name, changes nothing. @throws ProblemError `malformed` */
+function checkReading({ resume, objects, updates, head }: SyncRequest): void {
+  if (updates.length === 0 && head === undefined) return
+  if (resume !== undefined)
+    throw new ProblemError('malformed', 'A request that goes on with an answer brings no updates')
+  if (objects !== undefined)
+    throw new ProblemError('malformed', 'A request for objects by name brings no updates')
 }
 
 /** The client's repository is the one that is here, if it knows one; none is here, if it says that of it (`''`). */
@@ -154,6 +174,7 @@ function refuse({ name }: { readonly name: string }, reason: string): SyncOutcom
 
 interface Outgoing {
   readonly message: SyncRequest
+  readonly part: AskedPart
   readonly outcomes: readonly SyncOutcome[]
   readonly readable: Readable
   readonly streamOf: StreamOf
@@ -162,14 +183,17 @@ interface Outgoing {
 async function answer(objects: Objects, outgoing: Outgoing): Promise<Response> {
   const { message, outcomes, readable, streamOf } = outgoing
   const state = await objects.refresh()
-  const version = versionOf(objects, readable)
-  const refs = await visibleRefs(objects, readable)
-  const haves = await checkedHaves(objects, havesOf(message, outcomes), readable)
   const { resume } = message
+  const { choice, held } = outgoing.part
+  const version = versionOf(objects, readable, keyOfBranches(objects, choice))
+  const visible = await visibleRefs(objects, readable)
+  const refs = await chosenRefs(objects, visible, { choice, readable })
+  const haves = await checkedHaves(objects, havesOf(message, outcomes), { readable, held })
   if (resume !== undefined) await checkResumed(objects, resume, readable)
   const wants = resume?.wants ?? refs.map(({ oid }) => oid)
-  const selection = message.wantPack ? await select(objects, wants, haves) : undefined
-  const plan = selection && (await planOf(objects, selection, { wants, haves }))
+  const parts = { wants, haves, ...selectionOf(choice), held }
+  const selection = message.wantPack ? await select(objects, parts) : undefined
+  const plan = selection && (await planOf(objects, selection, parts))
   if (resume !== undefined && resume.plan !== plan) throw planGone()
   const header = encodeSyncResponse({
     repository: state.repository,
@@ -180,8 +204,44 @@ async function answer(objects: Objects, outgoing: Outgoing): Promise<Response> {
     pack: selection === undefined ? 0 : 'chunked',
     index: selection === undefined ? 0 : 'chunked',
     resume: plan,
+    choice,
   })
-  return new Response(streamOf(body(objects, { header, selection, from: resume?.from })), {
+  return respond(streamOf(body(objects, { header, selection, from: resume?.from })))
+}
+
+/** What was asked for by name, as far as the caller may have it. */
+async function answerObjects(
+  objects: Objects,
+  asked: {
+    readonly message: SyncRequest
+    readonly part: AskedPart
+    readonly policy: { readonly fetch: Pick<FetchPolicy, 'readable' | 'wants'> }
+    readonly streamOf: StreamOf
+  },
+): Promise<Response> {
+  const { objects: oids = [], resume } = asked.message
+  const { choice = {} } = asked.part
+  const { fetch } = asked.policy
+  const { repository, head } = await objects.refresh()
+  const { wants, selection } = await selectNamed(objects, oids, fetch)
+  const plan = selection && (await planOf(objects, selection, { wants, haves: [] }))
+  if (resume !== undefined && resume.plan !== plan) throw planGone()
+  const header = encodeSyncResponse({
+    repository,
+    version: versionOf(objects, fetch.readable, ''),
+    head,
+    refs: undefined,
+    updates: [],
+    pack: selection === undefined ? 0 : 'chunked',
+    index: selection === undefined ? 0 : 'chunked',
+    resume: plan,
+    choice,
+  })
+  return respond(asked.streamOf(body(objects, { header, selection, from: resume?.from })))
+}
+
+function respond(body: ReturnType<StreamOf>): Response {
+  return new Response(body, {
     headers: { 'content-type': SYNC_TYPE, 'cache-control': 'no-store' },
   })
 }
@@ -192,19 +252,21 @@ async function visibleRefs(objects: Objects, readable: Readable): Promise<Ref[]>
   return refs
 }
 
-/** Names the refs that a client sees: other ones, when what is hidden changes while no ref does. */
-function versionOf({ state, runtime }: Objects, { key }: Readable): string {
-  if (key === ALL_REFS.key) return state.version
-  return `${state.version} ${toHex(runtime.sha1(utf8(key)))}`
+/** Names the refs that a client sees: other ones, when what is hidden or chosen changes while no ref does. */
+function versionOf({ state, runtime }: Objects, { key }: Readable, chosen: string): string {
+  if (key === ALL_REFS.key && chosen === '') return state.version
+  return `${state.version} ${toHex(runtime.sha1(utf8(`${key} ${chosen}`)))}`
 }
 
 /** Of what is hidden nobody can say that he has it: the deltas that he got then would tell him of it. */
 async function checkedHaves(
   objects: Objects,
   haves: readonly Oid[],
-  readable: Readable,
+  { readable, held }: { readonly readable: Readable; readonly held: unknown },
 ): Promise<readonly Oid[]> {
-  return readable.key === ALL_REFS.key ? haves : commonHaves(objects, haves, readable)
+  // What is walked from must be there with all that it reaches.
+  const isTaken = readable.key === ALL_REFS.key && held === undefined
+  return isTaken ? haves : commonHaves(objects, haves, readable)
 }
 
 /** What the client has in full: what it says, and what it has just brought. */
@@ -216,15 +278,11 @@ function havesOf(message: SyncRequest, outcomes: readonly SyncOutcome[]): Oid[] 
   return [...message.haves, ...brought]
 }
 
-async function select(
-  objects: Objects,
-  oids: readonly Oid[],
-  haves: readonly Oid[],
-): Promise<Selection | undefined> {
-  const had = new Set(haves)
-  const wants = [...new Set(oids)].filter((oid) => !had.has(oid))
+async function select(objects: Objects, request: SelectRequest): Promise<Selection | undefined> {
+  const had = new Set(request.held === undefined ? request.haves : [])
+  const wants = [...new Set(request.wants)].filter((oid) => !had.has(oid))
   if (wants.length === 0) return undefined
-  const selection = await selectObjects(objects, { wants, haves })
+  const selection = await selectObjects(objects, { ...request, wants })
   await selection.locate()
   return selection.count === 0 ? undefined : selection
 }

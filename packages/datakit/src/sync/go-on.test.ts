@@ -6,12 +6,14 @@ import {
   encodeSyncResponse,
   readSyncRequest,
   readSyncResponse,
+  type SyncRequest,
 } from '@datakit/git/protocol/sync'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 import { compact } from '@datakit/storage/maintenance'
 import { heads, read, write } from '../../test/clients.ts'
 import { Network } from '../../test/network.ts'
 import type { Repository } from '../repository.ts'
+import { setChoice } from './choice.ts'
 import { sync, type SyncOptions } from './sync.ts'
 
 /** Bytes of the file that is fetched. */
@@ -336,5 +338,62 @@ describe('going on', () => {
     }
     await expect(sync(client, { ...options, fetch })).rejects.toMatchObject({ code: 'malformed' })
     expect(status).toBe(400)
+  })
+})
+
+describe('a large pack of a part', () => {
+  beforeEach(async () => {
+    const server = await network.server()
+    await writeNoise(server, 'a/noise')
+    await writeNoise(server, 'b/noise')
+    const twice = new Uint8Array([...noise.subarray(0, 3_000_000), 1])
+    await server.branch('main').commit((files) => files.write('b/other', twice), { message: 'b' })
+  })
+
+  // Seen to fail when the choice is left out of the request that goes on, and out of the name of the plan.
+  it.each([1_000, 300_001, SIZE - 100])(
+    'goes on where it was cut, behind %i bytes',
+    async (cut) => {
+      const client = await network.client()
+      await setChoice(client, { paths: ['a'] })
+      const options = wire(network, { 1: cut, 2: 200_000 })
+      await sync(client, options)
+      await expectNoise(client, 'a/noise')
+      expect(goingOn(options)).not.toHaveLength(0)
+      expect(options.asked.length - goingOn(options).length).toBe(1)
+      expect(options.bytes).toBeLessThan(SIZE + SLACK)
+    },
+  )
+
+  it('is refused to go on where the choice is another one', async () => {
+    const client = await network.client()
+    await setChoice(client, { paths: ['a'] })
+    const options = wire(network, { 1: 2_000_000 })
+    await sync(client, options)
+    const [first, second] = options.asked
+    expect(second).toMatchObject({ choice: { paths: ['a'] } })
+    const other = { id: 'e'.repeat(32), known: undefined, choice: { paths: ['b'] } }
+    // It was a request of ours, as JSON.
+    const header = { ...second, ...other } as unknown as SyncRequest
+    const body = encodeSyncRequest(header)
+    const type = { 'content-type': 'application/x-datakit-sync', authorization: 'Bearer secret' }
+    const answer = await network.options.fetch?.(network.options.url + '/sync', {
+      method: 'POST',
+      body,
+      headers: type,
+    })
+    expect(first).not.toHaveProperty('resume')
+    expect(answer?.status).toBe(409)
+    expect(await answer?.text()).toContain('plan-gone')
+  })
+
+  it('goes on with objects that were asked for by name', async () => {
+    const client = await network.client()
+    await setChoice(client, { blobLimit: 0 })
+    const options = wire(network, { 2: 2_000_000 })
+    await sync(client, options)
+    await expectNoise(client, 'b/noise')
+    expect(goingOn(options)).toHaveLength(1)
+    expect(options.bytes).toBeLessThan(SIZE + SLACK)
   })
 })

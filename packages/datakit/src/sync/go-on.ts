@@ -21,7 +21,7 @@ const STEP = 64 * 1024
 
 /** The answer with sections that go on after a cut; as it is where the server did not say what its pack was made from. */
 export function goingOn(options: ServerOptions, request: SyncRequest, answer: Answer): Answer {
-  const { refs, resume } = answer.header
+  const { refs = request.objects && [], resume } = answer.header
   if (refs === undefined || resume === undefined) return answer
   const wants = refs.map(({ oid }) => oid)
   const sections = new Sections(options, answer, (from) =>
@@ -42,15 +42,15 @@ function readingOnly(request: SyncRequest, header: SyncResponse): SyncRequest {
     done.has(name) && to !== undefined ? [to] : [],
   )
   return {
+    ...request,
     id: randomId(),
     repository: header.repository,
     known: header.version,
     haves: [...request.haves, ...brought],
     updates: [],
     head: undefined,
-    log: request.log,
-    wantPack: true,
     pack: 0,
+    parts: undefined,
   }
 }
 

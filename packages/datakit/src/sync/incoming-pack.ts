@@ -16,7 +16,7 @@ import { openReceivedIndex, type ReceivedIndex } from '@datakit/git/pack/index-t
 import { readLinks, unpackLinks } from '@datakit/git/pack/links'
 import type { PackIndex } from '@datakit/git/pack/pack-index'
 import { encodePackHeader } from '@datakit/git/pack/write-pack'
-import type { PackId, PackWriter, Place, StagedPack } from '@datakit/git/place'
+import type { PackId, PackWriter, Place, PromisedObjects, StagedPack } from '@datakit/git/place'
 import { decodeTree, isTreeMode } from '@datakit/git/tree'
 import type { Answer } from './sync-exchange.ts'
 import type { Store } from '../store.ts'
@@ -27,6 +27,8 @@ export interface ReceivedPack {
   readonly staged: StagedPack
   /** Packs that hold bases of its deltas. */
   readonly needs: readonly PackId[]
+  /** What the server left out. */
+  readonly promised: PromisedObjects | undefined
 }
 
 /** Packs up to this many bytes are hashed in one go, which is the fastest way where the runtime has one. */
@@ -62,11 +64,14 @@ export async function receivePack(
     if (table.count !== count) throw misfit('they do not have the same number of objects')
     checkBounds(table.index, size)
     const place = placeWith(store.place, { size, read, table })
-    const incoming = new IncomingPack(store, await Objects.open(place, store.runtime), table.index)
+    const objects = await Objects.open(place, store.runtime)
+    const promised = await answer.findLeft?.(objects, table.index)
+    const incoming = new IncomingPack(store, objects, table.index, promised)
     for (const [name, oid] of options.refs) await incoming.checkHead(oid, name.startsWith(HEADS))
     const needs = await incoming.findNeeds()
-    const staged = await writer.finish({ table, needs, verified: false })
-    return { staged, needs }
+    const summary = { table, needs, verified: false, promisor: !!promised }
+    const staged = await writer.finish(summary)
+    return { staged, needs, promised }
   } catch (error) {
     await writer.abort()
     throw error
@@ -174,13 +179,19 @@ class IncomingPack {
   /** The objects of the repository and of the pack. */
   readonly #objects: Objects
   readonly #index: PackIndex
-  /** What was found to be there. The empty tree need not be stored anywhere. */
-  readonly #checked = new Set<Oid>([EMPTY_TREE])
+  /** What was found to be there, or need not be. The empty tree need not be stored anywhere. */
+  readonly #checked: Set<Oid>
 
-  constructor(store: Store, objects: Objects, index: PackIndex) {
+  constructor(
+    store: Store,
+    objects: Objects,
+    index: PackIndex,
+    promised: PromisedObjects | undefined,
+  ) {
     this.#store = store
     this.#objects = objects
     this.#index = index
+    this.#checked = new Set([EMPTY_TREE].concat(promised?.add ?? []))
   }
 
   /**

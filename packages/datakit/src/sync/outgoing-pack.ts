@@ -100,6 +100,7 @@ class OutgoingWalk {
       if (after === undefined || isGitlinkMode(after.mode)) continue
       const there = bodies.map((other) => findEntry(other, name))
       if (there.some((entry) => entry?.oid === after.oid)) continue
+      if (await this.#store.isLeft?.(after.oid)) continue
       if (!isTreeMode(after.mode)) this.#blobs.add(after.oid)
       else
         await this.addTree(

@@ -11,6 +11,9 @@
 import { ByteReader } from '@datakit/git/byte-reader'
 import { concat } from '@datakit/git/bytes'
 import { MalformedError } from '@datakit/git/error'
+import type { Objects } from '@datakit/git/objects'
+import type { PackIndex } from '@datakit/git/pack/pack-index'
+import type { PromisedObjects } from '@datakit/git/place'
 import {
   encodeSyncRequest,
   PART_BYTES,
@@ -43,6 +46,8 @@ export interface Answer {
   readonly header: SyncResponse
   readonly pack: AsyncIterable<Uint8Array>
   readonly index: AsyncIterable<Uint8Array>
+  /** Finds out what the server left out of the pack, where only a part was wanted. @throws MalformedError when it is too much */
+  readonly findLeft?: ((objects: Objects, index: PackIndex) => Promise<PromisedObjects>) | undefined
 }
 
 /** Packs that are longer are sent in parts, in bytes. */

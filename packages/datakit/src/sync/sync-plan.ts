@@ -13,7 +13,6 @@ import { History } from '../history/history.ts'
 import { later } from '../loading.ts'
 import type { ConflictOutcome } from '../transaction/land.ts'
 import type { Repository } from '../repository.ts'
-import type { Known } from './sync-refs.ts'
 
 /** Where one branch is. */
 export interface BranchPosition {
@@ -58,41 +57,4 @@ export async function planStep(repository: Repository, position: BranchPosition)
   if (bases.length === 0) return { kind: 'unrelated' }
   if (bases.includes(theirs)) return { kind: 'send', to: own, merge: undefined }
   return (await later()).mergeDiverged({ draft, history }, own, theirs)
-}
-
-/**
- * Whether a server that was never synced with has histories of ours: every branch of both has a common past, and there is
- * one, unless a person said that there need be none.
- */
-export async function isRelated(
-  repository: Repository,
-  { own, heads }: Known,
-  isAccepted: boolean,
-): Promise<boolean> {
-  let isShared = isAccepted || heads.size === 0
-  for (const [branch, oid] of own) {
-    const theirs = heads.get(branch)
-    if (theirs === undefined) continue
-    isShared = true
-    if ((await repository.mergeBases(oid, theirs)).length === 0) return false
-  }
-  return isShared
-}
-
-/** Those heads that the server had before which need not be known any more: it has them, or we have its own. */
-export async function findSettled(
-  repository: Repository,
-  { own, heads }: Known,
-  { branch, oids }: { readonly branch: string; readonly oids: readonly Oid[] },
-): Promise<Oid[]> {
-  const [ours, theirs] = [own.get(branch), heads.get(branch)]
-  const settled: Oid[] = []
-  for (const oid of oids) {
-    const isSettled =
-      ours === undefined ||
-      ours === theirs ||
-      (theirs !== undefined && (await repository.isAncestor(oid, theirs)))
-    if (isSettled) settled.push(oid)
-  }
-  return settled
 }

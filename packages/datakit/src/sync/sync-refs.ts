@@ -9,6 +9,7 @@
  * | a merge that it has not taken yet | `refs/datakit/candidate/NAME` |
  * | a branch that it has no more: its last head | `refs/datakit/gone/NAME` |
  * | a head that it had, until what is here has dealt with the next | `refs/datakit/dropped/NAME/OID` |
+ * | the part that is wanted, and the part that is here, see `choice.ts` | `refs/datakit/choice/…` |
  *
  * In the last three, NAME is one step (`%2F` for `/`): the server may have had both `a` and `a/b`, one after the other.
  *
@@ -27,6 +28,7 @@ const REPOSITORY = 'refs/datakit/repository/'
 const CANDIDATES = 'refs/datakit/candidate/'
 const GONE = 'refs/datakit/gone/'
 const DROPPED = 'refs/datakit/dropped/'
+export const CHOICE = 'refs/datakit/choice/'
 
 /** Refs by name. */
 export type Refs = ReadonlyMap<string, Oid>
@@ -46,6 +48,8 @@ export interface Known {
   /** All refs that the server has, by full name; what they reach is here. */
   readonly tracked: Refs
   readonly candidates: Refs
+  /** Where it is written which part is wanted, and which is here; empty where that is all. */
+  readonly choice: Refs
 }
 
 /** Reads what is known. */
@@ -70,6 +74,7 @@ export async function readKnown(state: State): Promise<Known> {
       ...[...others].map(([name, oid]) => [`refs/${name}`, oid] as const),
     ]),
     candidates: await refsUnder(state, CANDIDATES, branchOf),
+    choice: await refsUnder(state, CHOICE),
   }
 }
 

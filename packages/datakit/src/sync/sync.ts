@@ -17,6 +17,8 @@ import type { SyncRequest, SyncResponse } from '@datakit/git/protocol/sync'
 import { SyncError } from '../error.ts'
 import { receivePack, type ReceivedPack } from './incoming-pack.ts'
 import { packOutgoing } from './outgoing-pack.ts'
+import { later } from '../loading.ts'
+import type { Part } from './part.ts'
 import type { Repository } from '../repository.ts'
 import { exchange, type ServerOptions } from './sync-exchange.ts'
 import {
@@ -26,7 +28,7 @@ import {
   type SyncOutcome,
   type Wish,
 } from './sync-outcome.ts'
-import { findSettled, isRelated, planStep, type Step } from './sync-plan.ts'
+import { planStep, type Step } from './sync-plan.ts'
 import {
   forgetDropped,
   HEADS,
@@ -81,6 +83,8 @@ export class Remote {
   #seen: { readonly version: string; readonly refs: Refs } | undefined
   /** Whether packs must be complete, because the server lacks what we thought it had. */
   #isWhole = false
+  /** What asks for a part, where only that is wanted. */
+  #part: Part | undefined
 
   constructor(repository: Repository, options: SyncOptions) {
     this.#repository = repository
@@ -111,6 +115,10 @@ export class Remote {
   async #plan(run: SyncRun): Promise<Plan> {
     for (;;) {
       const known = await readKnown(await this.#repository.store.state())
+      const { size } = known.choice
+      this.#part = size
+        ? await (await later()).openPart(this.#repository, known, this.#options)
+        : undefined
       if (await this.#isStrange(run, known)) {
         const theirs = run.heard === undefined ? new Map() : known.heads
         return { known, wishes: [], stuck: unrelatedBranches(known.own, theirs) }
@@ -142,6 +150,7 @@ export class Remote {
     if (known.repository !== undefined && !isOther) return false
     // To a server that has nothing yet, all may go at once; the request says so.
     if (run.heard === undefined) return run.isStrange || isOther || known.tracked.size > 0
+    const { isRelated } = await later()
     if (!(await isRelated(this.#repository, known, this.#options.acceptOther === true))) return true
     run.isRelated = true
     const { heard } = run
@@ -283,7 +292,7 @@ export class Remote {
     plan: Plan,
     { request, pack }: { readonly request: SyncRequest; readonly pack: Uint8Array },
   ): Promise<void> {
-    const answer = await exchange(this.#options, request, pack)
+    const answer = await (this.#part?.exchange ?? exchange)(this.#options, request, pack)
     const { header } = answer
     this.#tell('sending', pack.length, pack.length)
     const isOther = header.repository !== request.repository
@@ -326,12 +335,14 @@ export class Remote {
       const state = await store.state()
       const refs = await takeRefs(state, taking)
       if (refs === undefined) return false
+      refs.push(...(this.#part?.moves ?? []))
       if (refs.length === 0 && received === undefined) return true
       const request = {
         refs,
         head: await firstHead(state, taking.answer),
         addPacks: received && [received.staged],
         reliesOn: received?.needs,
+        promised: received?.promised,
         log: this.#log('sync: fetch'),
       }
       const outcome = await publish(store.place, request, this.#options).catch((error: unknown) => {
@@ -360,10 +371,8 @@ export class Remote {
       moveCandidate(known, name, undefined),
     )
     const { place } = this.#repository.store
-    for (const [branch, oids] of known.dropped)
-      refs.push(
-        ...forgetDropped(branch, await findSettled(this.#repository, known, { branch, oids })),
-      )
+    if (known.dropped.size > 0)
+      refs.push(...(await (await later()).forgetSettled(this.#repository, known)))
     // Leftovers do no harm: if somebody else is at it, the next sync clears them away.
     if (refs.length > 0) await publish(place, { refs, log: this.#log('sync: done') }, this.#options)
     const repository = run.heard?.answer.repository ?? ''

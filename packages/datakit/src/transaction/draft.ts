@@ -21,7 +21,7 @@ import type { Side } from '../merge/conflict.ts'
 import type { LinkSource } from '../history/history.ts'
 import type { MergeContent } from '../merge/merge.ts'
 import { readTreeBody, type StatSource } from '../files/object-source.ts'
-import type { OnDemand } from '../files/on-demand.ts'
+import type { OnDemand } from '../files/demand.ts'
 import type { Person, Store } from '../store.ts'
 
 /** Trees above this are stored as deltas against the version before them. */

@@ -57,6 +57,12 @@ export interface SyncRequest {
   readonly parts?: PartedPack | undefined
   /** The answer that was cut off, of whose pack the rest is wanted. Such a request has no updates. */
   readonly resume?: ResumedAnswer | undefined
+  /** The part that is wanted, see `sync-choice.ts`, whoever reads it parses it; `undefined` for all. */
+  readonly choice?: unknown
+  /** Of what the haves reach, that which the client has, where it is not the same as `choice`: a scope, to be parsed. */
+  readonly held?: unknown
+  /** Trees and files that are wanted by name, and nothing else. Such a request has no updates. */
+  readonly objects?: readonly Oid[] | undefined
 }
 
 /** A pack that was uploaded in parts. */
@@ -98,6 +104,8 @@ export interface SyncResponse {
   readonly index: SectionLength
   /** Names how the pack is made: the same name, the same bytes. Only where the pack is large enough to go on with it after a cut. */
   readonly resume?: string | undefined
+  /** The choice as the server took it, for the client to compare; not there: the server knows of no parts. */
+  readonly choice?: unknown
 }
 
 /** Everything of a request in front of its pack. */
@@ -123,7 +131,7 @@ export async function readSyncRequest(reader: ByteReader): Promise<SyncRequest> 
     id,
     repository: optional(header, 'repository', string),
     known: optional(optional(header, 'known', object) ?? {}, 'refs', string),
-    haves: list(header, 'haves').map((value) => oid({ value }, 'value')),
+    haves: oids(header, 'haves'),
     updates: list(header, 'updates').map(parseUpdate),
     head: optional(header, 'head', parseHeadUpdate),
     log: parseLog(object(header, 'log')),
@@ -131,6 +139,9 @@ export async function readSyncRequest(reader: ByteReader): Promise<SyncRequest> 
     pack: section(header, 'pack'),
     parts: optional(header, 'parts', parseParts),
     resume: optional(header, 'resume', parseResume),
+    choice: header['choice'] ?? undefined,
+    held: header['held'] ?? undefined,
+    objects: optional(header, 'objects', oids),
   }
 }
 
@@ -150,6 +161,7 @@ export async function readSyncResponse(reader: ByteReader): Promise<SyncResponse
     pack: section(header, 'pack'),
     index: section(header, 'index'),
     resume: optional(header, 'resume', string),
+    choice: header['choice'],
   }
 }
 
@@ -274,8 +286,7 @@ function parseResume(fields: Fields, name: string): ResumedAnswer {
   const resume = object(fields, name)
   const from = section(resume, 'from')
   if (from === 'chunked') throw malformed('"from" is no number of bytes')
-  const wants = list(resume, 'wants').map((value) => oid({ value }, 'value'))
-  return { plan: string(resume, 'plan'), wants, from }
+  return { plan: string(resume, 'plan'), wants: oids(resume, 'wants'), from }
 }
 
 function parseLog(log: Fields): { who: string; why: string } {
@@ -293,6 +304,10 @@ function oid(fields: Fields, name: string): Oid {
   const value = string(fields, name)
   if (isOid(value)) return value
   throw malformed(`"${name}" is no oid`)
+}
+
+function oids(fields: Fields, name: string): Oid[] {
+  return list(fields, name).map((value) => oid({ value }, 'value'))
 }
 
 function string(fields: Fields, name: string): string {

@@ -24,3 +24,6 @@ export const DEFERRED = 32
 
 /** A tree or blob that the walk over trees has met. */
 export const VISITED = 64
+
+/** A tree that the receiver has itself, but not all of what is in it. */
+export const HELD = 128

@@ -37,6 +37,21 @@ export async function checkWants(
     throw new RefusedError('not-our-ref', `upload-pack: not our ref ${stranger}`)
 }
 
+/** Those of the trees and files that the client may have; what is of another type is not among them. */
+export async function contentFor(
+  objects: Objects,
+  oids: readonly Oid[],
+  { readable, wants }: Pick<FetchPolicy, 'readable' | 'wants'>,
+): Promise<Oid[]> {
+  if (wants !== 'any') return contentOf(objects, oids, wants === 'hidden' ? ALL_REFS : readable)
+  const there: Oid[] = []
+  for (const oid of await presentOf(objects, oids)) {
+    const { type } = await objects.stat(oid)
+    if (type === 'tree' || type === 'blob') there.push(oid)
+  }
+  return there
+}
+
 async function presentOf(objects: Objects, oids: readonly Oid[]): Promise<ReadonlySet<Oid>> {
   const present = new Set<Oid>()
   for (const oid of oids) if (await objects.has(oid)) present.add(oid)

@@ -122,7 +122,10 @@ export async function readableRef(
 }
 
 /** What a ref leads to, when it points at an annotated tag. Branches point at commits, and are not looked at. */
-async function peelRef(objects: Objects, { name, oid, peeled }: Ref): Promise<Oid | undefined> {
+export async function peelRef(
+  objects: Objects,
+  { name, oid, peeled }: Ref,
+): Promise<Oid | undefined> {
   if (peeled !== undefined || name.startsWith('refs/heads/')) return peeled
   try {
     let target: Oid | undefined

@@ -6,7 +6,7 @@
 import { concat } from '../bytes.ts'
 import type { PackedLinks } from '../pack/links.ts'
 import type { Node } from './graph.ts'
-import { HAD } from './marks.ts'
+import { HAD, HELD } from './marks.ts'
 import type { Selection } from './select.ts'
 
 const none = { time: 0, generation: 0, against: false, removed: 0 }
@@ -28,7 +28,7 @@ export async function rowLinks(selection: Selection, node: Node): Promise<Packed
   }
   const { against, removed, added } = links
   if (against === undefined) return { ...none, kind: 'tree', oids: oids(added) }
-  if (!selection.hasNode(against) && !graph.isMarked(against, HAD)) return undefined
+  if (!selection.hasNode(against) && !graph.isMarked(against, HAD | HELD)) return undefined
   return {
     ...none,
     kind: 'tree',

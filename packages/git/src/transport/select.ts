@@ -6,7 +6,7 @@
  *
  * What is selected may be more than the least (a file that is put back to what it was long ago), never less. A cut takes
  * the parents of a commit out of both walks; a filter takes objects out of what was selected, those aside that are wanted
- * by name.
+ * by name. Under paths, only what lies there is walked, and the trees on the way are taken by themselves.
  *
  * @module
  */
@@ -17,8 +17,9 @@ import type { ObjectFilter } from '../protocol/filter.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { Cuts, linksOf, type CommitLinks } from './commits.ts'
 import { ObjectGraph, type Node } from './graph.ts'
-import { HAD, ROOT, SEEN, SENT, WAITING } from './marks.ts'
+import { HAD, HELD, ROOT, SEEN, SENT, WAITING } from './marks.ts'
 import { NodeFilter } from './object-filter.ts'
+import { PathScope } from './path-scope.ts'
 import { TreeWalk, type OnLack } from './tree-walk.ts'
 
 /** What a pack shall hold. */
@@ -33,6 +34,10 @@ export interface SelectRequest {
   readonly cuts?: readonly Oid[] | undefined
   /** What is left out. */
   readonly filter?: ObjectFilter | undefined
+  /** Files and directories outside of which only the trees on the way to them are sent; none below another. Of haves the same holds. */
+  readonly paths?: readonly string[] | undefined
+  /** What the receiver has of what the haves reach, where that is not all that would be sent of it. They must be reachable. */
+  readonly held?: Pick<SelectRequest, 'filter' | 'paths'> | undefined
   /** Called with trees and files that are needed and not here; without it they are an error. */
   readonly onLack?: OnLack | undefined
   readonly signal?: AbortSignal | undefined
@@ -87,7 +92,7 @@ export class Selection {
 
   /** Whether a delta may rest on the object, though it is not sent: the receiver has it, and did not filter it out. */
   isBase(node: Node): boolean {
-    return this.graph.isMarked(node, HAD) && this.#filter.keeps(node)
+    return this.graph.isMarked(node, HAD | HELD) && this.#filter.keeps(node)
   }
 }
 
@@ -97,6 +102,8 @@ export class Selection {
  * @throws MissingError, NotHereError when a want, or what it reaches, is not here
  */
 export async function selectObjects(objects: Objects, request: SelectRequest): Promise<Selection> {
+  const { held, haves } = request
+  if (held !== undefined && haves.length > 0) return selectRest(objects, request, held)
   const graph = new ObjectGraph(objects)
   const filter = new NodeFilter(graph, request.filter)
   const walk = new Walk(graph, filter, request)
@@ -107,6 +114,22 @@ export async function selectObjects(objects: Objects, request: SelectRequest): P
   for (const oid of request.tags ?? []) await walk.addTag(graph.node(oid))
   const nodes = walk.selected.filter((node) => isSelected(graph, node))
   return new Selection(graph, nodes, filter)
+}
+
+/** All that the wants reach, without what the receiver has: in parts of its own, so that each is walked for itself. */
+async function selectRest(
+  objects: Objects,
+  request: SelectRequest,
+  held: Pick<SelectRequest, 'filter' | 'paths'>,
+): Promise<Selection> {
+  const { haves: wants, signal } = request
+  const before = await selectObjects(objects, { ...held, wants, haves: [], signal })
+  const all = await selectObjects(objects, { ...request, haves: [], held: undefined })
+  const { graph } = all
+  for (const node of all.nodes) if (before.has(graph.oid(node))) graph.mark(node, HAD)
+  before.graph.release()
+  const nodes = all.nodes.filter((node) => isSelected(graph, node))
+  return new Selection(graph, nodes, new NodeFilter(graph, request.filter))
 }
 
 function isSelected(graph: ObjectGraph, node: Node): boolean {
@@ -139,6 +162,8 @@ class Walk {
   readonly #cuts: Cuts
   readonly #queue = new CommitQueue()
   readonly #trees: TreeWalk
+  /** `undefined` where all of a tree is wanted. */
+  readonly #scope: PathScope | undefined
   /** Wanted commits that are in the queue and not known to be had. */
   #wanting = 0
   readonly #commits: Node[] = []
@@ -154,6 +179,7 @@ class Walk {
     this.#signal = request.signal
     this.#filter = filter
     this.#cuts = new Cuts(graph, request.cuts)
+    this.#scope = request.paths && new PathScope(graph, request.paths)
     this.#trees = new TreeWalk(graph, filter, {
       onSelect: (node) => this.#select(node),
       onLack: request.onLack,
@@ -166,7 +192,7 @@ class Walk {
       if (links.kind === 'commit') this.#addHad(node, links)
       else this.#graph.mark(node, HAD)
       if (links.kind === 'tree') this.#known.add(node)
-      if (links.kind === 'commit') this.#known.add(links.tree)
+      if (links.kind === 'commit' && !this.#scope) this.#known.add(links.tree)
       if (links.kind !== 'tag') return
       node = links.target
     }
@@ -225,8 +251,9 @@ class Walk {
     const { looksIntoTrees } = this.#filter
     for (const commit of looksIntoTrees ? this.#commits : []) {
       const links = await linksOf(this.#graph, commit)
-      if (links.kind === 'commit' && !this.#graph.isMarked(commit, HAD))
-        this.#graph.mark(links.tree, ROOT)
+      if (links.kind !== 'commit' || this.#graph.isMarked(commit, HAD)) continue
+      if (this.#scope !== undefined) await this.#hold(commit, this.#scope)
+      for (const root of await this.#rootsOf(links.tree)) this.#graph.mark(root, ROOT)
     }
     await this.#walkRoots()
     // Oldest first: so a tree is met after the one that it differs from.
@@ -251,7 +278,33 @@ class Walk {
   async #walkTreeOf(commit: Node): Promise<void> {
     const links = await linksOf(this.#graph, commit)
     if (links.kind !== 'commit') return
-    await this.#trees.walk(links.tree, await this.#peersOf(commit))
+    const peers = await this.#peersOf(commit)
+    const scope = this.#scope
+    if (scope === undefined) return this.#trees.walk(links.tree, peers)
+    const { along, inside } = await scope.of(links.tree)
+    for (const tree of along) if (!this.#graph.isMarked(tree, HELD)) this.#select(tree)
+    for (const [path, node] of inside) {
+      const before: Node[] = []
+      for (const peer of peers) {
+        const found = (await scope.of(peer)).inside.get(path)
+        if (found !== undefined) before.push(found)
+      }
+      await this.#trees.walk(node, before)
+    }
+  }
+
+  /** Where the walks over a commit's tree begin. */
+  async #rootsOf(tree: Node): Promise<Iterable<Node>> {
+    return this.#scope === undefined ? [tree] : (await this.#scope.of(tree)).inside.values()
+  }
+
+  /** Marks what the receiver has of the parents of a commit: not the trees on the way with all that is in them. */
+  async #hold(commit: Node, scope: PathScope): Promise<void> {
+    for (const peer of await this.#peersOf(commit)) {
+      const { along, inside } = await scope.of(peer)
+      for (const tree of along) this.#graph.mark(tree, HELD)
+      for (const node of inside.values()) this.#graph.mark(node, HAD)
+    }
   }
 
   /** The trees of those parents that the receiver has; behind a cut, those of the commits that it named. */
@@ -276,7 +329,7 @@ class Walk {
   #addHad(node: Node, links: CommitLinks): void {
     const graph = this.#graph
     if (!graph.mark(node, HAD)) return
-    graph.mark(links.tree, HAD)
+    if (this.#scope === undefined) graph.mark(links.tree, HAD)
     if (graph.isMarked(node, WAITING)) {
       this.#wanting--
       return

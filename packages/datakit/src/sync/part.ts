@@ -1,0 +1,189 @@
+/**
+ * Part: what a sync does otherwise where only a part of the repository is wanted, or here.
+ *
+ * It says in each request what is wanted and how much of what the server's refs reach is here; leaves refs alone that were not
+ * asked for; writes down what the server left out, so that it is fetched when it is read; and finds out when a server knows
+ * nothing of parts, whose answers are whole.
+ *
+ * Spec: docs/sync-protocol.md, "A part of a repository"
+ *
+ * @module
+ */
+import type { Oid } from '@datakit/git/oid'
+import type { RefUpdate } from '@datakit/git/place'
+import type { SyncRequest, SyncResponse } from '@datakit/git/protocol/sync'
+import {
+  isPattern,
+  isSameChoice,
+  isWholeScope,
+  parseChoice,
+  parseScope,
+  type SyncChoice,
+  type SyncScope,
+} from '@datakit/git/protocol/sync-choice'
+import { wildmatch } from '@datakit/git/wildmatch'
+import type { Repository } from '../repository.ts'
+import { readChoiceFile } from './choice.ts'
+import { findLeft, SERVER } from './left-out.ts'
+import { promiseBy } from './server-promisor.ts'
+import { exchange, type Answer, type ServerOptions } from './sync-exchange.ts'
+import { CHOICE, HEADS, type Known, type Refs } from './sync-refs.ts'
+
+const STALE = 'stale/'
+
+/** What differs in a sync. */
+export interface Part {
+  /** As that of a whole one; the request gets what is wanted, and the answer the refs that were not asked for as they were. */
+  readonly exchange: typeof exchange
+  /** What is to be written down of what is here, once the answer was taken. */
+  readonly moves: readonly RefUpdate[]
+}
+
+/** Reads what is wanted. From then on the repository fetches from the server what it lacks, unless it does so otherwise. */
+export async function openPart(
+  repository: Repository,
+  known: Known,
+  options: ServerOptions,
+): Promise<Part> {
+  const { store } = repository
+  promiseBy(repository, options)
+  const wanted = await readChoiceFile(store, known.choice.get('wanted'))
+  const held = parseScope(await readChoiceFile(store, known.choice.get('held')))
+  store.isLeft = async (oid) =>
+    !(await store.objects.has(oid)) && (await store.objects.state.promised(oid)) === SERVER
+  const run = new PartRun({ known, wanted, held })
+  return {
+    exchange: (options, request, pack) => run.exchange(options, run.ask(request), pack),
+    get moves() {
+      return run.moves
+    },
+  }
+}
+
+/** One request and its answer. */
+class PartRun {
+  moves: readonly RefUpdate[] = []
+  /** What is asked for. */
+  readonly #choice: SyncChoice
+  readonly #known: Known
+  readonly #wanted: SyncChoice
+  /** What is here of that which the server's refs reach, but for those that are stale. */
+  readonly #held: SyncScope
+  readonly #stale: ReadonlyMap<string, Oid>
+  /** Whether the server sent all, since it knows of no parts. */
+  #isWhole = false
+  /** Refs of the server that were not asked for. */
+  #others: Refs = new Map()
+
+  constructor(of: {
+    readonly known: Known
+    readonly wanted: SyncChoice
+    readonly held: SyncScope
+  }) {
+    const { known, wanted } = of
+    this.#known = known
+    this.#wanted = wanted
+    this.#held = of.held
+    const branches = wanted.branches && withOwn(wanted.branches, known)
+    this.#choice = parseChoice({ ...wanted, branches })
+    this.#stale = new Map(
+      [...known.choice].flatMap(([name, oid]) =>
+        name.startsWith(STALE) ? [[`refs/${name.slice(STALE.length)}`, oid] as const] : [],
+      ),
+    )
+  }
+
+  ask(request: SyncRequest): SyncRequest {
+    const tracked = [...this.#known.tracked].filter(([name]) => !this.#stale.has(name))
+    const haves = request.haves.length === 0 ? [] : [...new Set(tracked.map(([, oid]) => oid))]
+    const choice = this.#choice
+    const held = isSameChoice(this.#held, parseScope(choice)) ? undefined : this.#held
+    // The refs are wanted in any case: with them go those that are kept as they were.
+    return { ...request, known: undefined, haves, choice, held }
+  }
+
+  /**
+   * Sends a request for a part. A server that knows of none takes it for one for all, by a client that has all that its haves
+   * reach: where that is not so it is asked for everything.
+   */
+  async exchange(options: ServerOptions, request: SyncRequest, pack: Uint8Array): Promise<Answer> {
+    const stop = new AbortController()
+    const signals = [stop.signal, ...(options.signal ? [options.signal] : [])]
+    const answer = await exchange({ ...options, signal: AbortSignal.any(signals) }, request, pack)
+    const { choice } = answer.header
+    this.#isWhole = choice === undefined || !isSameChoice(parseChoice(choice), this.#choice)
+    const isLacking = !isWholeScope(this.#held) || this.#stale.size > 0
+    if (this.#isWhole && isLacking && request.haves.length > 0) {
+      stop.abort()
+      return this.exchange(options, { ...request, haves: [], held: undefined }, pack)
+    }
+    const header = this.#joined(answer.header)
+    this.moves = this.#moves()
+    return { ...answer, header, findLeft: this.#findLeft(answer.header) }
+  }
+
+  /** The header with the refs of the server's that were not asked for, as they were. */
+  #joined(header: SyncResponse): SyncResponse {
+    const refs = header.refs ?? []
+    const names = new Set(refs.map(({ name }) => name))
+    const { repository, tracked } = this.#known
+    const isOther = repository !== undefined && repository !== header.repository
+    const { branches } = this.#choice
+    const isAll = this.#isWhole || isOther || branches === undefined
+    const isChosen = isAll ? () => true : matcher(branches)
+    this.#others = new Map([...tracked].filter(([name]) => !names.has(name) && !isChosen(name)))
+    const others = [...this.#others].map(([name, oid]) => ({ name, oid }))
+    return { ...header, head: this.#headOf(header), refs: [...refs, ...others] }
+  }
+
+  #findLeft({ refs = [] }: SyncResponse): Answer['findLeft'] {
+    const choice = this.#choice
+    if (this.#isWhole || isWholeScope(choice)) return undefined
+    const heads = refs.map(({ oid }) => oid)
+    return (objects, index) => findLeft(objects, index, { heads, choice })
+  }
+
+  #moves(): RefUpdate[] {
+    const { choice } = this.#known
+    const now = this.#isWhole ? {} : parseScope(this.#choice)
+    const isSame = isSameChoice(this.#held, now)
+    const moves: RefUpdate[] = []
+    const move = (name: string, from: Oid | undefined, to: Oid | undefined): void => {
+      if (from !== to) moves.push({ name: CHOICE + name, from, to })
+    }
+    // The file of what was wanted says more than what is held, and nothing else of that.
+    const to = isWholeScope(now) ? undefined : choice.get('wanted')
+    if (!isSame) move('held', choice.get('held'), to)
+    for (const [name, oid] of new Map([...this.#stale, ...this.#others])) {
+      const isStale = this.#others.has(name) && (!isSame || this.#stale.has(name))
+      move(STALE + name.slice('refs/'.length), this.#stale.get(name), isStale ? oid : undefined)
+    }
+    return moves
+  }
+
+  /** HEAD of the server, unless its branch was not asked for: then the first that was. */
+  #headOf({ head, refs }: SyncResponse): SyncResponse['head'] {
+    const { branches } = this.#wanted
+    if (branches === undefined || this.#isWhole || refs === undefined || !('ref' in head))
+      return head
+    const names = refs.flatMap(({ name }) => (name.startsWith(HEADS) ? [name] : []))
+    if (names.includes(head.ref)) return head
+    const named = branches.find((branch) => names.includes(HEADS + branch))
+    const ref = named === undefined ? names[0] : HEADS + named
+    return ref === undefined ? head : { ref }
+  }
+}
+
+/** With the branches that are here and not in step: what is worked on goes to the server, whatever was chosen. */
+function withOwn(branches: readonly string[], { own, heads }: Known): string[] {
+  const open = [...own].filter(([branch, oid]) => heads.get(branch) !== oid)
+  return [...branches, ...open.map(([branch]) => branch)]
+}
+
+/** Whether a ref is chosen by its full name. */
+function matcher(branches: readonly string[]): (name: string) => boolean {
+  const full = branches.map((text) => (text.startsWith('refs/') ? text : HEADS + text))
+  const names = new Set(full)
+  const patterns = full.filter(isPattern).map((text) => wildmatch(text, { isPath: false }))
+  return (name) => names.has(name) || patterns.some((matches) => matches(name))
+}

@@ -1,0 +1,47 @@
+/**
+ * What a sync asks of two histories now and then: whether they have a past in common, and which heads that the server had before
+ * are dealt with.
+ *
+ * @module
+ */
+import type { RefUpdate } from '@datakit/git/place'
+import type { Repository } from '../repository.ts'
+import { forgetDropped, type Known } from './sync-refs.ts'
+
+/**
+ * Whether a server that was never synced with has histories of ours: every branch of both has a common past, and there is
+ * one, unless a person said that there need be none.
+ */
+export async function isRelated(
+  repository: Repository,
+  { own, heads }: Known,
+  isAccepted: boolean,
+): Promise<boolean> {
+  let isShared = isAccepted || heads.size === 0
+  for (const [branch, oid] of own) {
+    const theirs = heads.get(branch)
+    if (theirs === undefined) continue
+    isShared = true
+    if ((await repository.mergeBases(oid, theirs)).length === 0) return false
+  }
+  return isShared
+}
+
+/** Forgets those heads that the server had before which need not be known any more: it has them, or we have its own. */
+export async function forgetSettled(
+  repository: Repository,
+  { own, heads, dropped }: Known,
+): Promise<RefUpdate[]> {
+  const moves: RefUpdate[] = []
+  for (const [branch, oids] of dropped) {
+    const [ours, theirs] = [own.get(branch), heads.get(branch)]
+    for (const oid of oids) {
+      const isSettled =
+        ours === undefined ||
+        ours === theirs ||
+        (theirs !== undefined && (await repository.isAncestor(oid, theirs)))
+      if (isSettled) moves.push(...forgetDropped(branch, [oid]))
+    }
+  }
+  return moves
+}
