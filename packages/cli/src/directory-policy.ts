@@ -1,7 +1,7 @@
 /**
  * Directory policy: what a Git directory's own configuration and hooks say, as the policy that the server asks.
  *
- * What of them is honoured, and what is not and why, is a table in docs/http.md.
+ * What of them is honoured, and what is not and why, is a table in docs/git-config.md.
  *
  * Spec: https://git-scm.com/docs/git-config, https://git-scm.com/docs/githooks
  *
@@ -10,7 +10,6 @@
 import { utf8 } from '@datakit/git/bytes'
 import { MalformedError } from '@datakit/git/error'
 import type { Place, RefUpdate } from '@datakit/git/place'
-import type { Judge } from '@datakit/git/transport/judge'
 import type { Readable } from '@datakit/git/transport/reach'
 import type { MadeUpdate, PushFacts, ReceivePolicy } from '@datakit/git/transport/ref-rules'
 import { OPEN_POLICY, type Policy } from '@datakit/server/policy'
@@ -18,60 +17,75 @@ import { protectedRefs } from '@datakit/server/protected-refs'
 import type { GitDirectoryPlace } from '@datakit/storage/git-directory'
 import type { Config } from '@datakit/storage/git-directory/config'
 import type { HookRun } from '@datakit/storage/git-directory/hooks'
+import { checkFetchSettings, checkPushSettings, denial } from './config-check.ts'
 import { fetchPolicy } from './fetch-config.ts'
 import { judgeOf } from './fsck-config.ts'
 import { readableRefs } from './hidden-refs.ts'
-import { procReceiveDelegate, procReceiveProblem } from './proc-receive.ts'
+import { procReceiveDelegate } from './proc-receive.ts'
 import { certificateTold, offeredNonce } from './push-certificate.ts'
 
 /**
- * The policy of a Git directory; of any other place, the one that allows everything.
+ * The policy of a Git directory; of any other place, the one that allows everything. A setting that cannot be meant keeps out
+ * the service that it is for.
  *
  * @throws UnsupportedError, MalformedError when the configuration is one that cannot be served
  */
 export function directoryPolicy(place: Place): Policy {
   if (!isGitDirectoryPlace(place)) return OPEN_POLICY
   const config = place.config()
-  const limit = config.int('receive.maxInputSize') ?? 0
-  const fsck = readFsck(config, place.directory)
   return {
-    fetch: {
-      ...fetchPolicy(config),
-      refusal: refusalOf(config, 'http.uploadpack', 'fetching'),
-    },
-    push: {
-      refusal:
-        refusalOf(config, 'http.receivepack', 'pushing') ??
-        procReceiveProblem(config) ??
-        fsck.problem,
-      receive: { ...receivePolicy(place, config), judge: fsck.judge },
-      bytes: limit > 0 ? limit : undefined,
-      takesOptions: config.bool('receive.advertisePushOptions') === true,
-      takesAtomic: config.bool('receive.advertiseAtomic') !== false,
-      certificates: { nonce: offeredNonce(config) },
-      keepAlive: 1000 * (config.int('receive.keepAlive') ?? 5),
-    },
+    fetch: unlessMalformed(
+      () => readFetchPolicy(config),
+      (refusal) => ({ ...OPEN_POLICY.fetch, readable: NO_REFS, refusal }),
+    ),
+    push: unlessMalformed(
+      () => readPushPolicy(place, config),
+      (refusal) => ({ ...OPEN_POLICY.push, receive: { readable: NO_REFS }, refusal }),
+    ),
   }
 }
 
-/** A setting of fsck that cannot be meant keeps pushes out, and nothing else. */
-function readFsck(
-  config: Config,
-  directory: string,
-): { judge?: Judge | undefined; problem?: string } {
+const NO_REFS: Readable = { key: 'none', includes: () => false }
+
+function unlessMalformed<T>(read: () => T, otherwise: (problem: string) => T): T {
   try {
-    return { judge: judgeOf(config, directory) }
+    return read()
   } catch (error) {
-    if (error instanceof MalformedError) return { problem: error.message }
+    if (error instanceof MalformedError) return otherwise(error.message)
     throw error
+  }
+}
+
+function readFetchPolicy(config: Config): Policy['fetch'] {
+  checkFetchSettings(config)
+  return { ...fetchPolicy(config), refusal: refusalOf(config, 'http.uploadpack', 'fetching') }
+}
+
+function readPushPolicy(place: GitDirectoryPlace, config: Config): Policy['push'] {
+  checkPushSettings(config)
+  const limit = config.int('receive.maxInputSize') ?? 0
+  const judge = judgeOf(config, place.directory)
+  return {
+    refusal: refusalOf(config, 'http.receivepack', 'pushing'),
+    receive: { ...receivePolicy(place, config), judge },
+    bytes: limit > 0 ? limit : undefined,
+    takesOptions: config.bool('receive.advertisePushOptions') === true,
+    takesAtomic: config.bool('receive.advertiseAtomic') !== false,
+    certificates: { nonce: offeredNonce(config) },
+    keepAlive: 1000 * (config.int('receive.keepAlive') ?? 5),
   }
 }
 
 /** Whether packs that were pushed may be merged, as Git's own upkeep may: `receive.autogc` and `gc.auto`. */
 export function isKeptUp(place: Place): boolean {
   if (!isGitDirectoryPlace(place)) return true
-  const config = place.config()
-  return config.bool('receive.autogc') !== false && config.int('gc.auto') !== 0
+  return unlessMalformed(
+    () => {
+      const config = place.config()
+      return config.bool('receive.autogc') !== false && config.int('gc.auto') !== 0
+    },
+    () => false,
+  )
 }
 
 /** Renews what the dumb protocol needs, where `receive.updateServerInfo` says so; says whether nothing went wrong. */
@@ -164,16 +178,6 @@ function either(one: Readable, other: Readable): Readable {
     key: `${one.key} or ${other.key}`,
     includes: (name) => one.includes(name) || other.includes(name),
   }
-}
-
-type Denial = 'refuse' | 'warn' | 'ignore' | 'updateInstead'
-
-/** A setting that is yes, no, or a word; `refuse` when it is not set. */
-function denial(config: Config, key: string): Denial {
-  const word = config.get(key)?.toLowerCase()
-  if (word === 'warn' || word === 'ignore' || word === 'refuse') return word
-  if (word === 'updateinstead') return 'updateInstead'
-  return config.bool(key) === false ? 'ignore' : 'refuse'
 }
 
 /** The rules that need nothing but the update itself. The words are those that Git uses. */

@@ -10,13 +10,11 @@
  * @module
  */
 import { readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { resolve } from 'node:path'
 
 import { MalformedError } from '@datakit/git/error'
 import type { Problem } from '@datakit/git/fsck'
 import type { Judge, Verdict } from '@datakit/git/transport/judge'
-import type { Config } from '@datakit/storage/git-directory/config'
+import { pathIn, type Config } from '@datakit/storage/git-directory/config'
 
 const PREFIX = 'receive.fsck.'
 
@@ -69,7 +67,7 @@ function readSeverities(config: Config): ReadonlyMap<string, Verdict> {
 function readSkipList(config: Config, directory: string): ReadonlySet<string> {
   const path = config.get(`${PREFIX}skipList`)
   if (path === undefined) return new Set()
-  const file = path.startsWith('~/') ? homedir() + path.slice(1) : resolve(directory, path)
+  const file = pathIn(directory, path)
   try {
     const lines = readFileSync(file, 'utf8').split('\n')
     return new Set(lines.map((line) => line.replace(/#.*/, '').trim()).filter((oid) => oid !== ''))

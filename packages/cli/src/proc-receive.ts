@@ -27,16 +27,6 @@ interface Rule {
   readonly isNegative: boolean
 }
 
-/** Why no push can be taken: a rule that is none, of which Git dies, too. `undefined` when all can be read. */
-export function procReceiveProblem(config: Config): string | undefined {
-  const isEmpty = config
-    .all()
-    .some(({ key, value }) => key === KEY.toLowerCase() && value === undefined)
-  return isEmpty
-    ? `its configuration gives "${KEY}" no value; expected a prefix of refs`
-    : undefined
-}
-
 /** The hook as the maker of the updates that are left to it; `undefined` where the configuration leaves none. */
 export function procReceiveDelegate(
   place: GitDirectoryPlace,

@@ -11,12 +11,12 @@
 import { spawn } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
-import { homedir, tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 
 import { text } from '@datakit/git/bytes'
 import type { PushCertificate } from '@datakit/git/protocol/push-certificate'
-import type { Config } from '@datakit/storage/git-directory/config'
+import { pathIn, type Config } from '@datakit/storage/git-directory/config'
 import { outerEnvironment } from '@datakit/storage/git-directory/hooks'
 
 /** What a program says of a signature. */
@@ -110,7 +110,10 @@ function isTrust(word: string): boolean {
 
 async function askSsh(question: Question): Promise<SignatureVerdict> {
   const { file, signed, config, directory } = question
-  const pathOf = (key: string): string | undefined => pathIn(directory, config.get(key))
+  const pathOf = (key: string): string | undefined => {
+    const path = config.get(key)
+    return path === undefined ? undefined : pathIn(directory, path)
+  }
   const signers = pathOf('gpg.ssh.allowedSignersFile')
   // Git asks nobody, either.
   if (signers === undefined) return NOBODY
@@ -148,11 +151,6 @@ function lastOf(config: Config, keys: readonly string[]): string | undefined {
     .all()
     .filter(({ key }) => keys.includes(key))
     .at(-1)?.value
-}
-
-function pathIn(directory: string, path: string | undefined): string | undefined {
-  if (path === undefined) return undefined
-  return path.startsWith('~/') ? homedir() + path.slice(1) : resolve(directory, path)
 }
 
 interface Said {

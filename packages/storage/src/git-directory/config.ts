@@ -86,10 +86,20 @@ export function lockTimeouts(config: Config, otherwise: number): (path: string) 
   return (path) => (path === 'packed-refs' ? packed : refs) ?? otherwise
 }
 
-/** Reads the `config` of a Git directory and what it includes. @throws MalformedError with the file and line */
+/** A path of the configuration: below the home of whoever runs this program (`~/`), or else seen from a directory. */
+export function pathIn(directory: string, path: string): string {
+  return path.startsWith('~/') ? homedir() + path.slice(1) : resolve(directory, path)
+}
+
+/**
+ * Reads the `config` of a Git directory and what it includes, and behind it what is said for its main working tree alone
+ * (`config.worktree`), where that is looked at. @throws MalformedError with the file and line
+ */
 export function readConfig(gitDirectory: string): Config {
-  const path = `${gitDirectory}/config`
-  return new Config(readFile(path, gitDirectory, 0))
+  const shared = readFile(`${gitDirectory}/config`, gitDirectory, 0)
+  const config = new Config(shared)
+  if (config.bool('extensions.worktreeConfig') !== true) return config
+  return new Config([...shared, ...readFile(`${gitDirectory}/config.worktree`, gitDirectory, 0)])
 }
 
 function readFile(path: string, gitDirectory: string, depth: number): Setting[] {
@@ -119,8 +129,7 @@ function includedPath(
   const condition = /^includeif\.(.*)\.path$/s.exec(key)?.[1]
   if (key !== 'include.path' && (condition === undefined || !holds(condition, from, gitDirectory)))
     return undefined
-  const path = value.startsWith('~/') ? homedir() + value.slice(1) : value
-  return isAbsolute(path) ? path : resolve(dirname(from), path)
+  return pathIn(dirname(from), value)
 }
 
 function holds(condition: string, from: string, gitDirectory: string): boolean {

@@ -13,7 +13,7 @@
  */
 import { spawn } from 'node:child_process'
 import { accessSync, constants, readFileSync, statSync } from 'node:fs'
-import { basename, isAbsolute, resolve } from 'node:path'
+import { basename } from 'node:path'
 
 import { encodeName } from '@datakit/git/bytes'
 import { RefusedError } from '@datakit/git/error'
@@ -22,7 +22,7 @@ import type { PackId, RefUpdate } from '@datakit/git/place'
 import type { ProcReceiveReport, ProcReceiveRequest } from '@datakit/git/protocol/proc-receive'
 import type { MadeUpdate } from '@datakit/git/transport/ref-rules'
 
-import type { Config } from './config.ts'
+import { pathIn, type Config } from './config.ts'
 import type { RefWatcher } from './make-update.ts'
 import { namesIn } from './object-directories.ts'
 import { runProcReceive } from './proc-receive-hook.ts'
@@ -157,8 +157,7 @@ export class Hooks {
   }
 
   #hooksDirectory(): string {
-    const path = this.#config().get('core.hooksPath') ?? 'hooks'
-    return isAbsolute(path) ? path : resolve(this.#directory, path)
+    return pathIn(this.#directory, this.#config().get('core.hooksPath') ?? 'hooks')
   }
 
   async #run(name: string, call: Call, run: HookRun): Promise<boolean> {
