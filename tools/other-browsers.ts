@@ -23,6 +23,10 @@ const PREFERENCES = {
   'app.normandy.enabled': false,
   'app.update.enabled': false,
   'browser.aboutwelcome.enabled': false,
+  // Pages that were seen are opened again, out of sight, for pictures of them.
+  'browser.pagethumbnails.capturing_disabled': true,
+  'browser.newtabpage.enabled': false,
+  'browser.sessionstore.resume_from_crash': false,
   'browser.shell.checkDefaultBrowser': false,
   'datareporting.policy.dataSubmissionEnabled': false,
   'dom.disable_open_during_load': false,
@@ -30,6 +34,7 @@ const PREFERENCES = {
   'network.captive-portal-service.enabled': false,
   'network.connectivity-service.enabled': false,
   'services.settings.server': 'data:,',
+  'toolkit.startup.max_resumed_crashes': -1,
   'toolkit.telemetry.enabled': false,
 }
 
@@ -71,6 +76,39 @@ export const BROWSER_PACKAGES: readonly string[] = Object.values(programs).flatM
   ({ packages }) => packages,
 )
 
+/**
+ * Starts a browser at an address, with its profile in a folder, which is empty or was left by an earlier one. It is the first of a
+ * process group of its own: browsers are many processes.
+ *
+ * @throws Error when there is no such browser, or it is not installed
+ */
+export function startBrowser(name: string, profile: string, url: string): ChildProcess {
+  const program = programs[name]
+  if (program === undefined) throw new Error(`Cannot start the browser "${name}": unknown`)
+  const { path, args } = program.command(profile, url)
+  if (!existsSync(path)) {
+    const packages = program.packages.join(' ')
+    throw new Error(`Cannot start ${name}: "apt-get install ${packages}" brings it`)
+  }
+  return spawn(path, args, {
+    detached: true,
+    stdio: process.env['DEBUG'] === undefined ? 'ignore' : 'inherit',
+    env: { ...process.env, ...program.environment(profile) },
+  })
+}
+
+/** Kills a browser and all its processes, as the system does when it needs the memory. */
+export async function killBrowser(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = new Promise((resolve) => child.once('exit', resolve))
+  killGroup(child)
+  await ended
+}
+
+function killGroup({ pid, exitCode, signalCode }: ChildProcess): void {
+  if (pid !== undefined && exitCode === null && signalCode === null) process.kill(-pid, 'SIGKILL')
+}
+
 /** Starts the browser that a test project names, `firefox` or `webkit`. */
 export function debianBrowser(): BrowserProviderOption {
   return defineBrowserProvider({
@@ -107,30 +145,13 @@ class Started {
   /** Starts the browser at a page; the one of before is ended. @throws Error when it is not installed */
   async open(url: string): Promise<void> {
     await this.close()
-    const program = programs[this.#name]
-    if (program === undefined) throw new Error(`Cannot start the browser "${this.#name}": unknown`)
     const profile = mkdtempSync(join(tmpdir(), `${this.#name}-`))
     this.#profile = profile
-    const { path, args } = program.command(profile, url)
-    if (!existsSync(path)) {
-      const packages = program.packages.join(' ')
-      throw new Error(`Cannot start ${this.#name}: "apt-get install ${packages}" brings it`)
-    }
-    // A process group of its own: browsers are many processes.
-    this.#child = spawn(path, args, {
-      detached: true,
-      stdio: process.env['DEBUG'] === undefined ? 'ignore' : 'inherit',
-      env: { ...process.env, ...program.environment(profile) },
-    })
+    this.#child = startBrowser(this.#name, profile, url)
   }
 
   async close(): Promise<void> {
-    const child = this.#child
-    if (child !== undefined && child.exitCode === null) {
-      const ended = new Promise((resolve) => child.once('exit', resolve))
-      this.#kill()
-      await ended
-    }
+    if (this.#child !== undefined) await killBrowser(this.#child)
     this.#child = undefined
     if (this.#profile !== undefined)
       rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
@@ -138,7 +159,6 @@ class Started {
   }
 
   #kill(): void {
-    const pid = this.#child?.exitCode === null ? this.#child.pid : undefined
-    if (pid !== undefined) process.kill(-pid, 'SIGKILL')
+    if (this.#child !== undefined) killGroup(this.#child)
   }
 }

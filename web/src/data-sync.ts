@@ -5,10 +5,12 @@
  */
 import { SyncError } from '@datakit/datakit/error'
 import type { Repository } from '@datakit/datakit/repository'
-import { sync, type BranchOutcome } from '@datakit/datakit/sync'
+import { syncAndKeep } from '@datakit/datakit/keep-answer'
+import type { BranchOutcome } from '@datakit/datakit/sync'
 import type { ServerOptions } from '@datakit/datakit/sync-exchange'
 import { planStep } from '@datakit/datakit/sync-plan'
 import { readKnown } from '@datakit/datakit/sync-refs'
+import { answerKeeper } from '@datakit/storage/indexeddb/kept-answer'
 import type { Decision, SyncOptions, SyncReport } from './data.ts'
 import { explainProblem } from './status.ts'
 import { troubleOf } from './trouble.ts'
@@ -20,10 +22,8 @@ export async function syncWithServer(
   options: SyncOptions,
 ): Promise<SyncReport> {
   try {
-    const outcome = await sync(repository, {
-      ...serverOptions(name, options),
-      acceptOther: options.acceptsOther,
-    })
+    const server = { ...serverOptions(name, options), acceptOther: options.acceptsOther }
+    const outcome = await syncAndKeep(repository, server, answerKeeper(name))
     const decisions = await findDecisions(repository)
     const unrelated = outcome.branches.filter((branch) => branch.state === 'unrelated')
     const isReplaced = unrelated.every(({ theirs }) => theirs === undefined)

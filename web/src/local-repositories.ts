@@ -5,6 +5,7 @@
  */
 import type { Place } from '@datakit/git/place'
 import { indexedDbDepot } from '@datakit/storage/indexeddb'
+import { answerKeeper } from '@datakit/storage/indexeddb/kept-answer'
 import {
   openWitnessed,
   Witness,
@@ -56,6 +57,10 @@ export async function removeLocal(name: string): Promise<void> {
     deletion.addEventListener('error', () => reject(deletion.error ?? new Error('not deleted')))
   })
   forget(name)
+  // What was on its way to it goes with it; it is thrown away after a day in any case.
+  await answerKeeper(name)
+    .drop()
+    .catch(() => undefined)
 }
 
 function openStorage(): WitnessStorage {

@@ -9,6 +9,7 @@
  * @module
  */
 import { randomId } from '@datakit/git/bytes'
+import type { Oid } from '@datakit/git/oid'
 import { encodeSyncRequest, type SyncRequest, type SyncResponse } from '@datakit/git/protocol/sync'
 import { SyncError } from '../error.ts'
 import { wait } from '../transaction/update.ts'
@@ -19,18 +20,45 @@ const MAX_IDLE = 3
 /** Bytes that are more than that. */
 const STEP = 64 * 1024
 
+/** What it takes to ask for the rest of an answer. */
+export interface Resumption {
+  /** A request that is answered with the same pack, and moves no ref. */
+  readonly reading: SyncRequest
+  /** `resume` of the answer. */
+  readonly plan: string
+  /** What its refs point at, in their order. */
+  readonly wants: readonly Oid[]
+}
+
+/** How to go on with the answer to a request; `undefined` where the server did not say what its pack was made from. */
+export function resumptionOf(request: SyncRequest, header: SyncResponse): Resumption | undefined {
+  const { refs = request.objects && [], resume } = header
+  if (refs === undefined || resume === undefined) return undefined
+  return {
+    reading: readingOnly(request, header),
+    plan: resume,
+    wants: refs.map(({ oid }) => oid),
+  }
+}
+
 /** The answer with sections that go on after a cut; as it is where the server did not say what its pack was made from. */
 export function goingOn(options: ServerOptions, request: SyncRequest, answer: Answer): Answer {
-  const { refs = request.objects && [], resume } = answer.header
-  if (refs === undefined || resume === undefined) return answer
-  const wants = refs.map(({ oid }) => oid)
-  const sections = new Sections(options, answer, (from) =>
-    encodeSyncRequest({
-      ...readingOnly(request, answer.header),
-      resume: { plan: resume, wants, from },
-    }),
-  )
-  return { header: answer.header, pack: sections.pack(), index: sections.index() }
+  const resumption = resumptionOf(request, answer.header)
+  return resumption === undefined ? answer : new Sections(options, resumption, answer).answer()
+}
+
+/**
+ * What follows behind the first `from` bytes of a pack whose answer was cut off earlier, by a client that was closed.
+ *
+ * @throws SyncError `plan-gone` when the server cannot make the same bytes any more
+ */
+export async function goOnBehind(
+  options: ServerOptions,
+  resumption: Resumption,
+  from: number,
+): Promise<Answer> {
+  const rest = await askForRest(options, resumption, from)
+  return new Sections(options, resumption, rest, from).answer()
 }
 
 /** A request that is answered with the same pack, and moves no ref. */
@@ -54,25 +82,37 @@ function readingOnly(request: SyncRequest, header: SyncResponse): SyncRequest {
   }
 }
 
+async function askForRest(
+  options: ServerOptions,
+  { reading, plan, wants }: Resumption,
+  from: number,
+): Promise<Answer> {
+  const body = encodeSyncRequest({ ...reading, resume: { plan, wants, from } })
+  const rest = await persist(options, () => sendOnce(options, body))
+  if (rest.header.resume === plan) return rest
+  throw new SyncError('plan-gone', 'Cannot sync: the server cannot go on with its answer')
+}
+
 class Sections {
   readonly #options: ServerOptions
-  readonly #encode: (from: number) => Uint8Array<ArrayBuffer>
+  readonly #resumption: Resumption
   #answer: Answer
   /** Bytes of the pack, and of both sections, that arrived. */
-  #packed = 0
+  #packed: number
   #arrived = 0
   /** What had arrived at the last cut. */
   #before = 0
   #idle = 0
 
-  constructor(
-    options: ServerOptions,
-    answer: Answer,
-    encode: (from: number) => Uint8Array<ArrayBuffer>,
-  ) {
+  constructor(options: ServerOptions, resumption: Resumption, answer: Answer, from = 0) {
     this.#options = options
+    this.#resumption = resumption
     this.#answer = answer
-    this.#encode = encode
+    this.#packed = from
+  }
+
+  answer(): Answer {
+    return { header: this.#answer.header, pack: this.pack(), index: this.index() }
   }
 
   async *pack(): AsyncGenerator<Uint8Array, void, undefined> {
@@ -121,18 +161,11 @@ class Sections {
       if (!isCut || this.#idle > MAX_IDLE) throw cut
       await wait(100 * 3 ** this.#idle * (0.5 + Math.random()), this.#options.signal)
       try {
-        this.#answer = await this.#ask()
+        this.#answer = await askForRest(this.#options, this.#resumption, this.#packed)
         return
       } catch (again) {
         cut = again
       }
     }
-  }
-
-  async #ask(): Promise<Answer> {
-    const body = this.#encode(this.#packed)
-    const next = await persist(this.#options, () => sendOnce(this.#options, body))
-    if (next.header.resume === this.#answer.header.resume) return next
-    throw new SyncError('plan-gone', 'Cannot sync: the server cannot go on with its answer')
   }
 }

@@ -27,9 +27,13 @@ import { readChoiceFile } from './choice.ts'
 import { findLeft, SERVER } from './left-out.ts'
 import { promiseBy } from './server-promisor.ts'
 import { exchange, type Answer, type ServerOptions } from './sync-exchange.ts'
+import type { SyncOptions } from './sync.ts'
 import { CHOICE, HEADS, type Known, type Refs } from './sync-refs.ts'
 
 const STALE = 'stale/'
+
+/** A server, and how requests are sent to it. */
+type Sending = ServerOptions & Pick<SyncOptions, 'exchange'>
 
 /** What differs in a sync. */
 export interface Part {
@@ -106,10 +110,11 @@ class PartRun {
    * Sends a request for a part. A server that knows of none takes it for one for all, by a client that has all that its haves
    * reach: where that is not so it is asked for everything.
    */
-  async exchange(options: ServerOptions, request: SyncRequest, pack: Uint8Array): Promise<Answer> {
+  async exchange(options: Sending, request: SyncRequest, pack: Uint8Array): Promise<Answer> {
     const stop = new AbortController()
     const signals = [stop.signal, ...(options.signal ? [options.signal] : [])]
-    const answer = await exchange({ ...options, signal: AbortSignal.any(signals) }, request, pack)
+    const send = options.exchange ?? exchange
+    const answer = await send({ ...options, signal: AbortSignal.any(signals) }, request, pack)
     const { choice } = answer.header
     this.#isWhole = choice === undefined || !isSameChoice(parseChoice(choice), this.#choice)
     const isLacking = !isWholeScope(this.#held) || this.#stale.size > 0

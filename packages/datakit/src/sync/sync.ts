@@ -12,6 +12,7 @@
  */
 import { randomId } from '@datakit/git/bytes'
 import { MalformedError, RefusedError } from '@datakit/git/error'
+import type { Oid } from '@datakit/git/oid'
 import type { Head, RefUpdate, State } from '@datakit/git/place'
 import type { SyncRequest, SyncResponse } from '@datakit/git/protocol/sync'
 import { SyncError } from '../error.ts'
@@ -62,6 +63,8 @@ export interface SyncOptions extends ServerOptions {
   readonly restore?: readonly string[] | undefined
   /** Goes on with a server whose repository is another one than before, or has no branch of ours. */
   readonly acceptOther?: boolean | undefined
+  /** How requests are sent and answered: by `exchange` when left out. See `keep-answer.ts`. */
+  readonly exchange?: typeof exchange | undefined
   readonly onProgress?: ((progress: SyncProgress) => void) | undefined
 }
 
@@ -242,8 +245,8 @@ export class Remote {
   /** One request and its answer. False when the server has another repository than before. */
   async #round(run: SyncRun, plan: Plan): Promise<boolean> {
     const { known } = plan
-    const pack = await this.#pack(plan)
-    const size = pack.length
+    const haves = this.#isWhole ? [] : [...new Set(known.tracked.values())]
+    const pack = await this.#pack(plan, haves)
     const isFirst = plan.wishes.length > 0 && !run.isRelated
     const request: SyncRequest = {
       id: randomId(),
@@ -251,14 +254,14 @@ export class Remote {
         ? undefined
         : (known.repository ?? (isFirst ? '' : undefined)),
       known: this.#seen?.version,
-      haves: this.#isWhole ? [] : [...new Set(known.tracked.values())],
+      haves,
       updates: plan.wishes.map(({ update }) => update),
       head: undefined,
       log: this.#log('sync'),
       wantPack: true,
-      pack: size,
+      pack: pack.length,
     }
-    this.#tell('sending', 0, size)
+    this.#tell('sending', 0, pack.length)
     for (let attempt = 1; ; attempt++) {
       try {
         await this.#exchange(run, plan, { request, pack })
@@ -279,11 +282,10 @@ export class Remote {
   }
 
   /** The objects that the wishes reach and the server does not have. */
-  async #pack({ wishes, known }: Plan): Promise<Uint8Array> {
+  async #pack({ wishes }: Plan, haves: readonly Oid[]): Promise<Uint8Array> {
     const wants = wishes.map(({ update }) => update.to).filter((oid) => oid !== undefined)
     if (wants.length === 0) return new Uint8Array(0)
     const { signal } = this.#options
-    const haves = this.#isWhole ? [] : [...known.tracked.values()]
     return packOutgoing(this.#repository.store, { wants, haves, signal })
   }
 
@@ -292,7 +294,8 @@ export class Remote {
     plan: Plan,
     { request, pack }: { readonly request: SyncRequest; readonly pack: Uint8Array },
   ): Promise<void> {
-    const answer = await (this.#part?.exchange ?? exchange)(this.#options, request, pack)
+    const send = this.#part?.exchange ?? this.#options.exchange ?? exchange
+    const answer = await send(this.#options, request, pack)
     const { header } = answer
     this.#tell('sending', pack.length, pack.length)
     const isOther = header.repository !== request.repository
@@ -306,13 +309,12 @@ export class Remote {
     const onBytes = (bytes: number): void => this.#tell('receiving', bytes, total)
     const received = await receivePack(this.#repository.store, answer, { refs, onBytes })
     const removed = run.settle(plan.wishes, header.updates)
-    const { repository, own } = plan.known
+    const { repository, own, tracked: since } = plan.known
     const isRelated =
       run.isRelated ||
       request.repository !== undefined ||
       header.repository === repository ||
       own.size === 0
-    const since = plan.known.tracked
     const taking = { answer: header, refs, removed, isRelated, since }
     this.#seen = { version: header.version, refs }
     // Where another sync was faster, the server is asked again.
@@ -357,10 +359,7 @@ export class Remote {
         return true
       }
       if (outcome.packs.length > 0)
-        throw new SyncError(
-          'cut-off',
-          'Cannot keep what the server sent: the store was compacted meanwhile',
-        )
+        throw new SyncError('cut-off', 'Cannot sync: the store was compacted meanwhile')
     }
     throw new SyncError('busy', 'Cannot sync: another sync is under way here')
   }
