@@ -1,7 +1,15 @@
 /**
  * Settings that cannot be meant, and odd places for settings: a fetch and a push are taken where `git http-backend` takes them.
  */
-import { appendFileSync, chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { homedir } from 'node:os'
 import { join, relative } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -73,6 +81,7 @@ describe('a setting that cannot be meant', () => {
     ['uploadpack.allowReachableSHA1InWant', 'maybe', noFetch],
     ['uploadpack.allowAnySHA1InWant', 'maybe', noFetch],
     ['uploadpack.keepAlive', 'long', noFetch],
+    ['core.sharedRepository', '0400', noPush],
     ['http.uploadpack', 'maybe', neither],
     ['gc.auto', 'often', { fetch: true, push: true }],
   ])('keeps out the service that it is for: %s = %s', async (key, value, expected) => {
@@ -120,6 +129,61 @@ describe('settings of the main working tree alone', () => {
       expect(run.code === 0).toBe(isTaken)
       await git(repository.directory, 'update-ref', 'refs/heads/main', 'refs/heads/other')
     }
+  })
+})
+
+describe('core.sharedRepository', () => {
+  /** Modes of what is in a repository, by path; packs by what they are, and without what is ours. */
+  function modesIn(directory: string): Map<string, string> {
+    const modes = new Map<string, string>()
+    for (const entry of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
+      if (/^(datakit|hooks)/.test(entry)) continue
+      const mode = (statSync(join(directory, entry)).mode & 0o7777).toString(8)
+      modes.set(entry.replace(/pack-[0-9a-f]{40}/, 'pack'), mode)
+    }
+    return modes
+  }
+
+  it.each(['umask', 'group', 'all', '0640'])(
+    'has a push give its files and directories the modes that Git gives them: %s',
+    async (value) => {
+      const found = []
+      for (const server of [prepared.url, theirs.url]) {
+        const { directory, url } = await prepared.prepare({ 'core.logAllRefUpdates': 'true' })
+        const packs = join(directory, 'objects')
+        await git(directory, 'config', 'receive.unpackLimit', '1')
+        await git(directory, 'config', 'core.sharedRepository', value)
+        await git(directory, 'pack-refs', '--all')
+        for (const ref of ['main:a/b/c', 'main', 'main:more/of/it'])
+          await git(prepared.source, 'push', '--quiet', url.replace(prepared.url, server), ref)
+        found.push(modesIn(directory))
+        expect(readdirSync(join(packs, 'pack')).some((name) => name.endsWith('.idx'))).toBe(true)
+      }
+      const [mine, judge] = found
+      const both = [...(judge ?? [])].filter(([path]) => mine?.has(path))
+      expect(Object.fromEntries(both.map(([path]) => [path, mine?.get(path)]))).toEqual(
+        Object.fromEntries(both),
+      )
+      const paths = both.map(([path]) => path)
+      for (const path of [
+        'refs/heads/a/b/c',
+        'logs/refs/heads/more/of/it',
+        'objects/pack/pack.idx',
+      ])
+        expect(paths).toContain(path)
+    },
+  )
+
+  it('is the modes of what is kept beside the objects, too', async () => {
+    const repository = await prepared.prepare({
+      'core.sharedRepository': '0660',
+      'receive.updateServerInfo': 'true',
+    })
+    expect((await repository.push('main')).code).toBe(0)
+    for (const path of ['info/refs', 'objects/info/packs', 'datakit/state', 'datakit/receipts'])
+      expect([path, statSync(join(repository.directory, path)).mode & 0o777]).toEqual([path, 0o660])
+    for (const path of ['datakit', 'datakit/journal', 'datakit/stage'])
+      expect(statSync(join(repository.directory, path)).mode & 0o7777).toBe(0o2770)
   })
 })
 

@@ -8,6 +8,7 @@
  */
 import { MalformedError } from '@datakit/git/error'
 import type { Config } from '@datakit/storage/git-directory/config'
+import { sharedModes } from '@datakit/storage/git-directory/shared-modes'
 
 interface Expected {
   readonly bools: readonly string[]
@@ -75,6 +76,7 @@ export function checkFetchSettings(config: Config): void {
 export function checkPushSettings(config: Config): void {
   check(config, push)
   for (const key of DENIALS) denial(config, key)
+  sharedModes(config)
 }
 
 function check(config: Config, { bools, ints, texts }: Expected): void {

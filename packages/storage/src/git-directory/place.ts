@@ -30,6 +30,7 @@ import { prepareOwnState } from './own-state.ts'
 import { checkServable, isGitDirectory, isObstructed } from './recognise.ts'
 import { endOfReflog, readReflog } from './reflog.ts'
 import { updateServerInfo } from './server-info.ts'
+import { namesOfUpdate, share, sharedModes } from './shared-modes.ts'
 import { Subscriptions } from './subscribe.ts'
 import { sweepFiles } from './sweep.ts'
 
@@ -196,10 +197,31 @@ export class Repository {
         throw obstructed()
       }
     }
-    return await makeUpdate(this.files, request, {
+    const config = this.config()
+    const modes = sharedModes(config)
+    const outcome = await makeUpdate(this.files, request, {
       ...this.#options,
-      timeoutOf: lockTimeouts(this.config(), this.#options.lockTimeout),
+      timeoutOf: lockTimeouts(config, this.#options.lockTimeout),
     })
+    if (outcome.state === 'done') await this.#share(namesOfUpdate(request), modes)
+    return outcome
+  }
+
+  async #share(names: Iterable<string>, modes = sharedModes(this.config())): Promise<void> {
+    if (modes !== undefined) await share(this.#directory, names, modes)
+  }
+
+  async keepBlob(body: Uint8Array): Promise<Oid> {
+    const oid = await keepBlob(`${this.#directory}/objects`, body)
+    await this.#share([`objects/${oid.slice(0, 2)}/${oid.slice(2)}`])
+    return oid
+  }
+
+  async updateServerInfo(place: Place): Promise<void> {
+    const objects = await this.bases(place)
+    await objects.refresh()
+    await updateServerInfo(this.files, objects)
+    await this.#share(['info/refs', 'objects/info/packs'])
   }
 
   async markVerified(ids: readonly string[]): Promise<void> {
@@ -256,12 +278,8 @@ export function placeOf(repository: Repository, onClose: () => Promise<void>): G
     async discard(packs) {
       for (const id of packs) await open().files.stage.remove(id)
     },
-    keepBlob: async (body) => await keepBlob(`${open().directory}/objects`, body),
-    async updateServerInfo() {
-      const objects = await open().bases(place)
-      await objects.refresh()
-      await updateServerInfo(open().files, objects)
-    },
+    keepBlob: async (body) => await open().keepBlob(body),
+    updateServerInfo: async () => await open().updateServerInfo(place),
     async read({ signal } = {}) {
       signal?.throwIfAborted()
       return await open().read()
