@@ -23,6 +23,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 600,
   },
+  // Workers load what they seldom need when they need it, as pages do.
+  worker: { format: 'es' },
   plugins: [serviceWorker()],
 })
 

@@ -42,6 +42,7 @@ import { findDecisions, serverOptions, syncWithServer } from './data-sync.ts'
 import { mergeDrafted } from './drafted-merge.ts'
 import { openLocal } from './local-repositories.ts'
 import type { EntryKind } from './tree-rows.ts'
+import { SyncWorker } from './sync-worker.ts'
 import { troubleOf } from './trouble.ts'
 import { freeInWorker, keepUpInWorker } from './upkeep.ts'
 
@@ -70,6 +71,7 @@ class LocalRepository implements RepositoryStore {
   readonly #place: Place
   readonly #repository: Repository
   readonly #setAuthor: (author: Author) => void
+  readonly #syncWorker: SyncWorker
   readonly #snapshots = new Map<Oid, Promise<Snapshot>>()
 
   constructor(
@@ -82,6 +84,7 @@ class LocalRepository implements RepositoryStore {
     this.#place = place
     this.#repository = repository
     this.#setAuthor = setAuthor
+    this.#syncWorker = new SyncWorker(name)
   }
 
   async branches(): Promise<readonly BranchInfo[]> {
@@ -174,8 +177,9 @@ class LocalRepository implements RepositoryStore {
     })
   }
 
-  sync(options: SyncOptions): Promise<SyncReport> {
-    return syncWithServer(this.#repository, this.name, options)
+  async sync(options: SyncOptions): Promise<SyncReport> {
+    const report = await this.#syncWorker.sync(this.#place, options)
+    return report ?? syncWithServer(this.#repository, this.name, options)
   }
 
   async listenToServer(options: ListenOptions, listener: () => void): Promise<void> {
@@ -260,6 +264,7 @@ class LocalRepository implements RepositoryStore {
   }
 
   close(): Promise<void> {
+    this.#syncWorker.close()
     return this.#repository.close()
   }
 

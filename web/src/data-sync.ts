@@ -89,7 +89,8 @@ function describeOutcome(outcome: BranchOutcome): string | undefined {
   return undefined
 }
 
-function describeFailure(error: unknown): Omit<SyncReport, 'decisions'> {
+/** What a person is told of a sync that failed. */
+export function describeFailure(error: unknown): Omit<SyncReport, 'decisions'> {
   if (!(error instanceof SyncError)) {
     const isTimeout = error instanceof DOMException && error.name === 'TimeoutError'
     if (isTimeout) return { state: 'offline', message: undefined }

@@ -1,0 +1,51 @@
+/**
+ * Syncs of one repository, off the page's thread.
+ *
+ * @module
+ */
+import { portableRuntime } from '@datakit/git/runtime/portable'
+import { Repository } from '@datakit/datakit/repository'
+import { indexedDbDepot } from '@datakit/storage/indexeddb'
+import { NOBODY, readAuthor } from './author.ts'
+import type { SyncReport } from './data.ts'
+import { describeFailure, syncWithServer } from './data-sync.ts'
+import type { SyncAnswer, SyncMessage } from './sync-worker.ts'
+
+declare const self: DedicatedWorkerGlobalScope
+
+type SyncOrder = Extract<SyncMessage, { options: unknown }>
+
+const running = new Map<number, AbortController>()
+let author = NOBODY
+let opened: Promise<Repository> | undefined
+
+self.addEventListener('message', ({ data }: MessageEvent<SyncMessage>) => {
+  if ('brokenOff' in data)
+    running.get(data.id)?.abort(new DOMException('The sync was given up', data.brokenOff))
+  else void answer(data)
+})
+
+async function answer(order: SyncOrder): Promise<void> {
+  const controller = new AbortController()
+  running.set(order.id, controller)
+  const report = await sync(order, controller.signal)
+  running.delete(order.id)
+  self.postMessage({ id: order.id, report } satisfies SyncAnswer)
+}
+
+async function sync(order: SyncOrder, signal: AbortSignal): Promise<SyncReport> {
+  try {
+    // Who merges is asked each time: it may have been said since.
+    author = await readAuthor().catch(() => author)
+    const opening = (opened ??= open(order))
+    opening.catch(() => (opened = undefined))
+    return await syncWithServer(await opening, order.name, { ...order.options, signal })
+  } catch (error) {
+    return { ...describeFailure(error), decisions: [] }
+  }
+}
+
+async function open({ name, repository }: SyncOrder): Promise<Repository> {
+  const place = await indexedDbDepot(undefined, { repository }).open(name)
+  return Repository.open(place, { runtime: portableRuntime, identity: () => author })
+}
