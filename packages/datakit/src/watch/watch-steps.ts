@@ -49,6 +49,8 @@ export interface StepOptions extends WatchOptions {
 
 /** Milliseconds for which a move that is in no log is left alone: its line may be on the way. */
 const SETTLING = 100
+/** The same for a line without the move that it tells of: it may have been given up, and seldom is. */
+const LEADING = 1000
 
 /**
  * The current step, or those since {@link StepOptions.since}, then every one that is made. Steps are read when they are asked
@@ -110,10 +112,12 @@ class Follower {
   /** The repository that the mark is of. */
   #repository: string
   #version: string | undefined
-  /** The last move that no line told of. Its line may come late. */
+  /** What no line has told yet of the last move that was found. Its lines may come late. */
   #found: Pick<Move, 'from' | 'to'> | undefined
-  /** Where the branch is without a line that led there; given when it stays so. */
-  #unsettled: { readonly to: Oid | undefined } | undefined
+  /** Where the branch is without a line that led there, and since when; given when it stays so. */
+  #unsettled: { readonly to: Oid | undefined; readonly since: number } | undefined
+  /** Where the last line led from. */
+  #before: Oid | undefined
   /** Where the branch was after the last move. */
   at: Oid | undefined
 
@@ -175,20 +179,33 @@ class Follower {
     // What was found last may be no line yet: where the ref is says more.
     const end = entries.findLastIndex(({ external }) => !external) + 1
     for (const entry of entries.slice(0, end)) {
-      const isLate = entry.to === this.#found?.to && entry.from === this.#found?.from
-      if (entry.to === this.at && (entry.external || isLate)) continue
+      if (entry.external ? entry.to === this.at : this.#isLate(entry)) continue
       if (!entry.external && entry.from !== this.at) yield this.#go({ ...FOUND, to: entry.from })
+      this.#before = entry.from
       yield this.#go(entry)
     }
   }
 
+  /** Whether the line tells of a move that was found before it came, or of a part of one: that was given already. */
+  #isLate({ from, to }: LogEntry): boolean {
+    const found = this.#found
+    if (found === undefined || from !== found.from || from === this.at) return false
+    this.#found = to === found.to ? undefined : { from: to, to: found.to }
+    return true
+  }
+
   async *#unlogged(newest: LogEntry | undefined): AsyncGenerator<Move, void, undefined> {
     const to = await (await this.#store.state()).ref(this.#ref)
-    const isSettled = this.#unsettled !== undefined && this.#unsettled.to === to
-    this.#unsettled = to === this.at || isSettled ? undefined : { to }
+    const known = this.#unsettled
+    const since = known !== undefined && known.to === to ? known.since : Date.now()
+    // A line stands in the log a moment before the branch moves, and whoever is about to move it may have to wait.
+    const patience = to === this.#before ? LEADING : SETTLING
+    const isSettled = Date.now() - since >= patience
+    this.#unsettled = to === this.at || isSettled ? undefined : { to, since }
     if (to === this.at || !isSettled) return
     const found = newest?.external === true && newest.to === to ? newest : FOUND
     this.#found = { from: this.at, to }
+    this.#before = undefined
     yield this.#go({ ...found, to })
   }
 

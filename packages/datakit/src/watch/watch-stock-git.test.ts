@@ -1,6 +1,6 @@
 /** Watching a Git directory, where stock git moves branches too. */
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -53,6 +53,11 @@ describe('beside stock git', () => {
     const tree = git.run(['mktree'], `100644 blob ${blob}\ta\n`)
     const parents = parent === undefined ? [] : ['-p', parent]
     return parseOid(git.run(['commit-tree', tree, ...parents, '-m', content]))
+  }
+
+  /** Moves `main` without a line, which Git writes wherever there is a log. */
+  function moveSilently(to: Oid): void {
+    writeFileSync(join(git.directory, 'refs', 'heads', 'main'), `${to}\n`)
   }
 
   it.each([true, false])('hears of what git moves, with reflogs: %s', async (hasReflogs) => {
@@ -110,6 +115,45 @@ describe('beside stock git', () => {
     }
     const ours = await commit(repository, { a: '6' })
     for (const oid of [...made, ours]) expect((await next(steps)).to).toBe(oid)
+  })
+
+  it('gives nothing twice when the lines for what was found come late', async () => {
+    // Seen to fail when only a line for the whole of it was known again: the branch seemed to go back and forth.
+    const first = await commit(repository, { a: '0' })
+    const steps = watchSteps(repository, 'main')
+    await next(steps)
+    const one = gitCommit('1', first)
+    const two = gitCommit('2', one)
+    moveSilently(two)
+    const given = [await next(steps), await next(steps)]
+    expect(given.map(({ to, external }) => [to, external])).toEqual([
+      [one, true],
+      [two, true],
+    ])
+    const line = (from: Oid, to: Oid): string =>
+      `${from} ${to} Ada <ada@example.org> ${Math.floor(Date.now() / 1000)} +0000\tcommit: late\n`
+    const log = join(git.directory, 'logs', 'refs', 'heads', 'main')
+    const pending = next(steps)
+    appendFileSync(log, line(first, one))
+    appendFileSync(log, line(one, two))
+    const last = await commit(repository, { a: '3' })
+    expect(await pending).toMatchObject({ kind: 'commit', from: two, to: last, external: false })
+  })
+
+  it('waits for a move whose line is there before it', async () => {
+    const first = await commit(repository, { a: '0' })
+    const steps = watchSteps(repository, 'main')
+    await next(steps)
+    const one = gitCommit('1', first)
+    const pending = [next(steps), next(steps)]
+    const line = `${first} ${one} Ada <ada@example.org> ${Math.floor(Date.now() / 1000)} +0000\tcommit: early\n`
+    appendFileSync(join(git.directory, 'logs', 'refs', 'heads', 'main'), line)
+    expect(await pending[0]).toMatchObject({ kind: 'commit', to: one })
+    // Longer than what is found is left alone.
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    moveSilently(one)
+    const last = await commit(repository, { a: '2' })
+    expect(await pending[1]).toMatchObject({ kind: 'commit', from: one, to: last })
   })
 
   it('finds by a pattern what git finds by it', async () => {

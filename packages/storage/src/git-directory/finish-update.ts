@@ -7,9 +7,10 @@
  *
  * 1. packs, each under a `.keep`;
  * 2. `shallow` and our own state;
- * 3. refs: `packed-refs` as a whole, then loose files that it replaces go, then a single ref's lock becomes the ref;
+ * 3. refs: `packed-refs` as a whole, then loose files that it replaces go; reflogs; then a single ref's lock becomes the ref:
+ *    behind that, others may move it, and their lines must not come before ours. Git does it in this order, too;
  * 4. `HEAD`;
- * 5. reflogs, the receipt;
+ * 5. reflogs that nobody has written yet, the receipt;
  * 6. the `.keep`s, the locks and the journal go.
  *
  * @module
@@ -77,6 +78,7 @@ async function moveRefs(directory: string, journal: Journal, decision: Decision)
   for (const { file, path } of decision.replace) await journal.replace(file, path)
   if (decision.replace.length > 0) await syncDirectory(directory)
   for (const name of decision.unlink) await journal.remove(name)
+  for (const entry of decision.reflogs) if (!entry.ends) await appendReflog(directory, entry)
   for (const { lock, path } of decision.publish) await journal.publish(lock, path)
   const touched = [...decision.unlink, ...decision.publish.map(({ path }) => path)]
   await syncRefs(directory, touched)
