@@ -147,3 +147,27 @@ it('writes who pushed into the reflog, as git http-backend does', async () => {
   expect(names).toEqual(['ada ada@http.127.0.0.1', 'anonymous anonymous@http.127.0.0.1'])
   expect((await tryGit(join(root, 'pushed.git'), 'fsck', '--strict')).code).toBe(0)
 })
+
+it.each(['0', '1', '2'])(
+  'tells of symbolic refs as it does in protocol version %s',
+  async (version) => {
+    const path = join(root, `symbolic-${version}.git`)
+    await git(root, 'clone', '--quiet', '--bare', join(root, 'tree'), path)
+    await git(path, 'branch', 'other')
+    await git(path, 'symbolic-ref', 'refs/heads/latest', 'refs/heads/other')
+    await git(path, 'symbolic-ref', 'refs/heads/latest-of-all', 'refs/heads/latest')
+    await git(path, 'symbolic-ref', 'refs/heads/nowhere', 'refs/heads/none')
+    const listed = (url: string): Promise<string> =>
+      git(
+        root,
+        '-c',
+        `protocol.version=${version}`,
+        'ls-remote',
+        '--symref',
+        `${url}/symbolic-${version}`,
+      )
+    expect(await listed(ours.url)).toBe(await listed(theirs.url))
+    await git(path, 'symbolic-ref', 'HEAD', 'refs/heads/latest-of-all')
+    expect(await listed(ours.url)).toBe(await listed(theirs.url))
+  },
+)

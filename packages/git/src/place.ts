@@ -37,6 +37,8 @@ export interface Ref {
   readonly oid: Oid
   /** What an annotated tag leads to in the end, where the place was told; `undefined` also where nobody knows. */
   readonly peeled: Oid | undefined
+  /** The ref that it stands for, where it is a symbolic ref, as a Git directory may have beside HEAD. */
+  readonly symref?: string | undefined
 }
 
 /** One wish in an update: move `name` from `from` to `to`. */

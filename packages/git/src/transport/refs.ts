@@ -99,14 +99,16 @@ export async function wireRefs(
   for await (const ref of objects.state.refs()) {
     if (!readable.includes(ref.name)) continue
     const peeled = options.peel ? await peelRef(objects, ref) : undefined
-    refs.push({ name: ref.name, oid: ref.oid, peeled, symref: undefined })
+    const isTold = ref.symref !== undefined && readable.includes(ref.symref)
+    refs.push({ name: ref.name, oid: ref.oid, peeled, symref: isTold ? ref.symref : undefined })
   }
   const { head } = objects.state
   if ('oid' in head)
     return [{ name: 'HEAD', oid: head.oid, peeled: undefined, symref: undefined }, ...refs]
   const branch = refs.find(({ name }) => name === head.ref)
   if (!readable.includes(head.ref)) return refs
-  return [{ name: 'HEAD', oid: branch?.oid, peeled: undefined, symref: head.ref }, ...refs]
+  const symref = branch?.symref ?? head.ref
+  return [{ name: 'HEAD', oid: branch?.oid, peeled: undefined, symref }, ...refs]
 }
 
 /** Where a ref, or HEAD, points; `undefined` when it is not there or may not be read. */

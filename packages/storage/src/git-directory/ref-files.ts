@@ -185,7 +185,7 @@ function merge(loose: ReadonlyMap<string, Value>, packed: readonly PackedRef[]):
   }
   for (const name of symbolic.keys()) {
     const target = follow(name, symbolic, byName)
-    if (target !== undefined) byName.set(name, { ...target, name })
+    if (target !== undefined) byName.set(name, { ...target, name, symref: target.name })
   }
   const refs = [...byName.values()].sort((a, b) => compareNames(a.name, b.name))
   return { refs, byName, symbolic, broken, loose: new Set(loose.keys()), packed }
