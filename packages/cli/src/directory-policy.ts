@@ -120,7 +120,10 @@ function receivePolicy(place: GitDirectoryPlace, config: Config): ReceivePolicy 
   })
   return {
     readable: readableRefs(config, 'receive'),
-    proven: either(readableRefs(config, 'receive'), readableRefs(config, 'uploadpack')),
+    get proven() {
+      const shown = either(readableRefs(config, 'receive'), readableRefs(config, 'uploadpack'))
+      return { ...shown, tips: place.lentTips() }
+    },
     deleteCurrent: denial(config, 'receive.denyDeleteCurrent') !== 'refuse',
     denyNonFastForwards: config.bool('receive.denyNonFastForwards') === true,
     protects: protectedRefs(config.getAll('datakit.protect')),

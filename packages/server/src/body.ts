@@ -88,7 +88,7 @@ export class RequestBody {
 async function* nothing(): AsyncGenerator<Uint8Array> {}
 
 function unpacked(request: Request, body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
-  const encoding = (request.headers.get('content-encoding') ?? 'identity').toLowerCase()
+  const encoding = (request.headers.get('content-encoding') || 'identity').toLowerCase()
   if (encoding === 'identity') return body
   if (encoding !== 'gzip' && encoding !== 'x-gzip') {
     throw new ProblemError(

@@ -53,6 +53,7 @@ export async function advertiseRefs(context: RouteContext): Promise<Response> {
       : await advertiseReceivePack(objects.state, {
           version: version === 1 ? 1 : 0,
           readable: push.receive.readable ?? ALL_REFS,
+          lent: push.receive.proven?.tips,
           takesOptions: push.takesOptions,
           takesAtomic: push.takesAtomic,
           nonce: push.certificates?.nonce,

@@ -77,6 +77,7 @@ async function* packPieces(
   const { objects, signal } = serving
   const { thin, usesDistance, frame, quiet } = request.abilities
   let selection = selected
+  let hasBegun = false
   try {
     selection ??= await selectFor(serving, request)
     const pack = streamPack(objects, selection, { thin, usesDistance, signal })
@@ -86,13 +87,16 @@ async function* packPieces(
     }
     if (!quiet)
       yield { bytes: encodeProgress(`Sending ${selection.count} objects\n`, frame), isPack: true }
-    for await (const bytes of bandFrames(pack, frame)) yield { bytes, isPack: true }
+    for await (const bytes of bandFrames(pack, frame)) {
+      hasBegun = true
+      yield { bytes, isPack: true }
+    }
   } catch (error) {
     if (frame === 0) throw error
     const reason = reasonOf(error)
     yield { bytes: encodeBand(BANDS.error, utf8(`${reason}\n`), frame), isPack: true }
     // A connection that breaks may take the reason along. Nobody takes what came before it for a pack.
-    if (error instanceof NotHereError) return
+    if (error instanceof NotHereError || (error instanceof GitError && !hasBegun)) return
     throw error
   } finally {
     // An answer's numbers of a hundred thousand objects would lie around for several more.

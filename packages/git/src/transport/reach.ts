@@ -24,6 +24,8 @@ export interface Readable {
   readonly key: string
   /** Whether the ref with this full name may be read. */
   includes(name: string): boolean
+  /** Oids that count as if such refs pointed at them; the same array while they are the same. */
+  readonly tips?: readonly Oid[] | undefined
 }
 
 /** Refs that say where other copies are: no caller is told of them, and none can push to them. */
@@ -312,6 +314,7 @@ async function unlessAbsent<Result>(reading: Promise<Result>): Promise<Result | 
 
 interface KeptReach {
   readonly version: Version
+  readonly tips: readonly Oid[] | undefined
   readonly roots: ReadonlySet<Oid>
   /** Whether history was cut off somewhere. */
   readonly isCut: boolean
@@ -324,12 +327,13 @@ const kept = new WeakMap<Place, Map<string, KeptReach>>()
 export async function reachOf(objects: Objects, readable: Readable): Promise<Reach> {
   const { state, place } = objects
   const before = kept.get(place)?.get(readable.key)
-  if (before?.version === state.version) return before.reach
+  const { tips } = readable
+  if (before?.version === state.version && before.tips === tips) return before.reach
   const roots = await readRoots(state, readable)
   const reach = await extend(objects, before, roots)
   const ofPlace = kept.get(place) ?? new Map<string, KeptReach>()
   const isCut = state.shallow.size > 0
-  ofPlace.set(readable.key, { version: state.version, roots, isCut, reach })
+  ofPlace.set(readable.key, { version: state.version, tips, roots, isCut, reach })
   kept.set(place, ofPlace)
   return reach
 }
@@ -353,7 +357,7 @@ async function extend(
 
 /** What the refs that a caller may read point at, and a HEAD that points at a commit itself. */
 export async function readRoots(state: State, readable: Readable): Promise<ReadonlySet<Oid>> {
-  const roots = new Set<Oid>()
+  const roots = new Set(readable.tips)
   if ('oid' in state.head) roots.add(state.head.oid)
   for await (const { name, oid } of state.refs()) if (readable.includes(name)) roots.add(oid)
   return roots

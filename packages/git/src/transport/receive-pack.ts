@@ -9,6 +9,7 @@ import { ByteReader } from '../byte-reader.ts'
 import { concat, toHex } from '../bytes.ts'
 import { GitError } from '../error.ts'
 import type { Objects } from '../objects.ts'
+import type { Oid } from '../oid.ts'
 import type { State } from '../place.ts'
 import { encodeRefsAdvertisement, type WireRef } from '../protocol/advertisement.ts'
 import { AGENT } from '../protocol/capability.ts'
@@ -58,6 +59,8 @@ const INCONSISTENT = 'inconsistent push options'
 export interface AdvertiseOptions {
   readonly version?: 0 | 1
   readonly readable?: Readable
+  /** What a push may build on besides; none when left out. */
+  readonly lent?: readonly Oid[] | undefined
   /** Whether `git push --push-option` is taken, for those who are asked about a push. */
   readonly takesOptions?: boolean
   /** Whether `git push --atomic` is offered; it is when left out. */
@@ -72,6 +75,7 @@ export async function advertiseReceivePack(
   {
     version = 0,
     readable = ALL_REFS,
+    lent = [],
     takesOptions = false,
     takesAtomic = true,
     nonce,
@@ -81,6 +85,9 @@ export async function advertiseReceivePack(
   for await (const { name, oid } of state.refs()) {
     if (readable.includes(name)) refs.push({ name, oid, peeled: undefined, symref: undefined })
   }
+  const told = new Set(refs.map(({ oid }) => oid))
+  for (const oid of lent)
+    if (!told.has(oid)) refs.push({ name: '.have', oid, peeled: undefined, symref: undefined })
   const capabilities = [
     ...CAPABILITIES,
     ...(takesAtomic ? ['atomic'] : []),

@@ -14,6 +14,7 @@ import { isOid, type Oid } from '@datakit/git/oid'
 import type { PackId, PackInfo, State } from '@datakit/git/place'
 
 import { FileCache } from './file-cache.ts'
+import { LentRefs } from './lent-refs.ts'
 import { LooseObjects, type LoosePack } from './loose-objects.ts'
 import { coverOf } from './pack-cover.ts'
 import { ObjectDirectories } from './object-directories.ts'
@@ -39,6 +40,7 @@ export class GitFiles {
   /** Where what we work out is kept: indexes, and copies of loose objects. */
   readonly derived: string
   readonly refs: RefFiles
+  readonly lent: LentRefs
   readonly packs: PackFiles
   readonly loose: LooseObjects
   readonly receipts: Receipts
@@ -62,6 +64,7 @@ export class GitFiles {
     this.#own = new FileCache(decodeOwnState)
     const objects = new ObjectDirectories(directory)
     this.refs = new RefFiles(directory)
+    this.lent = new LentRefs(objects)
     this.packs = new PackFiles(objects)
     this.loose = new LooseObjects(objects, `${derived}/loose`)
     this.receipts = new Receipts(`${directory}/datakit`)

@@ -41,6 +41,8 @@ export interface GitDirectoryPlace extends Place {
   /** The configuration as it is now; empty while the repository does not exist. */
   config(): Config
   readonly hooks: Hooks
+  /** What the refs of the repositories that this one borrows from point at; the same array while they are the same. */
+  lentTips(): readonly Oid[]
   /** Branches that are checked out in a working tree, which a push does not change without being told to. */
   checkedOut(): string[]
   /** Lets go of staged packs that no update will ask for, before their time is over: once for each time they were staged. */
@@ -274,6 +276,7 @@ export function placeOf(repository: Repository, onClose: () => Promise<void>): G
     directory: repository.directory,
     hooks: repository.hooks,
     config: () => open().config(),
+    lentTips: () => open().files.lent.tips(open().config()),
     checkedOut: () => open().hooks.checkedOut(),
     async discard(packs) {
       for (const id of packs) await open().files.stage.remove(id)
