@@ -114,6 +114,7 @@ function refusalOf(config: Config, key: string, what: string): string | undefine
 
 function receivePolicy(place: GitDirectoryPlace, config: Config): ReceivePolicy {
   const told = certificateTold(place, config)
+  const delegate = procReceiveDelegate(place, config)
   const signedRun = (facts: PushFacts): HookRun => ({
     ...hookRun(facts),
     env: () => told(facts.certificate),
@@ -129,24 +130,18 @@ function receivePolicy(place: GitDirectoryPlace, config: Config): ReceivePolicy 
     protects: protectedRefs(config.getAll('datakit.protect')),
     takesShallow: config.bool('receive.shallowUpdate') === true,
     refuse: (update) => refuseUpdate(update, config, new Set(place.checkedOut())),
-    ask: (updates, facts) =>
-      discardUnless(place, facts, async () => {
-        const isTaken = await place.hooks.runPreReceive(updates, signedRun(facts))
-        const refused = isTaken ? [] : updates
-        return {
-          isTaken,
-          refused: new Map(refused.map(({ name }) => [name, 'pre-receive hook declined'])),
-        }
-      }),
-    delegate: procReceiveDelegate(place, config),
-    askEach: async (updates, facts) => {
-      warn(updates, { config, checkedOut: new Set(place.checkedOut()), facts })
-      return discardUnless(place, facts, async () => {
-        const refused = await askUpdate(place, updates, facts)
-        const isTaken = facts.atomic ? refused.size === 0 : refused.size < updates.length
-        return { isTaken, refused }
-      })
+    ask: async (updates, facts) => {
+      const isTaken = await askPreReceive(place, updates, signedRun(facts))
+      if (!isTaken) return new Map(updates.map(({ name }) => [name, 'pre-receive hook declined']))
+      const warned = updates.filter((update) => delegate?.takes(update) !== true)
+      warn(warned, { config, checkedOut: new Set(place.checkedOut()), facts })
+      return new Map()
     },
+    delegate,
+    askEach:
+      place.hooks.find('update') === undefined
+        ? undefined
+        : (updates, facts) => askUpdate(place, updates, facts),
     tell: async (updates, facts) => {
       await tellHooks(place, updates, signedRun(facts))
       if (!(await renewServerInfo(place)))
@@ -155,25 +150,19 @@ function receivePolicy(place: GitDirectoryPlace, config: Config): ReceivePolicy 
   }
 }
 
-interface Answer {
-  readonly isTaken: boolean
-  readonly refused: ReadonlyMap<string, string>
-}
-
-/** Asks, and drops the packs of a push of which nothing is taken, or that nobody could be asked about. */
-async function discardUnless(
+/** Asks about all, and drops the packs of a push that is not taken, or that nobody could be asked about. */
+async function askPreReceive(
   place: GitDirectoryPlace,
-  { staged }: PushFacts,
-  ask: () => Promise<Answer>,
-): Promise<ReadonlyMap<string, string>> {
+  updates: readonly RefUpdate[],
+  run: HookRun,
+): Promise<boolean> {
   let isTaken = false
   try {
-    const answer = await ask()
-    isTaken = answer.isTaken
-    return answer.refused
+    isTaken = await place.hooks.runPreReceive(updates, run)
   } finally {
-    if (!isTaken) await place.discard(staged)
+    if (!isTaken) await place.discard(run.staged ?? [])
   }
+  return isTaken
 }
 
 function either(one: Readable, other: Readable): Readable {
@@ -247,5 +236,5 @@ async function tellHooks(
 }
 
 function hookRun({ staged, options, say }: PushFacts): HookRun {
-  return { staged, onOutput: say, pushOptions: options.length === 0 ? undefined : options }
+  return { staged, onOutput: say, pushOptions: options }
 }

@@ -103,6 +103,23 @@ describe('updates of a delegate', () => {
     expect(seen).toEqual([true, name(first)])
   })
 
+  it('of a shallow clone make the repository shallow where that is allowed, and only then', async () => {
+    const boundary = commitOf(EMPTY_TREE, [stranger])
+    const tip = commitOf(EMPTY_TREE, [name(boundary)])
+    const wish = async (takesShallow: boolean): Promise<string[]> =>
+      state(
+        await receive(place, {
+          updates: [{ ...topic, to: name(tip) }],
+          pack: pieces(await packOf([boundary, tip])),
+          boundaries: [name(boundary)],
+          policy: { ...policyWith({ outcomes: { [TOPIC]: left } }), takesShallow },
+        }),
+      )
+    expect(await wish(false)).toEqual(['refused: shallow update not allowed'])
+    expect(await wish(true)).toEqual(['done'])
+    expect([...(await place.read()).shallow]).toEqual([name(boundary)])
+  })
+
   it('are told of with what was made instead', async () => {
     const rewrites = [{ name: 'refs/changes/1' }, { from: stranger, isForced: true }]
     const { refs } = await push(policyWith({ outcomes: { [TOPIC]: { state: 'done', rewrites } } }))
@@ -232,6 +249,16 @@ describe('an atomic push', () => {
     expect(state(outcome)).toEqual(['refused: hook declined', 'refused: atomic push failure'])
     expect(told).toEqual([])
   })
+})
+
+it('shows the objects to everybody before anybody is asked about each update', async () => {
+  let isSeen = false
+  const askEach = async (): Promise<Map<string, string>> => {
+    isSeen = await (await Objects.open(place, nodeRuntime)).has(name(second))
+    return new Map([[main, 'no']])
+  }
+  expect(state(await push({ askEach }, [move]))).toEqual(['refused: no'])
+  expect(isSeen).toBe(true)
 })
 
 it('is refused what is his where nobody asks him', async () => {

@@ -169,7 +169,10 @@ export class Landing {
 
   /** Settles what the policy says no to, of what is still to be made. */
   async askEach(): Promise<void> {
-    await this.#settleByWord(this.#request.policy?.askEach)
+    const askEach = this.#request.policy?.askEach
+    if (askEach === undefined || this.isSettled) return
+    await this.#publish()
+    await this.#settleByWord(askEach)
   }
 
   async #settleByWord(ask: Ask | undefined): Promise<void> {

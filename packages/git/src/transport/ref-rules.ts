@@ -31,13 +31,13 @@ export interface ReceivePolicy {
   /** Decides about what is wrong with objects that come in; as `judgeAsUsual` when left out. */
   readonly judge?: Judge | undefined
   /**
-   * Asked about the updates that every rule allows, when their pack is kept and before any ref moves: why one may not be,
+   * Asked about the updates that every rule allows, when their pack is kept, for nobody else to see: why one may not be,
    * by name of the ref. What it throws refuses everything.
    */
   readonly ask?: Ask | undefined
   /** Makes some of the updates that nobody said no to; see `delegate.ts`. Nobody does when it is left out. */
   readonly delegate?: Delegate | undefined
-  /** Asked like `ask`, behind the delegate, about the updates that are still to be made. */
+  /** Asked like `ask`, behind the delegate, about the updates that are still to be made. Everybody can see their pack then. */
   readonly askEach?: Ask | undefined
   /** Told of the updates that were made. It cannot undo them, and must not throw. */
   readonly tell?: Tell | undefined

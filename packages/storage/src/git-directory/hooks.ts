@@ -2,8 +2,8 @@
  * Hooks: the programs that a repository's operator wants to be asked and told, run as Git runs them.
  *
  * `pre-receive`, `update`, `post-receive`, `post-update` and `reference-transaction`, in `hooks/` or where
- * `core.hooksPath` says. They run in the Git directory with `GIT_DIR` set. While a push is not accepted its packs are
- * shown to them as Git shows its quarantine (`GIT_OBJECT_DIRECTORY`, `GIT_QUARANTINE_PATH`), so that `git rev-list` in a
+ * `core.hooksPath` says. They run in the Git directory with `GIT_DIR` set. Until `pre-receive` has said yes, the packs of a
+ * push are shown to them as Git shows its quarantine (`GIT_OBJECT_DIRECTORY`, `GIT_QUARANTINE_PATH`), so that `git rev-list` in a
  * hook sees the pushed commits. `reference-transaction` is run by every update of the place itself; the others are for
  * whoever receives a push. `proc-receive`, which moves refs on its own, is talked with in `proc-receive-hook.ts`.
  *
@@ -33,7 +33,7 @@ export interface HookRun {
   readonly onOutput?: ((piece: Uint8Array) => void) | undefined
   /** Packs that were staged for the push and are to be seen by the hook. */
   readonly staged?: readonly PackId[] | undefined
-  /** The options of `git push -o`. */
+  /** The options of `git push -o`, for `pre-receive` and `post-receive`. */
   readonly pushOptions?: readonly string[] | undefined
   /** More of the environment of `pre-receive` and `post-receive`; asked for when there is such a hook. */
   readonly env?: (() => Promise<Readonly<Record<string, string>>>) | undefined
@@ -79,7 +79,7 @@ export class Hooks {
     return await this.#run(
       'update',
       { args: [name, from ?? ZERO_OID, to ?? ZERO_OID], input: '' },
-      run,
+      plain(run),
     )
   }
 
@@ -94,7 +94,7 @@ export class Hooks {
   ): Promise<ProcReceiveReport | undefined> {
     const path = this.find('proc-receive')
     if (path === undefined) return undefined
-    const env = this.#environment({ ...run, pushOptions: undefined })
+    const env = this.#environment(plain(run))
     return await runProcReceive(request, {
       path,
       cwd: this.#directory,
@@ -114,7 +114,7 @@ export class Hooks {
     const lines = linesOf(updates.flatMap(rewritten))
     await this.#run('post-receive', { args: [], input: lines }, run)
     const args = updates.map(({ name }) => name)
-    await this.#run('post-update', { args, input: '' }, { ...run, env: undefined })
+    await this.#run('post-update', { args, input: '' }, plain(run))
   }
 
   /** Asks (`prepared`) or tells `reference-transaction`; only the answer to `prepared` matters. */
@@ -173,8 +173,13 @@ export class Hooks {
 
   #environment(run: HookRun): Record<string, string> {
     const staged = (run.staged ?? []).map(this.#findStaged).filter((path) => path !== undefined)
-    return { ...environmentOf(this.#directory, run, staged), ...run.env }
+    return environmentOf(this.#directory, run, staged)
   }
+}
+
+/** A run of a hook that is told nothing of what came with a push: only those before and after the whole of it are. */
+function plain(run: HookRun): HookRun {
+  return { ...run, pushOptions: undefined, env: undefined }
 }
 
 /** Says which hook, and not where on this machine it is: that is read by whoever pushes. */
