@@ -1,6 +1,7 @@
 /**
  * `npm run bench`: every hot path beside what a user would pick instead, in one run, and how the cost grows with the
- * work. Writes `docs/benchmarks.md`, `docs/benchmarks-browser.md`, `docs/benchmarks-server.md` and `docs/benchmarks-model.md`.
+ * work. Writes `docs/benchmarks.md`, `docs/benchmarks-browser.md`, `docs/benchmarks-server.md`, `docs/benchmarks-model.md` and
+ * `docs/benchmarks-part.md`.
  *
  * @module
  */
@@ -11,6 +12,7 @@ import { parseArgs } from 'node:util'
 import type { CorpusOptions } from '../support/corpus.ts'
 import { benchBrowser, type BrowserResult } from './bench-browser.ts'
 import { benchModel } from './bench-model.ts'
+import { benchPart } from './bench-part.ts'
 import { benchPlaces } from './bench-places.ts'
 import { benchServer, type ServerCase, type ServerResult } from './bench-server.ts'
 import { benchStore, type StoreResult } from './bench-store.ts'
@@ -18,16 +20,17 @@ import { benchThrottled, type ThrottledResult } from './bench-throttled.ts'
 import {
   browserTables,
   modelTable,
+  partTable,
   placesTable,
   serverTables,
   storeTable,
   throttledTable,
 } from './report.ts'
 
-const help = `Usage: npm run bench -- [--quick] [--only browser|store|server|model] [--out FOLDER]
+const help = `Usage: npm run bench -- [--quick] [--only browser|store|server|model|part] [--out FOLDER]
 
   --quick       small corpora only: to see that it runs, not for figures
-  --only PART   one of the four parts; "npm run bench:browser" is store, "npm run bench:server" and "npm run bench:model" are two more
+  --only PART   one of the five parts; "npm run bench:browser" is store, "npm run bench:server" and "npm run bench:model" are two more
   --out FOLDER  where the reports go (docs)`
 
 const { values } = parseArgs({
@@ -55,6 +58,11 @@ async function main(): Promise<void> {
     write(
       'benchmarks-model.md',
       `# Benchmarks of the model\n\n${header('bench:model')}${modelTable(await benchModel(values.quick))}`,
+    )
+  if (isWanted('part'))
+    write(
+      'benchmarks-part.md',
+      `# Benchmarks of parts\n\n${header('bench -- --only part')}${partTable(await benchPart(partCorpus()))}`,
     )
   if (isWanted('server'))
     write(
@@ -110,6 +118,11 @@ function fullCorpora(): CorpusOptions[] {
     { files: 1000, commits: 500, layout, seed: 11 },
     { files: 10_000, commits: 2000, layout, seed: 12 },
   ])
+}
+
+function partCorpus(): CorpusOptions {
+  const of = values.quick ? { files: 200, commits: 20 } : { files: 10_000, commits: 500 }
+  return { ...of, layout: 'directories', seed: 17, noise: 10_000 }
 }
 
 function quickCorpora(): CorpusOptions[] {

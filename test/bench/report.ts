@@ -5,10 +5,29 @@
  */
 import { BROWSER_WORK, type BrowserResult, type BrowserTimings } from './bench-browser.ts'
 import type { ModelRow } from './bench-model.ts'
+import type { PartResult } from './bench-part.ts'
 import { SERVER_WORK, type ServerResult, type ServerWork } from './bench-server.ts'
 import type { PlacesRow } from './bench-places.ts'
 import type { StoreResult } from './bench-store.ts'
 import type { ThrottledResult } from './bench-throttled.ts'
+
+/** First syncs of parts of a repository, beside all of it. */
+export function partTable({ corpus, rows }: PartResult): string {
+  const [all] = rows
+  const share = (part: number, whole = 1): string => `${((100 * part) / whole).toFixed(1)} %`
+  const lines = rows.map(({ work, time, bytes }) => {
+    const columns = [work, `${(bytes / 1e6).toFixed(2)} MB`, share(bytes, all?.bytes)]
+    return `| ${[...columns, `${Math.round(time)} ms`, share(time, all?.time)].join(' | ')} |`
+  })
+  const { files, commits, noise = 0 } = corpus
+  return `
+${files.toLocaleString('en')} files of ${(noise / 1000).toFixed(0)} kB in directories of fifty, ${commits.toLocaleString('en')} commits. The server is that of \`npm start\`, over a Git directory; the client is in Node and keeps what comes in memory. Medians of three.
+
+| work | bytes | of all | time | of all |
+| --- | ---: | ---: | ---: | ---: |
+${lines.join('\n')}
+`
+}
 
 /** The tables of the browser: ours beside isomorphic-git with lightning-fs, and how each grows. */
 export function browserTables(results: readonly BrowserResult[]): string {

@@ -5,9 +5,11 @@
  *
  * @module
  */
-import { fetchOnDemand, promisorsIn } from '@datakit/datakit/on-demand'
+import { fetchOnDemand, promisorsIn, type FindPromisor } from '@datakit/datakit/on-demand'
 import { Repository } from '@datakit/datakit/repository'
+import { serverPromisor } from '@datakit/datakit/server-promisor'
 import { sync, type BranchOutcome, type SyncOptions, type SyncOutcome } from '@datakit/datakit/sync'
+import { readKnown } from '@datakit/datakit/sync-refs'
 import type { NamedRemote } from '@datakit/git/remote-list'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 import { openGitDirectory } from '@datakit/storage/git-directory'
@@ -58,9 +60,21 @@ export async function openRepository(folder: string): Promise<Repository> {
     runtime: nodeRuntime,
     identity: localIdentity,
   })
-  const access = ({ name }: NamedRemote) => ({ token: tokenFor(name) })
-  fetchOnDemand(repository, promisorsIn(gitDirectoryRemotes(folder), access))
+  fetchOnDemand(repository, promisorsOf(repository, folder))
   return repository
+}
+
+/** What was left with the server of syncs comes from there by its own protocol, all else by Git's. */
+function promisorsOf(repository: Repository, folder: string): FindPromisor {
+  const access = ({ name }: NamedRemote) => ({ token: tokenFor(name) })
+  const remotes = promisorsIn(gitDirectoryRemotes(folder), access)
+  return async (name) => {
+    const { repository: synced } = await readKnown(await repository.store.state())
+    const url = synced === undefined || isPartial(folder) ? undefined : await urlOf(folder)
+    const server = { url: url ?? '', token: environmentToken() }
+    const promisor = url === undefined ? undefined : serverPromisor(repository, server)(name)
+    return promisor ?? remotes(name)
+  }
 }
 
 /** The token for a remote: one is for one server, and that of origin is not shown to others. */

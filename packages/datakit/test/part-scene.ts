@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { equal } from '@datakit/git/bytes'
 import type { Oid } from '@datakit/git/oid'
 import type { SyncChoice } from '@datakit/git/protocol/sync-choice'
 import { isGitlinkMode, isTreeMode } from '@datakit/git/tree'
@@ -78,8 +79,7 @@ export async function wrongWith(
       continue
     }
     const [own, theirs] = [await objects.read(oid), await whole.store.read(oid)]
-    if (own.type !== type || Buffer.compare(own.body, theirs.body) !== 0)
-      wrong.push(`${type} ${oid} is another`)
+    if (own.type !== type || !equal(own.body, theirs.body)) wrong.push(`${type} ${oid} is another`)
     if (type !== 'tree') continue
     for (const { mode, oid: child } of await readTree(objects, oid)) {
       if (isGitlinkMode(mode) || (await objects.has(child))) continue

@@ -5,27 +5,32 @@
  */
 import { addressOf } from '@datakit/datakit/sync-exchange'
 import { SyncError } from '@datakit/datakit/error'
+import { setChoice, type SyncChoice } from '@datakit/datakit/sync-choice'
 import type { Repository } from '@datakit/datakit/repository'
 import type { Oid } from '@datakit/git/oid'
 import { readdirSync, statSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
+import { CHOICE_HELP, CHOICE_OPTIONS, choiceOf } from '../choice-options.ts'
 import { openRepository, rememberUrl, syncWith, tokenFor } from '../clone-directory.ts'
 import { CommandError, EXIT, parseDepth, withExit, type Command } from '../command.ts'
 import { noteRemoteHead } from '../named-remote.ts'
 import { clonePart, type CloneParts } from '../partial-clone.ts'
 
-const help = `Usage: datakit clone URL [DIR] [--filter SPEC] [--depth N] [--json]
+const help = `Usage: datakit clone URL [DIR] [--branch NAME]… [--path PATH]… [--blob-limit SIZE] [--json]
+       datakit clone URL [DIR] [--filter SPEC] [--depth N] [--json]
 
 Clones a repository of a DataKit server (http://HOST/NAME.git) into DIR, a bare Git directory (NAME.git).
 "datakit get", "log", "set" and "watch" work on it, and so does stock git.
 
-  --filter SPEC  leave files with the server until they are wanted, as "git clone --filter" does: blob:none, blob:limit=1m, tree:0
-  --depth N      cut history off behind N commits of each branch
-  --json         print one line of JSON
-  --help         this text
+${CHOICE_HELP}
+  --filter SPEC      leave files with the server until they are wanted, as "git clone --filter" does: blob:none, blob:limit=1m, tree:0
+  --depth N          cut history off behind N commits of each branch
+  --json             print one line of JSON
+  --help             this text
 
+With --branch, --path or --blob-limit every later sync asks for that part, until "datakit sync" is told another one; the rest comes when it is read.
 With --filter or --depth URL may be that of any Git server. Commands then fetch and push the branch of HEAD as Git does, and get what is
 lacking when it is read; "datakit sync" works where it is a DataKit server, and brings everything. "git config datakit.sync true" makes that the rule.
 
@@ -38,6 +43,7 @@ export const cloneCommand: Command = {
     const { values, positionals } = parseArgs({
       args: [...args],
       options: {
+        ...CHOICE_OPTIONS,
         filter: { type: 'string' },
         depth: { type: 'string' },
         json: { type: 'boolean', default: false },
@@ -50,9 +56,15 @@ export const cloneCommand: Command = {
     }
     const shown = checkUrl(url)
     const { filter, depth } = values
+    const choice = choiceOf(values)
     const parts = { filter, depth: depth === undefined ? undefined : parseDepth(depth) }
+    if (choice !== undefined && (filter !== undefined || depth !== undefined))
+      throw new CommandError(
+        '--filter and --depth are of Git, --branch, --path and --blob-limit of DataKit: take one or the other',
+        EXIT.usage,
+      )
     checkFree(folder)
-    const head = await cloneInto({ url, folder, parts }, terminal.signal).catch(
+    const head = await cloneInto({ url, folder, parts, choice }, terminal.signal).catch(
       async (error: unknown) => {
         await rm(folder, { recursive: true, force: true })
         throw error
@@ -95,6 +107,7 @@ interface CloneRequest {
   readonly url: string
   readonly folder: string
   readonly parts: CloneParts
+  readonly choice: SyncChoice | undefined
 }
 
 /** Clones, and gives where HEAD is. Branches without the one that HEAD names are a clone too. */
@@ -122,7 +135,7 @@ async function cloneInto(
 /** Brings what is wanted, and writes down where it came from. The remote's HEAD is given where it says so. */
 async function take(
   repository: Repository,
-  { url, folder, parts }: CloneRequest,
+  { url, folder, parts, choice }: CloneRequest,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   if (parts.filter !== undefined || parts.depth !== undefined) {
@@ -133,11 +146,16 @@ async function take(
       throw withExit(error)
     }
   }
+  if (choice !== undefined) {
+    // Git must know where it can fetch from before anything is left there; the first update makes the directory.
+    await setChoice(repository, choice)
+    await rememberUrl(folder, url)
+  }
   const { branches } = await syncWith({ repository, url }, signal).catch((cause: unknown) => {
     if (!(cause instanceof SyncError) || cause.code !== 'not-datakit') throw cause
     const way = '"--filter=blob:none" or "--depth N" clones from any Git server'
     throw new CommandError(`${cause.message}; ${way}`, EXIT.failed, { cause, code: cause.code })
   })
-  if (branches.length > 0) await rememberUrl(folder, url)
+  if (branches.length > 0 && choice === undefined) await rememberUrl(folder, url)
   return undefined
 }

@@ -3,22 +3,30 @@
  *
  * @module
  */
+import { setChoice } from '@datakit/datakit/sync-choice'
 import { takeTheirs } from '@datakit/datakit/take-theirs'
 import type { SyncOutcome } from '@datakit/datakit/sync'
 import { parseArgs } from 'node:util'
+import { CHOICE_HELP, CHOICE_OPTIONS, choiceOf } from '../choice-options.ts'
 import { openClone, problemOf, syncWith, type CloneDirectory } from '../clone-directory.ts'
 import { CommandError, EXIT, type Command, type Terminal } from '../command.ts'
 
 const help = `Usage: datakit sync [-C DIR] [--keep-mine-as NAME | --restore] [--json]
+       datakit sync [-C DIR] ([--branch NAME]… [--path PATH]… [--blob-limit SIZE] | --whole) [--json]
 
 Sends the commits of the clone at DIR (.) that the server lacks, and takes those that it has; both sides' are merged.
 Says of each branch what became of it. "datakit set" does this too; "get", "log" and "watch" only take.
+
+The second form chooses which part of the repository this sync and all later ones ask for: more is brought at once, and less throws nothing
+away. The rest comes when it is read. What is worked on here is sent, whatever was chosen.
 
   -C DIR               the clone
   --keep-mine-as NAME  where the server has another history of the branch of HEAD: mine goes on as the branch NAME,
                        the server's takes its place
   --restore            the branch of HEAD shall be on the server as it is here, though it was deleted there, or
                        commits were taken off
+${CHOICE_HELP.replaceAll(/^(  --\S+ \S+) +/gm, (_, name: string) => name.padEnd(23))}
+  --whole              all of it again
   --json               print { "branches": [{ "branch", "state", "oid" }] }
   --help               this text
 
@@ -34,6 +42,8 @@ export const syncCommand: Command = {
         directory: { type: 'string', short: 'C', default: '.' },
         'keep-mine-as': { type: 'string' },
         restore: { type: 'boolean', default: false },
+        ...CHOICE_OPTIONS,
+        whole: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
       },
       allowPositionals: true,
@@ -42,10 +52,14 @@ export const syncCommand: Command = {
     if (positionals.length > 0 || (name !== undefined && values.restore)) {
       throw new CommandError('Expected --keep-mine-as NAME, --restore or neither', EXIT.usage)
     }
+    const choice = choiceOf(values)
+    if (choice !== undefined && values.whole)
+      throw new CommandError('Expected a part, or --whole', EXIT.usage)
     const clone = await openClone(values.directory)
     try {
       if (clone.url === undefined)
         throw new CommandError(`"${values.directory}" was not cloned from a server`)
+      if (choice !== undefined || values.whole) await setChoice(clone.repository, choice)
       const restore = values.restore ? [clone.branch] : []
       let outcome = await syncWith(clone, terminal.signal, { restore })
       if (name !== undefined) {

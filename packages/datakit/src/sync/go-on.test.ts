@@ -350,7 +350,7 @@ describe('a large pack of a part', () => {
     await server.branch('main').commit((files) => files.write('b/other', twice), { message: 'b' })
   })
 
-  // Seen to fail when the choice is left out of the request that goes on, and out of the name of the plan.
+  // Seen to fail when the choice is left out of the request that goes on.
   it.each([1_000, 300_001, SIZE - 100])(
     'goes on where it was cut, behind %i bytes',
     async (cut) => {

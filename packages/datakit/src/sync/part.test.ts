@@ -5,7 +5,7 @@ import { MalformedError, MissingError, NotHereError } from '@datakit/git/error'
 import { parseOid, type Oid } from '@datakit/git/oid'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 import { OPEN_POLICY } from '@datakit/server/policy'
-import { memoryDepot, memoryPlace } from '@datakit/storage/memory'
+import { memoryDepot } from '@datakit/storage/memory'
 import { describe, expect, it } from 'vitest'
 import { forceBranch, forceTag, heads, read, refs, states, write } from '../../test/clients.ts'
 import { Network } from '../../test/network.ts'
@@ -152,6 +152,29 @@ describe('a part by its path', () => {
     await sync(whole, network.options)
     expect(await read(whole, 'a/deep/b/large')).toBe(LARGE)
   })
+
+  it('has what was all of the repository before, once that is moved to where it was asked for', async () => {
+    const network = new Network()
+    const ada = await network.client()
+    await write(ada, 'b/two', '2\n')
+    await write(ada, 'top', 'top\n')
+    await sync(ada, network.options)
+    const client = await partOf(network, { paths: ['a'] })
+    const root = (await ada.branch('main').head())?.tree
+    await ada.branch('main').commit(
+      async (files) => {
+        await files.move('b', 'a/all/b')
+        await files.move('top', 'a/all/top')
+      },
+      { message: 'Move' },
+    )
+    expect((await (await ada.branch('main').head())?.stat('a/all'))?.oid).toBe(root)
+    await sync(ada, network.options)
+    await sync(client, network.options)
+    goOffline(client)
+    expect(await read(client, 'a/all/b/two')).toBe('2\n')
+    expect(await read(client, 'a/all/top')).toBe('top\n')
+  })
 })
 
 describe('a part by branches', () => {
@@ -181,6 +204,31 @@ describe('a part by branches', () => {
       'team/x',
       'team/y',
     ])
+  })
+
+  it('is told of its refs, though nothing has changed since another choice was answered', async () => {
+    const network = await filled()
+    const client = await network.client('Grace')
+    const answers: Record<string, unknown>[] = []
+    const listen = async (url: string, init: RequestInit): Promise<Response> => {
+      const answer = (await network.options.fetch?.(url, init)) ?? Response.error()
+      const bytes = Buffer.from(await answer.clone().arrayBuffer())
+      answers.push(JSON.parse(String(bytes.subarray(8, 8 + bytes.readUInt32BE(4)))))
+      return answer
+    }
+    const options = { ...network.options, fetch: listen }
+    await sync(client, options)
+    const known = { refs: answers[0]?.['version'] }
+    const ask = (choice: SyncChoice) =>
+      sync(
+        client,
+        partWire(options, (header) => ({ ...header, known, choice })),
+      )
+    // This client knows no refs that could be left out.
+    await expect(ask({})).rejects.toThrow('leaves out refs')
+    expect(answers[1]).not.toHaveProperty('refs')
+    await ask({ branches: ['main'] })
+    expect(answers[2]).toMatchObject({ refs: [{ name: 'refs/heads/main' }] })
   })
 
   it('leaves those alone that were here before it was chosen', async () => {
@@ -400,6 +448,15 @@ describe('what is neither here nor left with the server', () => {
     await expect(client.readBlob(parseOid('ab'.repeat(20)))).rejects.toThrow(MissingError)
   })
 
+  it('is not looked for in an answer to another choice: that is refused', async () => {
+    const network = await filled()
+    const client = await network.client('Grace')
+    await setChoice(client, { blobLimit: 1000 })
+    const other = partWire(network.options, (header) => ({ ...header, choice: { blobLimit: 0 } }))
+    await expect(sync(client, other)).rejects.toThrow('another part')
+    expect(await heads(client)).toEqual({})
+  })
+
   it('is found out where it was asked for: nothing of the answer is kept', async () => {
     const network = await filled()
     const client = await network.client('Grace')
@@ -430,7 +487,7 @@ describe('what is neither here nor left with the server', () => {
     }
     await expect(sync(client, wire)).rejects.toThrow('"b" was asked for')
     expect(await heads(client)).toEqual({})
-    const { packs } = await memoryPlace().read()
-    expect(packs).toEqual([])
+    // That of the choice.
+    expect((await client.store.state()).packs).toHaveLength(1)
   })
 })

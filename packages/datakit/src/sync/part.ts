@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { MalformedError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
 import type { RefUpdate } from '@datakit/git/place'
 import type { SyncRequest, SyncResponse } from '@datakit/git/protocol/sync'
@@ -116,7 +117,11 @@ class PartRun {
     const send = options.exchange ?? exchange
     const answer = await send({ ...options, signal: AbortSignal.any(signals) }, request, pack)
     const { choice } = answer.header
-    this.#isWhole = choice === undefined || !isSameChoice(parseChoice(choice), this.#choice)
+    this.#isWhole = choice === undefined
+    if (choice !== undefined && !isSameChoice(parseChoice(choice), this.#choice)) {
+      stop.abort()
+      throw new MalformedError('an answer to sync', 'it is of another part than was asked for')
+    }
     const isLacking = !isWholeScope(this.#held) || this.#stale.size > 0
     if (this.#isWhole && isLacking && request.haves.length > 0) {
       stop.abort()
