@@ -2,7 +2,7 @@
  * The server under Node where `git http-backend` stood before: the same names, the same headers, the same reflog.
  */
 import { request } from 'node:http'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { httpBackend, type HttpBackend } from '../support/http-backend.ts'
@@ -171,3 +171,26 @@ it.each(['0', '1', '2'])(
     expect(await listed(ours.url)).toBe(await listed(theirs.url))
   },
 )
+
+it('tells every hook who pushes, so that it may commit in his name', async () => {
+  const hooks = ['pre-receive', 'update', 'post-receive', 'post-update', 'reference-transaction']
+  const header = `http.extraHeader=Authorization: Basic ${btoa('ada:secret')}`
+  const told: string[][] = []
+  for (const [i, { url }] of [theirs, ours].entries()) {
+    const directory = join(root, `hooked-${i}.git`)
+    await git(root, 'init', '--quiet', '--bare', '--initial-branch=main', directory)
+    for (const hook of hooks)
+      writeFileSync(
+        join(directory, 'hooks', hook),
+        `#!/bin/sh\necho "${hook} $(git var GIT_COMMITTER_IDENT | sed 's/ [0-9]* [-+0-9]*$//')" >>told\n`,
+        { mode: 0o755 },
+      )
+    const args = ['-c', header, 'push', '--quiet', `${url}/hooked-${i}.git`, 'main']
+    await git(join(root, 'tree'), ...args)
+    told.push([...new Set(readFileSync(join(directory, 'told'), 'utf8').trimEnd().split('\n'))])
+  }
+  expect(told[1]).toEqual(told[0])
+  expect(told[1]?.toSorted()).toEqual(
+    hooks.map((hook) => `${hook} ada <ada@http.127.0.0.1>`).toSorted(),
+  )
+})

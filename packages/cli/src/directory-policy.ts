@@ -235,6 +235,6 @@ async function tellHooks(
   }
 }
 
-function hookRun({ staged, options, say }: PushFacts): HookRun {
-  return { staged, onOutput: say, pushOptions: options }
+function hookRun({ who, staged, options, say }: PushFacts): HookRun {
+  return { who, staged, onOutput: say, pushOptions: options }
 }

@@ -48,10 +48,10 @@ export function procReceiveDelegate(
 async function ask(
   { hooks }: GitDirectoryPlace,
   request: ProcReceiveRequest,
-  { say }: PushFacts,
+  { who, say }: PushFacts,
 ): Promise<ProcReceiveReport> {
   try {
-    const report = await hooks.runProcReceive(request, { onOutput: say })
+    const report = await hooks.runProcReceive(request, { who, onOutput: say })
     return report ?? failure("cannot find hook 'proc-receive'")
   } catch (error) {
     if (error instanceof RefusedError) return failure(error.message)

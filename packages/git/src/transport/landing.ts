@@ -233,9 +233,9 @@ export class Landing {
   }
 
   #facts(): PushFacts {
-    const { atomic = false, options = [], certificate, say = () => {} } = this.#request
+    const { atomic = false, options = [], certificate, log, say = () => {} } = this.#request
     const staged = this.#staged === undefined ? [] : [this.#staged.id]
-    return { staged, atomic, options, certificate, say }
+    return { who: log.who, staged, atomic, options, certificate, say }
   }
 
   #open(): readonly RefUpdate[] {

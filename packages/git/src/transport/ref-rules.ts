@@ -59,6 +59,8 @@ export interface MadeUpdate extends RefUpdate {
 
 /** What is known of a push beside its updates. */
 export interface PushFacts {
+  /** Who pushes, as `Name <address>`. */
+  readonly who: string
   /** Packs that came with it and that nobody else sees yet. */
   readonly staged: readonly PackId[]
   /** Whether all updates are to be done or none. */

@@ -29,6 +29,8 @@ import { runProcReceive } from './proc-receive-hook.ts'
 
 /** What a hook is run with. */
 export interface HookRun {
+  /** Who pushes, as `Name <address>`: the committer of what a hook commits. */
+  readonly who?: string | undefined
   /** Takes what the hook prints, for the client to see. */
   readonly onOutput?: ((piece: Uint8Array) => void) | undefined
   /** Packs that were staged for the push and are to be seen by the hook. */
@@ -130,17 +132,17 @@ export class Hooks {
   /** Has `reference-transaction` asked and told of updates. */
   watcher(): RefWatcher {
     return {
-      prepared: async ({ refs, addPacks }) => {
-        const run = { staged: addPacks?.map(({ id }) => id) }
+      prepared: async ({ refs, addPacks, log: { who } }) => {
+        const run = { who, staged: addPacks?.map(({ id }) => id) }
         if (await this.runReferenceTransaction('prepared', refs, run)) return
-        await this.runReferenceTransaction('aborted', refs)
+        await this.runReferenceTransaction('aborted', refs, { who })
         throw new RefusedError(
           'hook',
           'Cannot update the refs: the hook reference-transaction said no',
         )
       },
-      ended: async ({ refs }, how) => {
-        await this.runReferenceTransaction(how, refs)
+      ended: async ({ refs, log: { who } }, how) => {
+        await this.runReferenceTransaction(how, refs, { who })
       },
     }
   }
@@ -226,6 +228,11 @@ function environmentOf(
 ): Record<string, string> {
   const env = outerEnvironment()
   env['GIT_DIR'] = directory
+  const [, name, address] = /^(.*?) ?<([^<>]*)>$/.exec(run.who ?? '') ?? []
+  if (name !== undefined && address !== undefined) {
+    env['GIT_COMMITTER_NAME'] = name
+    env['GIT_COMMITTER_EMAIL'] = address
+  }
   run.pushOptions?.forEach((option, i) => (env[`GIT_PUSH_OPTION_${i}`] = option))
   if (run.pushOptions) env['GIT_PUSH_OPTION_COUNT'] = String(run.pushOptions.length)
   if (first !== undefined) {
