@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { chromium, type BrowserContext, type Locator, type Page, type WebSocket } from 'playwright'
 import { findChromium } from '../../tools/chromium.ts'
 import { temporaryFolder } from './servers.ts'
@@ -17,9 +19,13 @@ export interface Device {
   close(): Promise<void>
 }
 
-/** Starts Chromium with an empty profile. */
-export async function openDevice(): Promise<Device> {
+/** Starts Chromium with an empty profile, or one in which a person has set these preferences. */
+export async function openDevice(preferences?: object): Promise<Device> {
   const profile = temporaryFolder('device')
+  if (preferences !== undefined) {
+    mkdirSync(join(profile.path, 'Default'))
+    writeFileSync(join(profile.path, 'Default', 'Preferences'), JSON.stringify(preferences))
+  }
   const context = await chromium.launchPersistentContext(profile.path, {
     executablePath: findChromium(),
     headless: true,

@@ -40,6 +40,7 @@ import type {
 } from './data.ts'
 import { findDecisions, serverOptions, syncWithServer } from './data-sync.ts'
 import { mergeDrafted } from './drafted-merge.ts'
+import { isKept } from './kept-storage.ts'
 import { openLocal } from './local-repositories.ts'
 import type { EntryKind } from './tree-rows.ts'
 import { SyncWorker } from './sync-worker.ts'
@@ -242,6 +243,8 @@ class LocalRepository implements RepositoryStore {
   }
 
   async keepUp(): Promise<readonly string[]> {
+    // What is in the memory of this page no worker has.
+    if (!isKept.value) return []
     const { damaged, problem } = await keepUpInWorker(this.name, await this.#place.read())
     if (problem !== undefined) console.warn(problem)
     return damaged
@@ -255,7 +258,8 @@ class LocalRepository implements RepositoryStore {
     return new Blob(pieces)
   }
 
-  free(): Promise<void> {
+  async free(): Promise<void> {
+    if (!isKept.value) return
     return freeInWorker(this.name)
   }
 

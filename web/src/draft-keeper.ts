@@ -6,6 +6,7 @@
 import { signal, type ReadonlySignal } from '@preact/signals'
 import { dropDrafts, keepDraft, readDraft, readDrafts } from './app-database.ts'
 import { draftOf, type Draft } from './drafts.ts'
+import { isKept } from './kept-storage.ts'
 
 /** From the first key that is not kept to the write, in milliseconds. */
 const DELAY = 150
@@ -37,14 +38,15 @@ export class DraftKeeper {
   readonly #pending = new Map<string, Pending>()
   /** Paths whose drafts are newer here than in the database. */
   readonly #unsaved = new Set<string>()
-  readonly #channel = new BroadcastChannel('datakit-web-drafts')
+  /** Not where the browser keeps nothing: other pages have drafts of their own then, and some browsers make none. */
+  readonly #channel = isKept.value ? new BroadcastChannel('datakit-web-drafts') : undefined
   #timer: ReturnType<typeof setTimeout> | undefined
   #writing: Promise<void> = Promise.resolve()
 
   constructor(repository: string, branch: string) {
     this.#repository = repository
     this.#branch = branch
-    this.#channel.addEventListener('message', (event: MessageEvent<Hint>) => {
+    this.#channel?.addEventListener('message', (event: MessageEvent<Hint>) => {
       const { repository: theirs, branch: theirBranch, path } = event.data
       if (theirs === repository && theirBranch === branch) void this.#reread(path)
     })
@@ -120,7 +122,7 @@ export class DraftKeeper {
   /** Writes what is left and lets go. */
   async close(): Promise<void> {
     await this.flush()
-    this.#channel.close()
+    this.#channel?.close()
   }
 
   #draftOf(path: string, typed: Pending): [string, Draft | undefined] {
@@ -181,6 +183,6 @@ export class DraftKeeper {
 
   #tell(path: string): void {
     const hint: Hint = { repository: this.#repository, branch: this.#branch, path }
-    this.#channel.postMessage(hint)
+    this.#channel?.postMessage(hint)
   }
 }

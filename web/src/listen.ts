@@ -5,7 +5,11 @@
  */
 
 /** Calls the listener at each event of this type. Returns how to stop. */
-export function listen(target: EventTarget, type: string, listener: () => void): () => void {
+export function listen(
+  target: EventTarget,
+  type: string,
+  listener: (event: Event) => void,
+): () => void {
   target.addEventListener(type, listener)
   return () => target.removeEventListener(type, listener)
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Place } from '@datakit/git/place'
+import type { Depot, Place } from '@datakit/git/place'
 import { indexedDbDepot } from '@datakit/storage/indexeddb'
 import { answerKeeper } from '@datakit/storage/indexeddb/kept-answer'
 import {
@@ -12,9 +12,13 @@ import {
   type Witnessed,
   type WitnessStorage,
 } from '@datakit/storage/indexeddb/witness'
+import { canOpen } from './app-database.ts'
+import { isKept, keepNothing } from './kept-storage.ts'
 
 const PREFIX = 'datakit:'
 const depot = indexedDbDepot(PREFIX)
+/** Those of a page whose browser keeps nothing. */
+let inMemory: Promise<Depot> | undefined
 const witness = new Witness(openStorage())
 
 /** Name of the database that a repository is kept in. */
@@ -23,14 +27,16 @@ export function databaseOf(name: string): string {
 }
 
 /** Opens what is kept under a name. @throws UnavailableError of reason `storage-gone` when it was, and is not any more */
-export function openLocal(name: string): Promise<Place> {
+export async function openLocal(name: string): Promise<Place> {
+  if (!isKept.value) return (await memory()).open(name)
   return openWitnessed(databaseOf(name), witness)
 }
 
 /** Names of the repositories that were ever written to in this browser. */
 export async function localRepositories(): Promise<readonly string[]> {
   const names: string[] = []
-  for await (const { name } of depot.list()) names.push(name)
+  const found = isKept.value ? depot : await memory()
+  for await (const { name } of found.list()) names.push(name)
   return names
 }
 
@@ -61,6 +67,19 @@ export async function removeLocal(name: string): Promise<void> {
   await answerKeeper(name)
     .drop()
     .catch(() => undefined)
+}
+
+/**
+ * Finds out whether the browser keeps anything, before anything is opened. Where something was kept before, a database that does
+ * not open is trouble that is to be told of, and no reason to begin without it.
+ */
+export async function findStorage(): Promise<void> {
+  if (!(await canOpen()) && knownRepositories().length === 0) keepNothing()
+}
+
+function memory(): Promise<Depot> {
+  inMemory ??= import('@datakit/storage/memory').then(({ memoryDepot }) => memoryDepot())
+  return inMemory
 }
 
 function openStorage(): WitnessStorage {

@@ -7,6 +7,7 @@
  * @module
  */
 import type { RepositoryStore } from './data.ts'
+import { isKept } from './kept-storage.ts'
 import { listen } from './listen.ts'
 import { currentToken } from './sign-in.ts'
 
@@ -70,7 +71,7 @@ export class ServerListener {
     const work = (): Promise<void> =>
       this.#store.listenToServer({ token: currentToken(), signal }, this.#onNews)
     try {
-      if ('locks' in navigator)
+      if ('locks' in navigator && isKept.value)
         await navigator.locks.request(`datakit-live ${this.#store.name}`, { signal }, work)
       else await work()
     } catch {

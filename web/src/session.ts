@@ -20,6 +20,7 @@ import type {
 import { editsOfDecision, writeOf } from './draft-decision.ts'
 import { DraftKeeper } from './draft-keeper.ts'
 import { groupDrafts, isStale, type Draft } from './drafts.ts'
+import { isKept } from './kept-storage.ts'
 import { listen } from './listen.ts'
 import { SessionSync } from './session-sync.ts'
 import { describeStatus, explainProblem, type Status } from './status.ts'
@@ -85,6 +86,9 @@ export class Session {
       // Once the texts are kept again, a commit that failed for the same reason has lost nothing.
       this.keeper.failure.subscribe((failure) => {
         if (failure === undefined) this.#writeFailure.value = undefined
+      }),
+      listen(window, 'beforeunload', (event) => {
+        if (this.#isLostWithPage()) event.preventDefault()
       }),
       listen(window, 'pagehide', () => void this.keeper.flush()),
       listen(document, 'visibilitychange', () => {
@@ -235,7 +239,13 @@ export class Session {
       drafts: this.keeper.drafts.value.size,
       offline: this.syncing.isOffline.value,
       onServer: remote,
+      kept: isKept.value,
     })
+  }
+
+  /** Whether closing the page loses something. */
+  #isLostWithPage(): boolean {
+    return !isKept.value && (this.#waiting.value !== 0 || this.keeper.drafts.value.size > 0)
   }
 
   /** What went wrong here last, the worst first; `undefined` when all is well. */

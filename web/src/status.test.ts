@@ -8,6 +8,7 @@ const agreed: Facts = {
   drafts: 0,
   offline: false,
   onServer: true,
+  kept: true,
 }
 
 function say(changes: Partial<Facts>): string {
@@ -30,6 +31,14 @@ describe('the status', () => {
 
   it('keeps saying "On server" offline when the server has everything', () => {
     expect(say({ offline: true })).toBe('On server')
+  })
+
+  it('never says that something is saved where the browser keeps nothing', () => {
+    const said = 'Not saved – it is in this page only, as long as it is open'
+    expect(say({ kept: false, waiting: 1 })).toBe(said)
+    expect(say({ kept: false, drafts: 1, offline: true })).toBe(said)
+    expect(say({ kept: false, onServer: false })).toBe(said)
+    expect(say({ kept: false })).toBe('On server')
   })
 
   it('puts a decision before the network, and lost text before all', () => {

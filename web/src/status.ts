@@ -19,6 +19,8 @@ export interface Facts {
   readonly offline: boolean
   /** Whether the server is known to have this repository. */
   readonly onServer: boolean
+  /** Whether the browser keeps what is written. */
+  readonly kept: boolean
 }
 
 /** A sentence and how urgent it is. */
@@ -33,12 +35,14 @@ export function describeStatus(facts: Facts): Status {
   if (facts.decisions > 0) {
     return { text: `Needs your decision (${facts.decisions})`, kind: 'decision' }
   }
+  const allThere = facts.onServer && facts.waiting === 0 && facts.drafts === 0
+  if (!facts.kept && !allThere)
+    return { text: 'Not saved – it is in this page only, as long as it is open', kind: 'problem' }
   const waiting = facts.waiting ?? 0
   if (waiting > 0 && facts.offline) {
     const commits = waiting === 1 ? '1 commit' : `${waiting} commits`
     return { text: `Waiting for network (${commits})`, kind: 'waiting' }
   }
-  const allThere = facts.onServer && facts.waiting === 0 && facts.drafts === 0
   return allThere
     ? { text: 'On server', kind: 'server' }
     : { text: 'Saved on this device', kind: 'saved' }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isKept } from './kept-storage.ts'
 
 /** Between two syncs that went well, in milliseconds. */
 export const INTERVAL = 30_000
@@ -80,7 +81,8 @@ export async function whenAlone(
   patience: number,
   work: () => Promise<void>,
 ): Promise<void> {
-  if (!('locks' in navigator)) return work()
+  // Pages whose browser keeps nothing share nothing, and some of these have no locks.
+  if (!('locks' in navigator) || !isKept.value) return work()
   let started = false
   const begin = (): Promise<void> => {
     started = true

@@ -7,7 +7,10 @@
 import type { ComponentType, JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { opened } from '../app-state.ts'
+import type { RepositoryStore } from '../data.ts'
+import { isKept } from '../kept-storage.ts'
 import type { Session } from '../session.ts'
+import { explainProblem } from '../status.ts'
 import { littleLeft } from '../storage-watch.ts'
 import { formatSize } from '../text-file.ts'
 import type { Trouble } from '../trouble.ts'
@@ -29,7 +32,9 @@ export function StorageNotice(): JSX.Element | undefined {
   if (session !== undefined && trouble !== undefined)
     return <TroublePanel trouble={trouble} name={session.store.name} session={session} />
   // Something is not kept, and it is not the storage: the texts can still be had.
-  if (session?.status.value.kind === 'problem') return <DraftsNotice session={session} />
+  if (isKept.value && session?.status.value.kind === 'problem')
+    return <DraftsNotice session={session} />
+  if (!isKept.value) return <UnkeptNotice session={session} />
   const left = littleLeft.value
   if (left === undefined || session === undefined) return undefined
   return (
@@ -56,6 +61,40 @@ export function TroublePanel(props: TroubleProps): JSX.Element {
     <section class="trouble" aria-label="Storage">
       {Panel !== undefined && <Panel {...props} />}
       {problem !== undefined && <p class="problem">What can be done cannot be shown: {problem}</p>}
+    </section>
+  )
+}
+
+/** Stays as long as the page does. */
+function UnkeptNotice({ session }: { readonly session: Session | undefined }): JSX.Element {
+  const [said, setSaid] = useState<string>()
+  // Such browsers have no service worker either: without a network nothing can be loaded that is not here by then.
+  useEffect(() => {
+    const ahead = [import('../recovery.ts'), import('@datakit/datakit/bundle')]
+    for (const loading of [...ahead, import('../editor/editor.ts')]) loading.catch(() => undefined)
+  }, [])
+  const exportAll = async (store: RepositoryStore): Promise<void> => {
+    const exporting = import('../recovery.ts').then(({ exportBundle }) => exportBundle(store))
+    setSaid(await exporting.catch(explainProblem))
+  }
+  return (
+    <section class="notice unkept" role="alert" aria-label="Nothing is kept">
+      <p>
+        This browser keeps nothing for this page: a private window, or a setting, is the reason.
+        What you do here is gone when you close the page, unless it is on the server or you export
+        it.
+      </p>
+      {session?.head.value !== undefined && (
+        <button type="button" onClick={() => void exportAll(session.store)}>
+          Export everything
+        </button>
+      )}
+      {session !== undefined && session.keeper.drafts.value.size > 0 && (
+        <button type="button" onClick={() => void downloadDrafts(session)}>
+          Download drafts
+        </button>
+      )}
+      <p role="status">{said}</p>
     </section>
   )
 }
