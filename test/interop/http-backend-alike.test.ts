@@ -194,3 +194,47 @@ it('tells every hook who pushes, so that it may commit in his name', async () =>
     hooks.map((hook) => `${hook} ada <ada@http.127.0.0.1>`).toSorted(),
   )
 })
+
+it('moves what a symbolic ref stands for, as git http-backend does', async () => {
+  const outcomes: string[] = []
+  for (const [name, url] of [
+    ['ours', ours.url],
+    ['theirs', theirs.url],
+  ]) {
+    const path = join(root, `alias-${name}.git`)
+    const work = join(folder.path, `alias-${name}`)
+    await git(root, 'clone', '--quiet', '--bare', join(root, 'tree'), path)
+    await git(path, 'config', 'http.receivepack', 'true')
+    await git(path, 'symbolic-ref', 'refs/heads/master', 'refs/heads/main')
+    await git(path, 'symbolic-ref', 'refs/heads/early', 'refs/heads/late')
+    await git(folder.path, 'clone', '--quiet', path, work)
+    const oids: string[] = []
+    for (const date of ['1700000000 +0000', '1700000001 +0000', '1700000002 +0000']) {
+      const dated = ['-c', 'user.useConfigOnly=false', 'commit', '--quiet', '--allow-empty']
+      await git(work, ...dated, '-m', date, `--date=${date}`)
+      oids.push(await git(work, 'rev-parse', 'HEAD'))
+    }
+    const push = async (...specs: readonly string[]): Promise<void> => {
+      const { code, out } = await tryGit(
+        work,
+        'push',
+        '--porcelain',
+        `${url}/alias-${name}.git`,
+        ...specs,
+      )
+      const lines = out.split('\n').filter((line) => line.includes('\t'))
+      const marks = lines.map((line) => `${line[0]} ${line.split('\t')[1]?.split(':')[1]}`)
+      const refs = (await refsOf(path)).split('\n').map((line) => {
+        const place = oids.indexOf(line.slice(0, 40))
+        return `${place} ${line.slice(41)}`
+      })
+      outcomes.push(JSON.stringify({ specs: specs.length, code, marks: marks.toSorted(), refs }))
+    }
+    await push('HEAD~2:master')
+    await push('HEAD~1:master', 'HEAD~1:main')
+    await push('HEAD:master', 'HEAD~2:main')
+    await push('HEAD:early', 'HEAD:other')
+    await git(path, 'fsck', '--strict')
+  }
+  expect(outcomes.slice(0, 4)).toEqual(outcomes.slice(4))
+})

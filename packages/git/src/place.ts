@@ -37,8 +37,6 @@ export interface Ref {
   readonly oid: Oid
   /** What an annotated tag leads to in the end, where the place was told; `undefined` also where nobody knows. */
   readonly peeled: Oid | undefined
-  /** The ref that it stands for, where it is a symbolic ref, as a Git directory may have beside HEAD. */
-  readonly symref?: string | undefined
 }
 
 /** One wish in an update: move `name` from `from` to `to`. */
@@ -129,6 +127,8 @@ export interface State {
   ref(name: string): Promise<Oid | undefined>
   /** Every ref whose name begins with `prefix`, ordered by the bytes of the names. */
   refs(prefix?: string): AsyncIterable<Ref>
+  /** Symbolic refs beside HEAD, as a Git directory may have them, and the refs that they stand for in the end. */
+  readonly aliases?: ReadonlyMap<string, string> | undefined
   /** Name of the remote that an object was left with, `undefined` when it was not. */
   promised(oid: Oid): Promise<string | undefined>
   /** How the update with this id ended; `undefined` if it never did, or longer ago than receipts are kept. */

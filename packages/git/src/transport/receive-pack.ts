@@ -17,6 +17,7 @@ import { FLUSH } from '../protocol/pkt-line.ts'
 import { encodeReport, readPush, type PushReport, type PushRequest } from '../protocol/push.ts'
 import { certificateHeaders } from '../protocol/push-certificate.ts'
 import { BANDS, encodeBand, encodeProgress } from '../protocol/sideband.ts'
+import { resolveAliases } from './aliases.ts'
 import { PushTalk } from './push-talk.ts'
 import { ALL_REFS, type Readable } from './reach.ts'
 import { receiveUpdate, type ReceiveOutcome, type RefOutcome } from './receive.ts'
@@ -143,11 +144,12 @@ async function receive(
 ): Promise<ReceiveOutcome> {
   const hasPack = push.updates.some(({ to }) => to !== undefined)
   if (!hasPack) talk.open()
-  return receiveUpdate(objects, {
+  const resolved = resolveAliases(push.updates, objects.state.aliases)
+  const outcome = await receiveUpdate(objects, {
     id: toHex(crypto.getRandomValues(new Uint8Array(16))),
     isFirst: true,
     isCurrent: true,
-    updates: push.updates,
+    updates: resolved.updates,
     pack: hasPack ? whole(reader, talk) : undefined,
     log: { who, why: 'push' },
     atomic: push.capabilities.has('atomic'),
@@ -160,6 +162,7 @@ async function receive(
     onProgress: (done, total) => talk.progress(done, total),
     signal,
   })
+  return { ...outcome, refs: resolved.outcomes(outcome.refs) }
 }
 
 /** Whether the options of a push are those that were signed, where it is. */

@@ -96,18 +96,20 @@ export async function wireRefs(
 ): Promise<WireRef[]> {
   const readable = options.readable ?? ALL_REFS
   const refs: WireRef[] = []
+  const { aliases } = objects.state
   for await (const ref of objects.state.refs()) {
     if (!readable.includes(ref.name)) continue
     const peeled = options.peel ? await peelRef(objects, ref) : undefined
-    const isTold = ref.symref !== undefined && readable.includes(ref.symref)
-    refs.push({ name: ref.name, oid: ref.oid, peeled, symref: isTold ? ref.symref : undefined })
+    const target = aliases?.get(ref.name)
+    const symref = target !== undefined && readable.includes(target) ? target : undefined
+    refs.push({ name: ref.name, oid: ref.oid, peeled, symref })
   }
   const { head } = objects.state
   if ('oid' in head)
     return [{ name: 'HEAD', oid: head.oid, peeled: undefined, symref: undefined }, ...refs]
   const branch = refs.find(({ name }) => name === head.ref)
   if (!readable.includes(head.ref)) return refs
-  const symref = branch?.symref ?? head.ref
+  const symref = aliases?.get(head.ref) ?? head.ref
   return [{ name: 'HEAD', oid: branch?.oid, peeled: undefined, symref }, ...refs]
 }
 

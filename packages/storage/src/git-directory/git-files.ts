@@ -171,6 +171,7 @@ export function stateOf(files: GitFiles, moment: Moment): State {
     packs: moment.packs,
     catalogs: [],
     shallow: moment.shallow,
+    aliases: refs.aliases,
     async ref(name) {
       if (refs.broken.has(name)) throw brokenError(name)
       return refs.byName.get(name)?.oid

@@ -32,6 +32,8 @@ export interface RefSnapshot {
   readonly byName: ReadonlyMap<string, Ref>
   /** Refs that name another ref instead of an object, and which; some lead nowhere. */
   readonly symbolic: ReadonlyMap<string, string>
+  /** The same with the refs, there or not, that they lead to in the end. */
+  readonly aliases: ReadonlyMap<string, string>
   /** Refs whose file says neither an oid nor a ref, as a power cut can leave it. They resolve to nothing, and hide their line. */
   readonly broken: ReadonlySet<string>
   /** Names that have a loose file. */
@@ -174,6 +176,7 @@ type Merged = Omit<RefSnapshot, 'head' | 'digest'>
 function merge(loose: ReadonlyMap<string, Value>, packed: readonly PackedRef[]): Merged {
   const byName = new Map<string, Ref>()
   const symbolic = new Map<string, string>()
+  const aliases = new Map<string, string>()
   const broken = new Set<string>()
   for (const { name, oid, peeled } of packed)
     byName.set(name, { name, oid, peeled: peeled || undefined })
@@ -184,23 +187,22 @@ function merge(loose: ReadonlyMap<string, Value>, packed: readonly PackedRef[]):
     else byName.set(name, { name, oid: value.oid, peeled: undefined })
   }
   for (const name of symbolic.keys()) {
-    const target = follow(name, symbolic, byName)
-    if (target !== undefined) byName.set(name, { ...target, name, symref: target.name })
+    const target = follow(name, symbolic)
+    if (target === undefined) continue
+    aliases.set(name, target)
+    const ref = byName.get(target)
+    if (ref !== undefined) byName.set(name, { ...ref, name })
   }
   const refs = [...byName.values()].sort((a, b) => compareNames(a.name, b.name))
-  return { refs, byName, symbolic, broken, loose: new Set(loose.keys()), packed }
+  return { refs, byName, symbolic, aliases, broken, loose: new Set(loose.keys()), packed }
 }
 
 /** Where a symbolic ref leads in at most five steps, which is Git's limit. */
-function follow(
-  name: string,
-  symbolic: ReadonlyMap<string, string>,
-  byName: ReadonlyMap<string, Ref>,
-): Ref | undefined {
+function follow(name: string, symbolic: ReadonlyMap<string, string>): string | undefined {
   let at = name
   for (let step = 0; step < 5; step++) {
     const next = symbolic.get(at)
-    if (next === undefined) return byName.get(at)
+    if (next === undefined) return at
     at = next
   }
   return undefined
