@@ -14,13 +14,14 @@ const url = 'http://127.0.0.1:8787/config.git'
 
 /** A server in memory, and clients that talk to it without a socket. */
 export class Network {
-  readonly depot: Depot = memoryDepot()
+  readonly depot: Depot
   requests = 0
   /** What happens to an answer on its way; the plain one when left alone. */
   onAnswer: (answer: Response) => Response | Promise<Response> = (answer) => answer
   readonly #app: ReturnType<typeof createApp>
 
   constructor(options: Partial<AppOptions> = {}) {
+    this.depot = options.depot ?? memoryDepot()
     this.#app = createApp({
       depot: this.depot,
       runtime: nodeRuntime,

@@ -14,9 +14,9 @@ import type { ObjectFilter } from '@datakit/git/protocol/filter'
 import type { SyncRequest } from '@datakit/git/protocol/sync'
 import {
   covers,
-  isPattern,
   parseChoice,
   parseScope,
+  refChooser,
   type SyncChoice,
   type SyncScope,
 } from '@datakit/git/protocol/sync-choice'
@@ -26,9 +26,7 @@ import type { FetchPolicy } from '@datakit/git/transport/fetch-policy'
 import { Reach, type Readable } from '@datakit/git/transport/reach'
 import { peelRef } from '@datakit/git/transport/refs'
 import { selectObjects, type Selection, type SelectRequest } from '@datakit/git/transport/select'
-import { wildmatch } from '@datakit/git/wildmatch'
 
-const HEADS = 'refs/heads/'
 const TAGS = 'refs/tags/'
 /** Answers that are remembered of each place, so that tags need not be followed again as long as nothing moves. */
 const MAX_KEPT = 16
@@ -49,7 +47,7 @@ export async function chosenRefs(
   { choice, readable }: { readonly choice: SyncChoice | undefined; readonly readable: Readable },
 ): Promise<readonly Ref[]> {
   if (choice?.branches === undefined) return refs
-  const isChosen = matcher(choice.branches)
+  const isChosen = refChooser(choice.branches)
   const chosen = new Set(refs.filter(({ name }) => isChosen(name)))
   const tags = refs.filter((ref) => ref.name.startsWith(TAGS) && !chosen.has(ref))
   const key = `${objects.state.version} ${readable.key} ${keyOfBranches(objects, choice)}`
@@ -57,14 +55,6 @@ export async function chosenRefs(
   const near = known ?? (await leadingTags(objects, [...chosen], tags))
   if (known === undefined) remember(objects.place, key, near)
   return refs.filter((ref) => chosen.has(ref) || near.has(ref.name))
-}
-
-/** Whether a ref is chosen by its name. */
-function matcher(branches: readonly string[]): (name: string) => boolean {
-  const full = branches.map((text) => (text.startsWith('refs/') ? text : HEADS + text))
-  const names = new Set(full)
-  const patterns = full.filter(isPattern).map((text) => wildmatch(text, { isPath: false }))
-  return (name) => names.has(name) || patterns.some((matches) => matches(name))
 }
 
 async function leadingTags(

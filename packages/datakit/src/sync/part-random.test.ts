@@ -3,12 +3,18 @@
  * Random histories and random choices: the part beside the whole.
  */
 import type { Oid } from '@datakit/git/oid'
+import type { Depot, Place } from '@datakit/git/place'
 import { nodeRuntime } from '@datakit/git/runtime/node'
+import { gitDirectoryDepot, openGitDirectory } from '@datakit/storage/git-directory'
 import { compact } from '@datakit/storage/maintenance'
-import { memoryPlace } from '@datakit/storage/memory'
+import { memoryDepot, memoryPlace } from '@datakit/storage/memory'
 import { checkPlace } from '@datakit/storage/fsck/check-place'
 import { verifyPacks } from '@datakit/storage/verify'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { git } from '../../../../test/support/stock-git.ts'
 import { forceBranch, heads, refs } from '../../test/clients.ts'
 import { Network } from '../../test/network.ts'
 import { partOf, takesBranch, wrongWith } from '../../test/part-scene.ts'
@@ -18,6 +24,8 @@ import { setChoice, type SyncChoice } from './choice.ts'
 import { sync } from './sync.ts'
 
 const CASES = Number(process.env['CASES'] ?? 16)
+/** Of these, with Git directories on both sides. */
+const GIT_CASES = Math.ceil(CASES / 8)
 const STEPS = 24
 const BRANCHES = ['main', 'dev', 'team/x', 'team/y']
 const DIRECTORIES = ['a', 'a/deep', 'b', 'b/deep', 'b/deep/er', 'c']
@@ -67,28 +75,41 @@ async function edit(
   )
 }
 
+/** Where the part is, and the server's repositories. */
+interface Places {
+  readonly part: Place
+  readonly server: Depot
+}
+
 class Scene {
-  readonly network = new Network()
+  readonly network: Network
   readonly whole: Repository
   readonly part: Repository
   readonly #random: Random
   #choice: SyncChoice = {}
   #tags = 0
 
-  private constructor(of: { whole: Repository; part: Repository; random: Random }) {
+  private constructor(of: {
+    network: Network
+    whole: Repository
+    part: Repository
+    random: Random
+  }) {
+    this.network = of.network
     this.whole = of.whole
     this.part = of.part
     this.#random = of.random
   }
 
-  static async open(random: Random): Promise<Scene> {
+  static async open(random: Random, places: Places): Promise<Scene> {
     const person = (name: string) => ({
       runtime: nodeRuntime,
       identity: () => ({ name, address: `${name.toLowerCase()}@example.org` }),
     })
     const whole = await Repository.open(memoryPlace(), person('Ada'))
-    const part = await Repository.open(memoryPlace(), person('Grace'))
-    const scene = new Scene({ whole, part, random })
+    const part = await Repository.open(places.part, person('Grace'))
+    const network = new Network({ depot: places.server })
+    const scene = new Scene({ network, whole, part, random })
     await edit(whole, random, { branch: 'main', isWhole: true })
     await sync(whole, scene.network.options)
     return scene
@@ -223,10 +244,36 @@ describe('a part of a random repository', () => {
     'is as the whole, as far as it was asked for, and comes in full when it is read (%i)',
     async (own) => {
       const random = seededRandom(own)
-      const scene = await Scene.open(random)
+      const scene = await Scene.open(random, { part: memoryPlace(), server: memoryDepot() })
       for (let i = 0; i < STEPS; i++) await scene.step()
       await scene.end()
       await scene.readAll()
+    },
+  )
+
+  it.each(Array.from({ length: GIT_CASES }, (_, i) => seed + CASES + i))(
+    'is a partial clone to stock Git, and what it sends is sound (%i)',
+    async (own) => {
+      const folder = mkdtempSync(join(tmpdir(), 'datakit-part-'))
+      const directory = join(folder, 'part.git')
+      await git(folder, 'init', '-q', '--bare', '-b', 'main', directory)
+      await git(directory, 'remote', 'add', 'origin', 'http://127.0.0.1:8787/config.git')
+      const server = gitDirectoryDepot(folder, { create: true })
+      const part = await openGitDirectory(directory)
+      try {
+        const random = seededRandom(own)
+        const scene = await Scene.open(random, { part, server })
+        for (let i = 0; i < STEPS; i++) await scene.step()
+        await scene.end()
+        await git(directory, 'fsck', '--strict')
+        await scene.readAll()
+        for (const each of [directory, join(folder, 'config.git')])
+          await git(each, 'fsck', '--strict', '--full')
+      } finally {
+        await part.close()
+        await server.close()
+        rmSync(folder, { recursive: true, force: true })
+      }
     },
   )
 })

@@ -14,15 +14,14 @@ import type { Oid } from '@datakit/git/oid'
 import type { RefUpdate } from '@datakit/git/place'
 import type { SyncRequest, SyncResponse } from '@datakit/git/protocol/sync'
 import {
-  isPattern,
   isSameChoice,
   isWholeScope,
   parseChoice,
   parseScope,
+  refChooser,
   type SyncChoice,
   type SyncScope,
 } from '@datakit/git/protocol/sync-choice'
-import { wildmatch } from '@datakit/git/wildmatch'
 import type { Repository } from '../repository.ts'
 import { readChoiceFile } from './choice.ts'
 import { findLeft, SERVER } from './left-out.ts'
@@ -140,7 +139,7 @@ class PartRun {
     const isOther = repository !== undefined && repository !== header.repository
     const { branches } = this.#choice
     const isAll = this.#isWhole || isOther || branches === undefined
-    const isChosen = isAll ? () => true : matcher(branches)
+    const isChosen = isAll ? () => true : refChooser(branches)
     this.#others = new Map([...tracked].filter(([name]) => !names.has(name) && !isChosen(name)))
     const others = [...this.#others].map(([name, oid]) => ({ name, oid }))
     return { ...header, head: this.#headOf(header), refs: [...refs, ...others] }
@@ -188,12 +187,4 @@ class PartRun {
 function withOwn(branches: readonly string[], { own, heads }: Known): string[] {
   const open = [...own].filter(([branch, oid]) => heads.get(branch) !== oid)
   return [...branches, ...open.map(([branch]) => branch)]
-}
-
-/** Whether a ref is chosen by its full name. */
-function matcher(branches: readonly string[]): (name: string) => boolean {
-  const full = branches.map((text) => (text.startsWith('refs/') ? text : HEADS + text))
-  const names = new Set(full)
-  const patterns = full.filter(isPattern).map((text) => wildmatch(text, { isPath: false }))
-  return (name) => names.has(name) || patterns.some((matches) => matches(name))
 }

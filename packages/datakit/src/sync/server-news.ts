@@ -3,11 +3,13 @@
  *
  * @module
  */
+import { refChooser } from '@datakit/git/protocol/sync-choice'
 import type { RefMove } from '@datakit/git/protocol/watch'
 import type { Repository } from '../repository.ts'
 import { watchServer, type ServerEvent, type WatchServerOptions } from '../watch/watch-server.ts'
 import { endable, Slot } from '../watch/watch.ts'
-import { HEADS, readKnown, type Refs } from './sync-refs.ts'
+import { readChoiceFile } from './choice.ts'
+import { HEADS, readKnown, type Known, type Refs } from './sync-refs.ts'
 
 /**
  * Comes once whenever the server has something that is not here, for whoever syncs himself: several events that nobody has
@@ -89,10 +91,17 @@ export class News {
   /** Whether what was told is anything that is not here. @throws what the server said no with */
   async take(): Promise<boolean> {
     if (this.#refused !== undefined) throw this.#refused.error
-    const [events, isDue] = [this.#events, this.#isDue]
+    const [told, isDue] = [this.#events, this.#isDue]
     this.#events = []
     this.#isDue = false
-    const { tracked, own } = await readKnown(await this.#repository.store.state())
+    const known = await readKnown(await this.#repository.store.state())
+    const { own } = known
+    const isWanted = await this.#wanted(known)
+    const tracked = new Map([...known.tracked].filter(([name]) => isWanted(name)))
+    const events = told.map((event) => ({
+      ...event,
+      refs: event.refs.filter(({ name }) => isWanted(name)),
+    }))
     // What was pushed from here is told before the answer to it has come.
     const isOwn = ({ name, to }: RefMove): boolean =>
       name.startsWith(HEADS) && own.get(name.slice(HEADS.length)) === to
@@ -104,6 +113,14 @@ export class News {
     if (this.#doubtful.length === 0) this.#doubtfulSince = Date.now()
     this.#doubtful = isLate ? [] : open
     return isLate && open.length > 0
+  }
+
+  /** Whether a sync asks for a ref by its name; of tags only the server knows. */
+  async #wanted({ choice }: Known): Promise<(name: string) => boolean> {
+    const { branches } = await readChoiceFile(this.#repository.store, choice.get('wanted'))
+    if (branches === undefined) return () => true
+    const isChosen = refChooser(branches)
+    return (name) => isChosen(name) || name.startsWith('refs/tags/')
   }
 
   /** Milliseconds after which to look again, though nothing is told. */

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { write } from '../../test/clients.ts'
 import { Network } from '../../test/network.ts'
 import { next } from '../../test/watch-contract.ts'
+import { setChoice } from '../sync/choice.ts'
 import { liveSync } from '../sync/sync-live.ts'
 import { sync } from '../sync/sync.ts'
 import { watchServer, type WatchState } from './watch-server.ts'
@@ -218,6 +219,30 @@ describe('live sync', () => {
     await sync(ada, network.options)
     await pending
     expect(await (await grace.branch('main').head())?.readText('c')).toBe('1')
+    await live.return?.()
+  })
+
+  // Seen to fail when news of refs that were not chosen are news.
+  it('is not woken by branches that were not chosen', async () => {
+    const network = new Network()
+    impatient(network)
+    const [ada, grace] = [await network.client('Ada'), await network.client('Grace')]
+    await write(ada, 'a', '0')
+    await write(ada, 'a', '0', 'other')
+    await sync(ada, network.options)
+    await setChoice(grace, { branches: ['main'] })
+    const live = liveSync(grace, network.options)
+    await next(live)
+    const pending = next(live)
+    await write(ada, 'a', '1', 'other')
+    await sync(ada, network.options)
+    const before = network.requests
+    // Longer than one is in doubt whether it was pushed from here.
+    await new Promise((resolve) => setTimeout(resolve, 1300))
+    expect(network.requests).toBe(before)
+    const to = await write(ada, 'a', '1')
+    await sync(ada, network.options)
+    expect((await pending).branches).toMatchObject([{ state: 'pulled', oid: to }])
     await live.return?.()
   })
 

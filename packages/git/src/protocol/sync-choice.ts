@@ -10,6 +10,7 @@
  */
 import { MalformedError } from '../error.ts'
 import { problemOfName } from '../path.ts'
+import { wildmatch } from '../wildmatch.ts'
 
 /** Of what a tree holds, the part that is not left out. Without any field that is all of it. */
 export interface SyncScope {
@@ -58,8 +59,16 @@ export function parseScope(value: unknown): SyncScope {
   return { ...scope, blobLimit }
 }
 
+/** Whether a ref is chosen, by its full name alone: tags that come with what is chosen are not. */
+export function refChooser(branches: readonly string[]): (name: string) => boolean {
+  const full = branches.map((text) => (text.startsWith('refs/') ? text : `refs/heads/${text}`))
+  const names = new Set(full)
+  const patterns = full.filter(isPattern).map((text) => wildmatch(text, { isPath: false }))
+  return (name) => names.has(name) || patterns.some((matches) => matches(name))
+}
+
 /** Whether the text stands for more than one name. */
-export function isPattern(text: string): boolean {
+function isPattern(text: string): boolean {
   return /[*?[\\]/.test(text)
 }
 
