@@ -85,6 +85,6 @@ async function readJson(store: Store, oid: Oid): Promise<unknown> {
   try {
     return JSON.parse(text(body))
   } catch (cause) {
-    throw new MalformedError('the choice of a part', 'it is not JSON', { cause })
+    throw new MalformedError('the choice of a part', 'it is not JSON; choose it anew', { cause })
   }
 }

@@ -1,6 +1,9 @@
 /* oxlint-disable vitest/no-standalone-expect -- what must hold is checked at every step of a scene */
 /**
  * Random histories and random choices: the part beside the whole.
+ *
+ * Seen to fail when trees on the way count as had with all that is below, when the server does not look at `held`, when refs that
+ * are stale are haves, when nothing is noted as stale, and when what was left out is not promised.
  */
 import type { Oid } from '@datakit/git/oid'
 import type { Depot, Place } from '@datakit/git/place'
