@@ -71,10 +71,15 @@ export function rowsInSequence(
   decide: (doubt: Doubt) => 'base' | 'ours' | 'theirs' | undefined,
 ): Row[] {
   const rows: Row[] = []
+  const maps = new Set(
+    [...base, ...ours, ...theirs].filter(({ node }) => node.kind === 'map').map(numberOf),
+  )
   const hunks = mergeSequences({
     base: base.map(numberOf),
     ours: ours.map(numberOf),
     theirs: theirs.map(numberOf),
+    // A scalar is a value like any other: there is no telling whether it was changed, or took the place of another.
+    isTelling: (item) => maps.has(item),
   })
   for (const { change, ...spans } of hunks) {
     const step = spans.base.start

@@ -5,6 +5,10 @@
  * around it are the same, counts as being at all of them. Runs of both sides that overlap or touch are in doubt unless they
  * are the same; so is a result with more or fewer of an item than any version has.
  *
+ * Runs that only touch are in no doubt where nothing could be elsewhere: each puts as many items in the place of as many, or adds
+ * some at a place without any taken away; what goes is gone, and what comes has not been there before. Then every item of the result
+ * is one that somebody wrote, as often as it must be, and in the order of each version that has it.
+ *
  * @module
  */
 /** Items, told from each other by number. */
@@ -15,6 +19,8 @@ interface Lists {
   readonly base: Items
   readonly ours: Items
   readonly theirs: Items
+  /** Whether an item says enough to be known again, so that one beside it may be changed by the other side; none does when left out. */
+  readonly isTelling?: ((item: number) => boolean) | undefined
 }
 
 /** A piece of the merged sequence: where it is in the versions. */
@@ -122,9 +128,11 @@ function matchItems(base: Items, side: Items): Int32Array {
 function combine(
   ourChanges: readonly Change[],
   theirChanges: readonly Change[],
-  { base, ours, theirs }: Lists,
+  lists: Lists,
 ): Hunk[] {
+  const { base, ours, theirs } = lists
   const hunks: Hunk[] = []
+  const known = { base: new Set(base), ours: new Set(ours), theirs: new Set(theirs) }
   // How far each version is done.
   let [at, inOurs, inTheirs] = [0, 0, 0]
   const push = (change: Hunk['change'], lengths: readonly [number, number, number]): void => {
@@ -153,7 +161,14 @@ function combine(
         ours.slice(inOurs, inOurs + lengths[1]),
         theirs.slice(inTheirs, inTheirs + lengths[2]),
       )
-      push(isAgreed ? 'both' : 'doubt', lengths)
+      const settled = isAgreed ? undefined : settleTouching(group, lists, known)
+      if (settled === undefined) push(isAgreed ? 'both' : 'doubt', lengths)
+      for (const { change, base: replaced, side } of settled ?? []) {
+        const unchanged = replaced.start - at
+        push('same', [unchanged, unchanged, unchanged])
+        const [old, added] = [replaced.end - replaced.start, side.end - side.start]
+        push(change, [old, change === 'ours' ? added : old, change === 'theirs' ? added : old])
+      }
     }
   }
   const rest = base.length - at
@@ -176,6 +191,44 @@ function takeGroup(
     group[isOurs ? 'ours' : 'theirs'].push(change)
     reach = Math.max(reach ?? 0, change.reach.end)
   }
+}
+
+/** The items of each version. */
+type Known = Readonly<Record<'base' | 'ours' | 'theirs', ReadonlySet<number>>>
+
+/** A change, and whose it is. */
+interface OwnChange extends Change {
+  readonly change: 'ours' | 'theirs'
+}
+
+/** Changes of both sides that touch, in order, if they are in no doubt all the same. */
+function settleTouching(
+  group: { readonly ours: readonly Change[]; readonly theirs: readonly Change[] },
+  lists: Lists,
+  known: Known,
+): OwnChange[] | undefined {
+  const changes = (['ours', 'theirs'] as const)
+    .flatMap((change) => group[change].map((each): OwnChange => ({ ...each, change })))
+    .toSorted((a, b) => a.base.start - b.base.start || a.base.end - b.base.end)
+  const isApart = changes.every(({ base }, i) => {
+    const before = changes[i - 1]?.base
+    if (before === undefined) return true
+    // Two that add in one place have no order.
+    return before.end <= base.start && before.start < base.end
+  })
+  return isApart && changes.every((each) => isCertain(each, lists, known)) ? changes : undefined
+}
+
+/** Whether a change can be nowhere else, nor be anything else: what goes is gone, and what comes has not been there. */
+function isCertain({ change, base, side }: OwnChange, lists: Lists, known: Known): boolean {
+  const old = lists.base.slice(base.start, base.end)
+  const added = lists[change].slice(side.start, side.end)
+  const isTelling = (item: number): boolean => lists.isTelling?.(item) === true
+  return (
+    (old.length === 0 || old.length === added.length) &&
+    old.every((item) => isTelling(item) && !known[change].has(item)) &&
+    added.every((item) => isTelling(item) && !known.base.has(item))
+  )
 }
 
 function spanOf(...changes: (readonly Change[])[]): Span {
