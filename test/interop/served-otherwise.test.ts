@@ -73,6 +73,16 @@ describe('receive.updateServerInfo', () => {
     expect(await cloneByFiles(served)).toBe(await git(directory, 'for-each-ref'))
   })
 
+  it('is up to date when pushes come together', async () => {
+    const repository = await prepared.prepare(on)
+    const names = Array.from({ length: 8 }, (_, i) => `together-${i}`)
+    const runs = await Promise.all(names.map((name) => repository.push(`main:refs/heads/${name}`)))
+    expect(runs.map(({ code }) => code)).toEqual(names.map(() => 0))
+    const mine = fileOf(repository, 'info/refs')
+    await git(repository.directory, 'update-server-info', '--force')
+    expect(mine).toBe(fileOf(repository, 'info/refs'))
+  })
+
   it('leaves files alone that say it already, and keeps the order of packs', async () => {
     const repository = await prepared.prepare(on)
     const { push, directory } = repository

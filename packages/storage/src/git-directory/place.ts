@@ -89,6 +89,7 @@ export class Repository {
   #known = ''
   #bases: Promise<Objects> | undefined
   #last: Promise<unknown> = Promise.resolve()
+  #lastInfo: Promise<unknown> = Promise.resolve()
 
   /** `site` is where the repository is made by its first update; without it, it must exist. */
   constructor(directory: string, options: GitDirectoryOptions, site?: Site) {
@@ -219,11 +220,16 @@ export class Repository {
     return oid
   }
 
+  /** One after the other, so that what the last one writes is not older than what another has written. */
   async updateServerInfo(place: Place): Promise<void> {
-    const objects = await this.bases(place)
-    await objects.refresh()
-    await updateServerInfo(this.files, objects)
-    await this.#share(['info/refs', 'objects/info/packs'])
+    const next = this.#lastInfo.then(async () => {
+      const objects = await this.bases(place)
+      await objects.refresh()
+      await updateServerInfo(this.files, objects)
+      await this.#share(['info/refs', 'objects/info/packs'])
+    })
+    this.#lastInfo = next.catch(() => undefined)
+    await next
   }
 
   async markVerified(ids: readonly string[]): Promise<void> {
