@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { mergeLawfully, mergeTexts } from '../test/merge.ts'
+import { mergeLawfully } from '../test/merge.ts'
 import { compose, manifests, workflow } from '../test/yaml-documents.ts'
 import { formatLayout, type DocumentNode } from './structured/document.ts'
 import { yamlFormat } from './structured/yaml-format.ts'
@@ -327,51 +327,6 @@ describe('ways to write', () => {
   })
 })
 
-describe('anchors and merge keys', () => {
-  const base = 'base: &base\n  a: 1\n  b: 2\nuse:\n  <<: *base\n  c: 3\nlast: 0\n'
-  it.each([
-    [
-      'a changed anchor and a changed member beside its alias',
-      [['a: 1', 'a: 9']],
-      [['c: 3', 'c: 8']],
-    ],
-    ['both sides changed the anchored map', [['a: 1', 'a: 9']], [['b: 2', 'b: 8']]],
-    [
-      'a new alias while nothing it stands for changes',
-      [['last: 0', 'last: 0\nnew: *base']],
-      [['c: 3', 'c: 8']],
-    ],
-  ] as const)('merge: %s', (...[, ourEdits, theirEdits]) => {
-    const ours = edit(base, ...ourEdits)
-    expect(merge(base, ours, edit(base, ...theirEdits))).toBe(edit(ours, ...theirEdits))
-  })
-
-  it('is a conflict where one side writes an alias of what the other changes', () => {
-    const ours = edit(base, ['a: 1', 'a: 9'])
-    const theirs = edit(base, ['last: 0', 'last: 0\nnew: {<<: *base, d: 4}'])
-    expect(mergeLawfully(driver, { base, ours, theirs }).reason).toContain(
-      'an alias "*base" was written by one side',
-    )
-  })
-
-  it('is a conflict where another document of the stream has the same alias in the same place', () => {
-    const base = 'l: &a 1\nx: *a\n---\nl: &a 1\n'
-    const theirs = 'l: &a 1\nx: *a\n---\nl: &a 2\n'
-    expect(mergeLawfully(driver, { base, ours: `${base}x: *a\n`, theirs }).reason).toContain(
-      'an alias "*a" was written by one side',
-    )
-  })
-
-  it('is a conflict where an anchor goes that the other side refers to', () => {
-    const start = edit(base, ['use:\n  <<: *base\n  c: 3\n', ''])
-    const ours = edit(start, [' &base', ''])
-    const theirs = edit(start, ['last: 0', 'last: *base'])
-    expect(mergeLawfully(driver, { base: start, ours, theirs }).reason).toContain(
-      'no anchor in front of it',
-    )
-  })
-})
-
 describe('what cannot be merged by key', () => {
   it.each([
     [
@@ -409,57 +364,4 @@ describe('what cannot be merged by key', () => {
     const ours = edit(bomb, ['&a0 x', '&a0 y'])
     expect(merge(bomb, ours, `${bomb}z: 1\n`)).toBe(`${ours}z: 1\n`)
   })
-})
-
-it('reads a block with many blanks in time that is proportional to them', () => {
-  const block = `a: |\n  x${' '.repeat(200_000)}y\n`
-  const start = process.cpuUsage()
-  expect(
-    mergeTexts(driver, { base: block, ours: `${block}b: 1\n`, theirs: `c: 1\n${block}` }).text,
-  ).toBe(`c: 1\n${block}b: 1\n`)
-  expect(process.cpuUsage(start).user).toBeLessThan(5_000_000)
-})
-
-// Seen to fail when: the library looks for keys that are there twice, which takes 20 s.
-it('reads tens of thousands of keys in time that is proportional to them', () => {
-  const keys = (value: number): string =>
-    Array.from({ length: 20_000 }, (_, i) => `k${i}: ${i === 7 ? value : 0}\n`).join('')
-  const start = process.cpuUsage()
-  const texts = { base: keys(0), ours: keys(1), theirs: `${keys(0)}z: 1\n` }
-  expect(mergeTexts(driver, texts).text).toBe(`${keys(1)}z: 1\n`)
-  expect(process.cpuUsage(start).user).toBeLessThan(10_000_000)
-})
-
-// Seen to fail when: the tokens are counted when all are there.
-it.each([
-  ['items', `[${'1,'.repeat(500_000)}]\n`],
-  ['lines', 'a: b\n'.repeat(500_000)],
-  ['documents', '---\n'.repeat(500_000)],
-  ['commas', `[${','.repeat(500_000)}]\n`],
-])(
-  'makes a conflict of a file that would take too long to read, and reads no more: %s',
-  (_, theirs) => {
-    const start = process.cpuUsage()
-    const { reason, text } = mergeTexts(driver, { base: 'a: 0\n', ours: 'a: 3\n', theirs })
-    expect(text).toBeUndefined()
-    expect(reason).toBe(
-      'Cannot merge by key: a version has more than 150,000 tokens of YAML, which would take too long; choose a version as a whole, or have the file merged by line ("merge=text" in .gitattributes)',
-    )
-    expect(process.cpuUsage(start).user).toBeLessThan(3_000_000)
-  },
-)
-
-it('merges a file near the limit with ten changes on each side', () => {
-  const write = (from: number): string =>
-    Array.from(
-      { length: 2500 },
-      (_, id) =>
-        `- id: ${id}\n  name: ${id % 250 === from ? 'changed' : `record ${id}`}\n  limits: {low: ${id}, high: 9}\n  tags:\n  - a\n  - b\n`,
-    ).join('')
-  const texts = { base: write(-1), ours: write(10), theirs: write(20) }
-  const start = process.cpuUsage()
-  const { text } = mergeTexts(driver, texts)
-  const { user, system } = process.cpuUsage(start)
-  console.log(`${texts.base.length} characters merged in ${Math.round((user + system) / 1000)} ms`)
-  expect(text?.match(/changed/g)).toHaveLength(20)
 })
