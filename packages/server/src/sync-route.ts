@@ -271,6 +271,7 @@ async function checkedHaves(
 
 /** What the client has in full: what it says, and what it has just brought. */
 function havesOf(message: SyncRequest, outcomes: readonly SyncOutcome[]): Oid[] {
+  if (message.unsure === true) return [...message.haves]
   const done = new Set(outcomes.flatMap(({ name, outcome }) => (outcome === 'done' ? [name] : [])))
   const brought = message.updates.flatMap(({ name, to }) =>
     done.has(name) && to !== undefined ? [to] : [],

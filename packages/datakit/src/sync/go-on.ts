@@ -74,7 +74,7 @@ function readingOnly(request: SyncRequest, header: SyncResponse): SyncRequest {
     id: randomId(),
     repository: header.repository,
     known: header.version,
-    haves: [...request.haves, ...brought],
+    haves: request.unsure === true ? request.haves : [...request.haves, ...brought],
     updates: [],
     head: undefined,
     pack: 0,

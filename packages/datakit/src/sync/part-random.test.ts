@@ -243,7 +243,8 @@ async function forceTagOf(repository: Repository, tag: string, to: Oid): Promise
 describe('a part of a random repository', () => {
   const seed = chooseSeed()
   console.log(`SEED=${seed}, ${CASES} cases`)
-  it.each(Array.from({ length: CASES }, (_, i) => seed + i))(
+  // The first was seen to fail when what is made on a stale branch counted as a have.
+  it.each([952584844, ...Array.from({ length: CASES }, (_, i) => seed + i)])(
     'is as the whole, as far as it was asked for, and comes in full when it is read (%i)',
     async (own) => {
       const random = seededRandom(own)

@@ -345,6 +345,32 @@ describe('the choice of a part', () => {
   })
 })
 
+describe('a branch that was left alone while a part was widened', () => {
+  it('is brought in full when something that was made on it is sent', async () => {
+    const network = await filled()
+    const client = await partOf(network, { paths: ['a'] })
+    await setChoice(client, { paths: ['a', 'team'], branches: ['main'] })
+    await sync(client, network.options)
+    goOffline(client)
+    await write(client, 'a/mine', 'mine', 'team/x')
+    const more = client.branch('more')
+    await more.create(await headOf(client, 'team/y'))
+    await write(client, 'a/mine', 'mine', 'more')
+    expect(states((await sync(client, network.options)).branches)).toMatchObject({
+      'team/x': 'pushed',
+      more: 'pushed',
+    })
+    goOffline(client)
+    expect(await read(client, 'team/x/own', 'team/x')).toBe('team/x')
+    expect(await read(client, 'team/y/own', 'more')).toBe('team/y')
+    // Of the others nothing is known yet.
+    expect(Object.keys(await refs(client, 'refs/datakit/choice/stale/'))).toEqual([
+      'refs/datakit/choice/stale/heads/dev',
+      'refs/datakit/choice/stale/heads/team/y',
+    ])
+  })
+})
+
 describe('a server from before there were parts', () => {
   it('is taken at its word: its answer is whole', async () => {
     const network = await filled()

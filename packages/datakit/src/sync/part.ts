@@ -102,8 +102,10 @@ class PartRun {
     const haves = request.haves.length === 0 ? [] : [...new Set(tracked.map(([, oid]) => oid))]
     const choice = this.#choice
     const held = isSameChoice(this.#held, parseScope(choice)) ? undefined : this.#held
+    // What is sent may rest on a ref that was taken when less was asked for.
+    const unsure = this.#stale.size > 0 || undefined
     // The refs are wanted in any case: with them go those that are kept as they were.
-    return { ...request, known: undefined, haves, choice, held }
+    return { ...request, known: undefined, haves, choice, held, unsure }
   }
 
   /**

@@ -61,6 +61,8 @@ export interface SyncRequest {
   readonly choice?: unknown
   /** Of what the haves reach, that which the client has, where it is not the same as `choice`: a scope, to be parsed. */
   readonly held?: unknown
+  /** Whether what the updates bring is no have: it may rest on what the client has less of than `held` says. */
+  readonly unsure?: boolean | undefined
   /** Trees and files that are wanted by name, and nothing else. Such a request has no updates. */
   readonly objects?: readonly Oid[] | undefined
 }
@@ -141,6 +143,7 @@ export async function readSyncRequest(reader: ByteReader): Promise<SyncRequest> 
     resume: optional(header, 'resume', parseResume),
     choice: header['choice'] ?? undefined,
     held: header['held'] ?? undefined,
+    ...(header['unsure'] === true && { unsure: true }),
     objects: optional(header, 'objects', oids),
   }
 }
