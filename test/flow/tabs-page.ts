@@ -7,6 +7,8 @@ import { portableRuntime } from '@datakit/git/runtime/portable'
 import { UnavailableError } from '@datakit/git/error'
 import { Repository } from '@datakit/datakit/repository'
 import { openIndexedDbPlace } from '@datakit/storage/indexeddb'
+import { compact } from '@datakit/storage/maintenance'
+import { inTurn } from '../../web/src/sync-schedule.ts'
 
 async function open(name: string): Promise<Repository> {
   const place = await openIndexedDbPlace(name)
@@ -32,6 +34,18 @@ async function write(repository: Repository, path: string, text: string): Promis
   if (outcome.state !== 'committed') throw new Error(`${path} ${text}: ${outcome.state}`)
 }
 
+/** Looks how far the counters of all tabs are; gives those that went back. */
+async function takeBack(repository: Repository, seen: Map<string, number>): Promise<string[]> {
+  const snapshot = await repository.branch('main').head()
+  const back: string[] = []
+  for (const { name } of (await snapshot?.list('')) ?? []) {
+    const count = Number(await snapshot?.readText(name))
+    if (count < (seen.get(name) ?? 0)) back.push(`${name} went back to ${count}`)
+    seen.set(name, count)
+  }
+  return back
+}
+
 /** What the tests call. */
 const tab = {
   /** Makes so many commits, each of which counts a file of one's own up. */
@@ -42,6 +56,43 @@ const tab = {
       while (!(await isWritten(repository, path, String(i))));
     }
     await repository.close()
+  },
+
+  /**
+   * Commits without pause for so many milliseconds, as the editor does, and after each looks whether what all tabs had committed before is still there.
+   * Gives how many commits there were, the longest that one had to wait for its turn, in milliseconds, and what was missing.
+   */
+  async work(
+    name: string,
+    path: string,
+    duration: number,
+  ): Promise<{ commits: number; longest: number; lost: readonly string[] }> {
+    const repository = await open(name)
+    const seen = new Map<string, number>()
+    const lost: string[] = []
+    let [commits, longest] = [0, 0]
+    for (const end = performance.now() + duration; performance.now() < end;) {
+      const start = performance.now()
+      commits++
+      await inTurn(name, () => write(repository, path, String(commits)))
+      longest = Math.max(longest, performance.now() - start)
+      lost.push(...(await takeBack(repository, seen)))
+    }
+    await repository.close()
+    return { commits, longest, lost: [...lost, ...(seen.size > 1 ? [] : ['saw nobody else'])] }
+  },
+
+  /** Compacts and sweeps again and again for so many milliseconds. Gives how often packs were merged. */
+  async tidy(name: string, duration: number): Promise<number> {
+    const place = await openIndexedDbPlace(name)
+    let merged = 0
+    for (const end = performance.now() + duration; performance.now() < end;) {
+      if ((await compact(place, portableRuntime)).merged > 0) merged++
+      await place.sweep({ grace: 1000 })
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    await place.close()
+    return merged
   },
 
   /** What the files say, and which values of them are in the history. */

@@ -2,7 +2,8 @@
  * Two tabs of one browser on one repository: nothing is lost, whoever is faster, and no tab that is closed or frozen keeps the other from the
  * server.
  *
- * Seen to fail when a branch was moved without a look at where it was, and when a page waited for a lock without an end.
+ * Seen to fail when a branch was moved without a look at where it was, when a page waited for a lock without an end, and when commits of
+ * several tabs took no turns (3 of one tab to 86 of another).
  */
 import { join } from 'node:path'
 import { chromium, type BrowserContext, type Page } from 'playwright'
@@ -23,6 +24,10 @@ declare const tab: Tab
 /** Rounds in which two tabs begin at the same moment; `BOOTS` in the environment asks for more. */
 const BOOTS = Number(process.env['BOOTS'] ?? 20)
 const COMMITS = 200
+/** How long four tabs work without pause; `TABS_SECONDS` in the environment asks for more. */
+const SECONDS = Number(process.env['TABS_SECONDS'] ?? 5)
+/** The longest that one of them may wait for its turn, in milliseconds. */
+const PATIENCE = 5000
 
 describe('two tabs', () => {
   let site: TestSite
@@ -55,6 +60,39 @@ describe('two tabs', () => {
     )
     expect(commits.toSorted()).toEqual(wanted.toSorted())
   })
+
+  it(
+    `and two more commit for ${SECONDS} s without pause, with a fifth that compacts: each gets its turn`,
+    async () => {
+      const more = [await context.newPage(), await context.newPage(), await context.newPage()]
+      for (const page of more) await page.goto(site.origin)
+      const [tidying, ...others] = more
+      const workers = [...pages, ...others]
+      const merging = tidying?.evaluate((time) => tab.tidy('busy', time), SECONDS * 1000)
+      const results = await Promise.all(
+        workers.map((page, i) =>
+          page.evaluate(([path, time]) => tab.work('busy', path, time), [
+            `f${i}`,
+            SECONDS * 1000,
+          ] as const),
+        ),
+      )
+      const merged = await merging
+      console.log('Commits and longest wait of each tab:', results, `packs merged ${merged} times`)
+      const { files, commits } = await pages[0].evaluate(() => tab.history('busy'))
+      const counts = results.map((result) => result.commits)
+      expect(results.flatMap(({ lost }) => lost)).toEqual([])
+      expect(files).toEqual(Object.fromEntries(counts.map((count, i) => [`f${i}`, String(count)])))
+      const wanted = counts.flatMap((count, i) =>
+        Array.from({ length: count }, (_, k) => `f${i} is ${k + 1}`),
+      )
+      expect(commits.toSorted()).toEqual(wanted.toSorted())
+      expect(Math.max(...results.map(({ longest }) => longest))).toBeLessThan(PATIENCE)
+      expect(Math.min(...counts)).toBeGreaterThan(Math.max(...counts) / 5)
+      await Promise.all(more.map((page) => page.close()))
+    },
+    SECONDS * 4000 + 60_000,
+  )
 
   it(`begin the same repository at the same moment, ${BOOTS} times`, async () => {
     const booting = pages.map((page, i) =>

@@ -43,6 +43,7 @@ import { mergeDrafted } from './drafted-merge.ts'
 import { isKept } from './kept-storage.ts'
 import { openLocal } from './local-repositories.ts'
 import type { EntryKind } from './tree-rows.ts'
+import { inTurn } from './sync-schedule.ts'
 import { SyncWorker } from './sync-worker.ts'
 import { troubleOf } from './trouble.ts'
 import { freeInWorker, keepUpInWorker } from './upkeep.ts'
@@ -134,7 +135,7 @@ class LocalRepository implements RepositoryStore {
       if (decision !== undefined) return { state: 'conflict', decision }
     }
     this.#setAuthor(words.author)
-    return this.#whole(async () => {
+    const write = async (): Promise<CommitResult> => {
       const start = from === undefined ? undefined : await this.#snapshot(from)
       const transaction = await this.#repository.branch(branch).transaction(start)
       try {
@@ -144,7 +145,8 @@ class LocalRepository implements RepositoryStore {
       } finally {
         transaction.abort()
       }
-    })
+    }
+    return inTurn(this.name, () => this.#whole(write))
   }
 
   async createBranch(name: string, at: Oid): Promise<void> {

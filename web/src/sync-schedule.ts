@@ -76,22 +76,33 @@ export class SyncSchedule {
  * Runs `work` while no other page does, or after `patience` milliseconds all the same: a page that was frozen in the
  * middle holds its lock, and being alone only saves requests.
  */
-export async function whenAlone(
+export async function whenAlone<Result>(
   name: string,
   patience: number,
-  work: () => Promise<void>,
-): Promise<void> {
+  work: () => Promise<Result>,
+): Promise<Result> {
   // Pages whose browser keeps nothing share nothing, and some of these have no locks.
   if (!('locks' in navigator) || !isKept.value) return work()
   let started = false
-  const begin = (): Promise<void> => {
+  const begin = (): Promise<Result> => {
     started = true
     return work()
   }
   try {
-    await navigator.locks.request(name, { signal: AbortSignal.timeout(patience) }, begin)
+    return await navigator.locks.request(name, { signal: AbortSignal.timeout(patience) }, begin)
   } catch (error) {
     if (started) throw error
-    await work()
+    return work()
   }
+}
+
+/** How long a commit waits for those of other pages, in milliseconds. */
+const TURN = 2_000
+
+/**
+ * Commits after the other pages that have asked before. The branch is moved by compare-and-set all the same: taking turns keeps
+ * a page that has to merge from losing to faster ones for seconds.
+ */
+export function inTurn<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
+  return whenAlone(`datakit-commit ${name}`, TURN, work)
 }
