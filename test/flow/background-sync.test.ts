@@ -56,6 +56,17 @@ async function waitUntilQuiet(device: Device): Promise<void> {
   await expect.poll(isSyncing, SOON).toBe(false)
 }
 
+/** Counts what is asked of the network from here on. Runs in a service worker. */
+function countRequests(): void {
+  const genuine = fetch
+  let asked = 0
+  Reflect.defineProperty(globalThis, 'asked', { get: () => asked })
+  globalThis.fetch = (...rest) => {
+    asked++
+    return genuine(...rest)
+  }
+}
+
 describe.each(SERVER_KINDS)('through the %s server', (kind) => {
   const folder = temporaryFolder('background')
   const data = temporaryFolder('background-data')
@@ -186,6 +197,18 @@ describe.each(SERVER_KINDS)('through the %s server', (kind) => {
     const path = join(folder.path, 'sending-clone')
     await git(folder.path, 'clone', '--quiet', gitUrl('sending'), path)
     expect(await git(path, 'show', 'HEAD:limits.json')).toBe('{ "cpu": 2 }')
+  })
+
+  // Seen to fail when the service worker does not look first.
+  it('asks nothing of the server when a page has sent all', async () => {
+    const { editor } = await begin('sent')
+    await editor.page.close()
+    await waitUntilQuiet(device)
+    const [worker] = device.context.serviceWorkers()
+    await worker?.evaluate(countRequests)
+    await wake(device, server.url, 'datakit-sync:sent')
+    await waitUntilQuiet(device)
+    expect(await worker?.evaluate(() => Reflect.get(globalThis, 'asked'))).toBe(0)
   })
 
   it('leaves a conflict to the next page, and sends everything else', async () => {

@@ -8,6 +8,7 @@
  */
 import { portableRuntime } from '@datakit/git/runtime/portable'
 import { Repository } from '@datakit/datakit/repository'
+import { readKnown } from '@datakit/datakit/sync-refs'
 import { indexedDbDepot } from '@datakit/storage/indexeddb'
 import { readSetting } from './app-database.ts'
 import { readAuthor } from './author.ts'
@@ -50,8 +51,15 @@ async function syncOnce(name: string): Promise<SyncReport> {
     identity: () => author,
   })
   try {
+    if (await isSent(repository)) return { state: 'done', decisions: [], message: undefined }
     return await syncWithServer(repository, name, { token, signal: AbortSignal.timeout(LIMIT) })
   } finally {
     await repository.close()
   }
+}
+
+/** Whether the server has all that is here: pages ask as soon as they begin to send, and mostly are done themselves. */
+async function isSent({ store }: Repository): Promise<boolean> {
+  const { own, heads } = await readKnown(await store.state())
+  return [...own].every(([branch, oid]) => heads.get(branch) === oid)
 }

@@ -18,8 +18,8 @@ import { SyncSchedule, whenAlone, type Verdict } from './sync-schedule.ts'
 const PATIENCE = 10_000
 /** After this long a sync is given up, in milliseconds: a server that hangs must not hold it for ever. */
 const LIMIT = 600_000
-/** From here on a sync is slow enough to be broken off by a person who closes the page, in milliseconds. */
-const SLOW = 1_000
+/** From here on a sync is slow enough to be broken off by a person who closes the page, in milliseconds. Asking early costs little: a service worker that finds nothing to send sends nothing. */
+const SLOW = 100
 
 /** Syncs at the start, when the server has news, when the network comes back, when the page is looked at again, when asked and now and then. */
 export class SessionSync {
