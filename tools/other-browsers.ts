@@ -90,11 +90,20 @@ export function startBrowser(name: string, profile: string, url: string): ChildP
     const packages = program.packages.join(' ')
     throw new Error(`Cannot start ${name}: "apt-get install ${packages}" brings it`)
   }
-  return spawn(path, args, {
+  const child = spawn(path, args, {
     detached: true,
     stdio: process.env['DEBUG'] === undefined ? 'ignore' : 'inherit',
     env: { ...process.env, ...program.environment(profile) },
   })
+  // Whoever ends the tests ends what they started.
+  const end = (): void => killGroup(child)
+  process.once('exit', end)
+  process.once('SIGTERM', end)
+  child.once('exit', () => {
+    process.off('exit', end)
+    process.off('SIGTERM', end)
+  })
+  return child
 }
 
 /** Kills a browser and all its processes, as the system does when it needs the memory. */
@@ -137,9 +146,6 @@ class Started {
 
   constructor(name: string) {
     this.#name = name
-    // Whoever ends the tests ends what they started.
-    process.once('exit', () => this.#kill())
-    process.once('SIGTERM', () => this.#kill())
   }
 
   /** Starts the browser at a page; the one of before is ended. @throws Error when it is not installed */
@@ -156,9 +162,5 @@ class Started {
     if (this.#profile !== undefined)
       rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
     this.#profile = undefined
-  }
-
-  #kill(): void {
-    if (this.#child !== undefined) killGroup(this.#child)
   }
 }
