@@ -16,6 +16,7 @@ import { benchPart } from './bench-part.ts'
 import { benchPlaces } from './bench-places.ts'
 import { benchServer, type ServerCase, type ServerResult } from './bench-server.ts'
 import { benchStore, type StoreResult } from './bench-store.ts'
+import { benchTyping, type TypingRow } from './bench-typing.ts'
 import { benchThrottled, type ThrottledResult } from './bench-throttled.ts'
 import {
   browserTables,
@@ -25,6 +26,7 @@ import {
   serverTables,
   storeTable,
   throttledTable,
+  typingTable,
 } from './report.ts'
 
 const help = `Usage: npm run bench -- [--quick] [--only browser|store|server|model|part] [--out FOLDER]
@@ -52,7 +54,7 @@ async function main(): Promise<void> {
   if (isWanted('store'))
     write(
       'benchmarks-browser.md',
-      `# Benchmarks of the store in a browser\n\n${header('bench:browser')}${storeTable(await store())}${placesTable(await benchPlaces())}`,
+      `# Benchmarks of the store in a browser\n\n${header('bench:browser')}${storeTable(await store())}${typingTable(await typing())}${placesTable(await benchPlaces())}`,
     )
   if (isWanted('model'))
     write(
@@ -91,6 +93,13 @@ function store(): Promise<StoreResult> {
   }
   const others = [1000, 100_000].map((files) => ({ files, commits: 20, layout, seed: 13 }) as const)
   return benchStore({ files: 10_000, commits: 2000, layout, seed: 12 }, { others, offline: 1000 })
+}
+
+function typing(): Promise<TypingRow[]> {
+  console.error('typing')
+  const layout = 'directories'
+  if (values.quick) return benchTyping({ files: 200, commits: 20, layout, seed: 11 }, 20)
+  return benchTyping({ files: 10_000, commits: 2000, layout, seed: 12 }, 1000)
 }
 
 async function server(): Promise<ServerResult[]> {

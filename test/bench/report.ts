@@ -9,6 +9,7 @@ import type { PartResult } from './bench-part.ts'
 import { SERVER_WORK, type ServerResult, type ServerWork } from './bench-server.ts'
 import type { PlacesRow } from './bench-places.ts'
 import type { StoreResult } from './bench-store.ts'
+import type { TypingRow } from './bench-typing.ts'
 import type { ThrottledResult } from './bench-throttled.ts'
 
 /** First syncs of parts of a repository, beside all of it. */
@@ -139,6 +140,21 @@ ${lines.join('\n')}
 | files | commit | growth (must: 1.5) |
 | ---: | ---: | ---: |
 ${sizes.join('\n')}
+`
+}
+
+/** The table of how long a key waits in the editor. */
+export function typingTable(rows: readonly TypingRow[]): string {
+  const lines = rows.map(({ work, took, longest }) => `| ${work} | ${ms(took)} | ${ms(longest)} |`)
+  return `
+## How long a key waits
+
+The editor with a repository of the size above, from \`npm start\`'s server. *Longest* is the longest time that the page's thread took no turn for anything else, whatever it was busy with: a key that is
+pressed in it is shown behind it.
+
+| work | took | longest |
+| --- | ---: | ---: |
+${lines.join('\n')}
 `
 }
 
