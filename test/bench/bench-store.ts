@@ -50,11 +50,9 @@ export async function benchStore(
     for (const other of options.others)
       growth.push(await commitsOf(await serve(folder.path, server.url, other), server.url))
     const served = await serve(folder.path, server.url, corpus)
-    const rows = await measure(served, {
-      page: server.url,
-      offline: options.offline,
-      folder: folder.path,
-    })
+    const setting = { page: server.url, offline: options.offline, folder: folder.path }
+    const rows = [...(await measure(served, setting))]
+    rows.splice(3, 0, await readPackedAnew(served, setting))
     return { corpus, rows, growth }
   } finally {
     await server.stop(1000)
@@ -107,10 +105,7 @@ async function measure({ corpus, remote }: Served, setting: Setting): Promise<St
     const ourClone = await cloneUntilReadable(context, setting.page, { corpus, remote })
     const gitClone = await timed(() => git(setting.folder, 'clone', '--quiet', remote, clone))
     const opened = await inFreshPages(context, setting.page, [corpusPath(0, corpus.layout)])
-    const hundred = Array.from({ length: 100 }, (_, i) =>
-      corpusPath(Math.floor((i * corpus.files) / 100), corpus.layout),
-    )
-    const read = await inFreshPages(context, setting.page, hundred)
+    const read = await inFreshPages(context, setting.page, hundredOf(corpus))
     const page = await openPage(context, setting.page)
     const commit = median(await commits(page, changes(corpus, COMMITS, 9000)))
     await sync(page, remote)
@@ -160,6 +155,35 @@ async function measure({ corpus, remote }: Served, setting: Setting): Promise<St
   } finally {
     await browser.close()
   }
+}
+
+/**
+ * The read of 100 files of the same repository, whose objects stock git has packed anew, as it packs what was committed one by
+ * one: the newest are whole. `git fast-import` makes them deltas of older ones, one of the other.
+ */
+async function readPackedAnew({ corpus }: Served, { page, folder }: Setting): Promise<StoreRow> {
+  const source = join(folder, `${corpus.layout}-${corpus.files}.git`)
+  await git(source, 'repack', '-a', '-d', '-f', '--quiet')
+  const remote = `${page}/anew.git`
+  await git(source, 'push', '--quiet', remote, 'main')
+  const browser = await startBrowser()
+  try {
+    const first = await openPage(browser.context, page)
+    await sync(first, remote)
+    await first.close()
+    return {
+      work: 'the same, where git packed the objects anew',
+      ours: await inFreshPages(browser.context, page, hundredOf(corpus)),
+      git: undefined,
+      must: '25 ms',
+    }
+  } finally {
+    await browser.close()
+  }
+}
+
+function hundredOf({ files, layout }: CorpusOptions): string[] {
+  return Array.from({ length: 100 }, (_, i) => corpusPath(Math.floor((i * files) / 100), layout))
 }
 
 /** From an empty database until one file was read; every file is read and hashed afterwards, outside the clock. */
