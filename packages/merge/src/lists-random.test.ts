@@ -1,7 +1,8 @@
 /**
- * Lists of maps without an id, as they are in real files, edited at random: what comes out clean has every item where it was changed,
- * and where stock `git merge-file` has a clean result, too, it is the same value.
+ * Lists of maps without an id, as they are in real files, edited at random: what comes out clean has every item where it was changed;
+ * the result of stock `git merge-file`, where that is clean, is mostly the same, and counted.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { parseTOML, getStaticTOMLValue } from 'toml-eslint-parser'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { parse as parseYaml } from 'yaml'
@@ -71,7 +72,7 @@ it.each([
   // Seen to fail when a side could put any number of items in the place of others.
   const runs = cases(RUNS)
   const next = random(seed)
-  const counts = { clean: 0, git: 0, both: 0 }
+  const counts = { clean: 0, git: 0, both: 0, gitWrong: 0 }
   let fresh = 0
   const item = (): Item => ({
     uses: `action-${Math.floor(next() * 3)}`,
@@ -131,14 +132,16 @@ it.each([
     }
     if (text === undefined) continue
     counts.clean++
-    expect(kind.read(text), `${shown}\n======= merged\n${text}`).toEqual(
-      kind.read(kind.write(made.truth)),
-    )
+    const truth = kind.read(kind.write(made.truth))
+    expect(kind.read(text), `${shown}\n======= merged\n${text}`).toEqual(truth)
     if (judged.conflicts > 0) continue
-    counts.both++
-    expect(kind.read(text), shown).toEqual(kind.read(new TextDecoder().decode(judged.bytes)))
+    // By lines alone, Git now and then gives a changed line to the item that was put in front of its own.
+    const isGitRight = isDeepStrictEqual(kind.read(new TextDecoder().decode(judged.bytes)), truth)
+    if (isGitRight) counts.both++
+    else counts.gitWrong++
   }
   console.log(JSON.stringify(counts))
   expect(counts.clean).toBeGreaterThan(RUNS / 4)
   expect(counts.both).toBeGreaterThan(RUNS / 10)
+  expect(counts.gitWrong).toBeLessThan(counts.both / 10)
 })

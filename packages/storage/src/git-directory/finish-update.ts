@@ -78,7 +78,10 @@ async function moveRefs(directory: string, journal: Journal, decision: Decision)
   for (const { file, path } of decision.replace) await journal.replace(file, path)
   if (decision.replace.length > 0) await syncDirectory(directory)
   for (const name of decision.unlink) await journal.remove(name)
-  for (const entry of decision.reflogs) if (!entry.ends) await appendReflog(directory, entry)
+  // The log of a ref that is gone goes first: it may be where another has to be.
+  for (const ends of [true, false])
+    for (const entry of decision.reflogs)
+      if (entry.ends === ends) await appendReflog(directory, entry)
   for (const { lock, path } of decision.publish) await journal.publish(lock, path)
   const touched = [...decision.unlink, ...decision.publish.map(({ path }) => path)]
   await syncRefs(directory, touched)

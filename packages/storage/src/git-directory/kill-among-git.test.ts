@@ -96,6 +96,8 @@ async function killAmongGit(step: number, delay: number): Promise<Told> {
 }
 
 function isIn(ref: string, oid: string): boolean {
+  // A writer that is killed before its first update leaves no such ref.
+  if (git(directory, 'for-each-ref', ref) === '') return false
   return git(directory, 'rev-list', ref).split('\n').includes(oid)
 }
 
