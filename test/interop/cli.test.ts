@@ -114,7 +114,7 @@ describe('with a server', () => {
   })
 
   it.each([
-    [['get', '../x'], 'cannot be a name'],
+    [['get', '../x'], 'a step is empty, "." or ".."'],
     [['set', '.git/config', 'x'], 'a step is ".git", or would be on some file system'],
     [['set', 'team-001', '1'], 'a directory with files in it is there'],
     [['set', 'team-001/service-00077.json/x', '1'], 'file'],
