@@ -14,6 +14,7 @@ import { verifyPacks } from '@datakit/storage/verify'
 import { Repository } from '../src/repository.ts'
 import { setChoice } from '../src/sync/choice.ts'
 import { sync, type SyncOptions } from '../src/sync/sync.ts'
+import { requestOf } from './request.ts'
 import { partOf, wrongWith } from './part-scene.ts'
 
 /** What happened, step by step. */
@@ -104,7 +105,7 @@ function serverOf(runtime: Runtime, depot: Depot, name: string): SyncOptions {
   return {
     url: `http://127.0.0.1:8787/${name}.git`,
     token: 'secret',
-    fetch: async (url, init) => app.fetch(new Request(url, init)),
+    fetch: async (url, init) => app.fetch(await requestOf(url, init)),
   }
 }
 

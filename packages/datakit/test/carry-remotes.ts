@@ -13,6 +13,7 @@ import { fetchOnDemand, promisorsIn } from '../src/files/on-demand.ts'
 import { pullRemote } from '../src/remote/pull.ts'
 import { pushRemote } from '../src/remote/push.ts'
 import { findRemote, remoteOf, storedRemotes } from '../src/remote/remotes.ts'
+import { requestOf } from './request.ts'
 import { Repository } from '../src/repository.ts'
 
 /** What happened, step by step. */
@@ -79,14 +80,6 @@ function serverOf(runtime: Runtime) {
   })
   const fetch = async (url: string, init: RequestInit) => app.fetch(await requestOf(url, init))
   return { token: 'secret', fetch }
-}
-
-/** A request whose body the server can read, also in Firefox, where requests show none. */
-async function requestOf(url: string, init: RequestInit): Promise<Request> {
-  const request = new Request(url, init)
-  if (init.body === undefined || 'body' in Request.prototype) return request
-  const { body } = new Response(await request.arrayBuffer())
-  return Object.defineProperty(request, 'body', { value: body })
 }
 
 async function write(repository: Repository, path: string, content: string): Promise<void> {

@@ -5,6 +5,7 @@ import { memoryDepot, memoryPlace } from '@datakit/storage/memory'
 import { expect, it } from 'vitest'
 import { CARRIED, carryPart } from '../../test/carry-part.ts'
 import { read, write } from '../../test/clients.ts'
+import { requestOf } from '../../test/request.ts'
 import { Repository } from '../repository.ts'
 import { setChoice } from './choice.ts'
 import { sync, type SyncOptions } from './sync.ts'
@@ -33,7 +34,7 @@ it('asks for the part that a page has chosen, whoever opens the database then, a
       const bytes = init.body as Uint8Array<ArrayBuffer>
       const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(4)
       asked.push(new TextDecoder().decode(bytes.subarray(8, 8 + length)))
-      return app.fetch(new Request(url, init))
+      return app.fetch(await requestOf(url, init))
     },
   }
   const ada = await Repository.open(memoryPlace(), { runtime: portableRuntime })
