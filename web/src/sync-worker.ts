@@ -26,6 +26,9 @@ export interface SyncAnswer {
   readonly report: SyncReport
 }
 
+/** How long a sync that is broken off has to say so, in milliseconds. A worker that the browser has ended says nothing. */
+export const GRACE = 5_000
+
 /** The worker of one repository. */
 export class SyncWorker {
   readonly #name: string
@@ -47,16 +50,19 @@ export class SyncWorker {
     const repository = state.exists ? state.repository : undefined
     const { promise, resolve } = Promise.withResolvers<SyncReport | undefined>()
     this.#waiting.set(id, resolve)
+    let patience: ReturnType<typeof setTimeout> | undefined
     const breakOff = (): void => {
       const { reason } = signal ?? {}
       const brokenOff = reason instanceof DOMException ? reason.name : 'AbortError'
       this.#post({ id, brokenOff })
+      patience = setTimeout(() => this.#fail('it does not answer'), GRACE)
     }
     this.#post({ id, name: this.#name, repository, options })
     if (signal?.aborted === true) breakOff()
     signal?.addEventListener('abort', breakOff)
     const report = await promise
     signal?.removeEventListener('abort', breakOff)
+    clearTimeout(patience)
     return report
   }
 
@@ -77,12 +83,15 @@ export class SyncWorker {
       this.#waiting.get(data.id)?.(data.report)
       this.#waiting.delete(data.id)
     })
-    worker.addEventListener('error', ({ message }) => {
-      console.warn(`Cannot sync in a worker: ${message}`)
-      this.#isBroken = true
-      this.#settle(undefined)
-    })
+    worker.addEventListener('error', ({ message }) => this.#fail(message))
     return worker
+  }
+
+  /** From now on the page syncs by itself. */
+  #fail(problem: string): void {
+    console.warn(`Cannot sync in a worker: ${problem}`)
+    this.#isBroken = true
+    this.close()
   }
 
   #settle(report: SyncReport | undefined): void {
