@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { mergeLawfully, mergeTexts } from '../test/merge.ts'
+import { edit, mergeLawfully, mergeTexts } from '../test/merge.ts'
 import { cargo, pyproject, service } from '../test/toml-documents.ts'
 import { formatLayout, type DocumentNode } from './structured/document.ts'
 import { tomlFormat } from './structured/toml-format.ts'
@@ -9,16 +9,6 @@ const driver = tomlDriver()
 
 function merge(base: string | undefined, ours: string, theirs: string): string | undefined {
   return mergeLawfully(driver, { base, ours, theirs }).text
-}
-
-/** The text with pieces of it replaced. */
-function edit(text: string, ...pieces: readonly (readonly [string, string])[]): string {
-  let edited = text
-  for (const [from, to] of pieces) {
-    expect(edited).toContain(from)
-    edited = edited.replace(from, to)
-  }
-  return edited
 }
 
 describe('real documents', () => {

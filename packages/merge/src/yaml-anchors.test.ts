@@ -1,22 +1,12 @@
 /** Anchors, aliases and merge keys of YAML: they keep what they stand for. */
 import { describe, expect, it } from 'vitest'
-import { mergeLawfully } from '../test/merge.ts'
+import { edit, mergeLawfully } from '../test/merge.ts'
 import { yamlDriver } from './yaml.ts'
 
 const driver = yamlDriver()
 
 function merge(base: string | undefined, ours: string, theirs: string): string | undefined {
   return mergeLawfully(driver, { base, ours, theirs }).text
-}
-
-/** The text with pieces of it replaced. */
-function edit(text: string, ...pieces: readonly (readonly [string, string])[]): string {
-  let edited = text
-  for (const [from, to] of pieces) {
-    expect(edited).toContain(from)
-    edited = edited.replace(from, to)
-  }
-  return edited
 }
 
 describe('anchors and merge keys', () => {

@@ -132,3 +132,13 @@ function sentences(reason = ''): string[] {
 function exchange({ key, base, ours, theirs }: KeyConflict): KeyConflict {
   return { key, base, ours: theirs, theirs: ours }
 }
+
+/** The text with pieces of it replaced. */
+export function edit(text: string, ...pieces: readonly (readonly [string, string])[]): string {
+  let edited = text
+  for (const [from, to] of pieces) {
+    expect(edited).toContain(from)
+    edited = edited.replace(from, to)
+  }
+  return edited
+}
