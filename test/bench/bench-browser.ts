@@ -5,7 +5,6 @@
  * @module
  */
 import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { basename, join } from 'node:path'
 import type { BrowserContext, Page } from 'playwright'
 import { startServer } from '@datakit/cli/server'
@@ -15,6 +14,7 @@ import { temporaryFolder } from '../support/servers.ts'
 import { git } from '../support/stock-git.ts'
 import type { Change, SyncTimes } from './bench-page.ts'
 import { buildPage, openPage, startBrowser, type Side } from './bench-chromium.ts'
+import { fileDigests } from './file-digests.ts'
 
 /** What is timed, in the order in which it is done. */
 export const BROWSER_WORK = [
@@ -72,7 +72,7 @@ export async function benchBrowser(
   for (const { url } of [server, backend])
     await git(source, 'push', '--quiet', `${url}/config.git`, 'main')
   await git(source, 'push', '--quiet', `${server.url}/view.git`, 'main')
-  const expected = await digests(source, corpus)
+  const expected = await fileDigests(source, corpus)
   const run = (side: Side, root: string, remote: string): Promise<BrowserTimings> =>
     runSide({
       side,
@@ -234,34 +234,6 @@ async function compareFiles(
   const wrong = found.findIndex((digest, i) => digest !== options.expected[i])
   if (wrong >= 0 || found.length !== paths.length)
     throw new Error(`${options.side}: "${paths[wrong]}" is not what was cloned`)
-}
-
-/** SHA-1 of the content of every file of the head, by path. */
-async function digests(source: string, corpus: CorpusOptions): Promise<string[]> {
-  const listed = await git(source, 'ls-tree', '-r', '--format=%(objectname) %(path)', 'main')
-  const oids = new Map(
-    listed.split('\n').map((line) => [line.slice(41), line.slice(0, 40)] as const),
-  )
-  const names = Array.from(
-    { length: corpus.files },
-    (_, i) => oids.get(corpusPath(i, corpus.layout)) ?? '',
-  )
-  const contents = execFileSync('git', ['-C', source, 'cat-file', '--batch'], {
-    input: names.join('\n'),
-    maxBuffer: 1 << 30,
-  })
-  const found: string[] = []
-  for (let at = 0; at < contents.length;) {
-    const end = contents.indexOf(10, at)
-    const size = Number(contents.subarray(at, end).toString().split(' ')[2])
-    found.push(
-      createHash('sha1')
-        .update(contents.subarray(end + 1, end + 1 + size))
-        .digest('hex'),
-    )
-    at = end + 1 + size + 1
-  }
-  return found
 }
 
 function change(corpus: CorpusOptions, i: number, revision: number): Change {

@@ -20,6 +20,8 @@ declare global {
   var openBench: (side: Side) => Promise<Bench>
   /** The same for the places that packs could be kept in. */
   var openPlaces: () => Promise<PlacesBench>
+  /** Milliseconds in which the pack at a URL is downloaded, digested and stored. */
+  var measureLimit: (url: string) => Promise<number>
 }
 
 /** Starts Chromium with an empty profile, which `close` removes. */

@@ -28,6 +28,8 @@ export interface Bench {
   read(paths: FileList): Promise<number>
   /** Reads the whole history from HEAD; how many commits. */
   log(): Promise<number>
+  /** Compares each of the newest `count` commits with its parent; how many files changed. */
+  diff(count: number): Promise<number>
   /** Commits each list on a branch of its own and merges them; the milliseconds of the merge alone. */
   merge(ours: readonly Change[], theirs: readonly Change[]): Promise<number>
   /**

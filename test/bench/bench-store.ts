@@ -1,24 +1,34 @@
 /**
- * The store in Chromium beside stock git on the same machine: what a person waits for, and how it grows.
+ * The store in Chromium beside isomorphic-git with lightning-fs, beside stock git on the same machine, and beside the least
+ * that a clone can take: what a person waits for, and how it grows.
  *
  * @module
  */
 import { startServer } from '@datakit/cli/server'
-import { writeFileSync } from 'node:fs'
+import { copyFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { BrowserContext, Page } from 'playwright'
-import { corpusFile, corpusPath, makeCorpus, type CorpusOptions } from '../support/corpus.ts'
+import { makeCorpus, type CorpusOptions } from '../support/corpus.ts'
 import { temporaryFolder } from '../support/servers.ts'
 import { git } from '../support/stock-git.ts'
 import { buildPage, openPage, startBrowser } from './bench-chromium.ts'
-import type { Change } from './bench-page.ts'
+import { fileDigests } from './file-digests.ts'
+import { timeGit, timeGitClone } from './store-git.ts'
+import {
+  timeCommitsOf,
+  timeReadsOf,
+  timeStore,
+  type Runs,
+  type Served,
+  type StoreTimes,
+} from './store-pages.ts'
+import { DIFFS, median } from './store-work.ts'
 
-/** Milliseconds of a piece of work, ours and stock git's. */
+/** Milliseconds of a piece of work on each side; `undefined` where a side has nothing of the kind or was not asked. */
 export interface StoreRow {
   readonly work: string
   readonly ours: number
-  /** `undefined` where stock git has nothing of the kind. */
   readonly git: number | undefined
+  readonly peer: number | undefined
   /** What it must not take longer than, in milliseconds or in words. */
   readonly must: string
 }
@@ -27,13 +37,14 @@ export interface StoreRow {
 export interface StoreResult {
   readonly corpus: CorpusOptions
   readonly rows: readonly StoreRow[]
+  /** Milliseconds in which the same pack is downloaded, digested and stored as one value. */
+  readonly limit: number
   /** Median of a commit of one key, by how many files there are. */
   readonly growth: readonly { readonly files: number; readonly commit: number }[]
 }
 
-/** Commits that the median is taken of, and runs of what is asked in a page that was just opened. */
-const COMMITS = 40
-const RUNS = 7
+/** What the peer takes seconds for it does less often, and it makes no thousand commits: that would take minutes. */
+const PEER_RUNS: Runs = { commits: 5, pages: 3, syncs: 2, offline: 0 }
 
 /** Runs everything on one corpus, and commits on corpora of other sizes. */
 export async function benchStore(
@@ -45,269 +56,108 @@ export async function benchStore(
   await buildPage(web)
   const root = join(folder.path, 'served')
   const server = await startServer({ root, host: '127.0.0.1', port: 0, token: undefined, web })
+  const place = { folder: folder.path, web, page: server.url }
   try {
     const growth = []
-    for (const other of options.others)
-      growth.push(await commitsOf(await serve(folder.path, server.url, other), server.url))
-    const served = await serve(folder.path, server.url, corpus)
-    const setting = { page: server.url, offline: options.offline, folder: folder.path }
-    const rows = [...(await measure(served, setting))]
-    rows.splice(3, 0, await readPackedAnew(served, setting))
-    return { corpus, rows, growth }
+    for (const other of options.others) {
+      const served = await serve(place, await source(place, other))
+      growth.push({ files: other.files, commit: await timeCommitsOf(served) })
+    }
+    return { corpus, ...(await compare(place, corpus, options.offline)), growth }
   } finally {
     await server.stop(1000)
     folder.remove()
   }
 }
 
-interface Served {
-  readonly corpus: CorpusOptions
-  readonly remote: string
-}
-
-/** Makes a corpus and pushes it to the server. */
-async function serve(folder: string, url: string, corpus: CorpusOptions): Promise<Served> {
-  const name = `${corpus.layout}-${corpus.files}.git`
-  await makeCorpus(join(folder, name), corpus)
-  await git(join(folder, name), 'push', '--quiet', `${url}/${name}`, 'main')
-  return { corpus, remote: `${url}/${name}` }
-}
-
-async function commitsOf(
-  { corpus, remote }: Served,
-  url: string,
-): Promise<{ files: number; commit: number }> {
-  const browser = await startBrowser()
-  try {
-    const page = await openPage(browser.context, url)
-    await sync(page, remote)
-    return {
-      files: corpus.files,
-      commit: median(await commits(page, changes(corpus, COMMITS, 9000))),
-    }
-  } finally {
-    await browser.close()
-  }
-}
-
-interface Setting {
-  readonly page: string
-  /** Commits that are made before one sync. */
-  readonly offline: number
+interface Place {
   readonly folder: string
+  /** What the server serves besides repositories. */
+  readonly web: string
+  /** The URL of the server. */
+  readonly page: string
 }
 
-async function measure({ corpus, remote }: Served, setting: Setting): Promise<StoreRow[]> {
-  const browser = await startBrowser()
-  const { context } = browser
-  try {
-    const clone = join(setting.folder, 'clone')
-    const ourClone = await cloneUntilReadable(context, setting.page, { corpus, remote })
-    const gitClone = await timed(() => git(setting.folder, 'clone', '--quiet', remote, clone))
-    const opened = await inFreshPages(context, setting.page, [corpusPath(0, corpus.layout)])
-    const read = await inFreshPages(context, setting.page, hundredOf(corpus))
-    const page = await openPage(context, setting.page)
-    const commit = median(await commits(page, changes(corpus, COMMITS, 9000)))
-    await sync(page, remote)
-    const merge = await page.evaluate(
-      async ([ours, theirs]) => (await openBench('ours')).merge(ours ?? [], theirs ?? []),
-      [tenChanges(corpus, 0), tenChanges(corpus, 1)],
-    )
-    await sync(page, remote)
-    const one: number[] = []
-    for (let i = 0; i < RUNS; i++) {
-      await commits(page, changes(corpus, 1, 9600 + i))
-      one.push(await sync(page, remote))
-    }
-    await commits(page, changes(corpus, setting.offline, 9700))
-    const many = await sync(page, remote)
-    await compareHeads(page, remote)
-    const stock = await stockGit(clone, corpus, setting.offline)
-    return [
-      {
-        work: 'clone until any file can be read',
-        ours: ourClone,
-        git: gitClone,
-        must: 'faster than git',
-      },
-      {
-        work: 'open a repository that is here, to the first read',
-        ours: opened,
-        git: stock.read,
-        must: '50 ms',
-      },
-      {
-        work: 'read of 100 files, in a page that was just opened',
-        ours: read,
-        git: undefined,
-        must: '25 ms',
-      },
-      { work: 'commit of one key, durable', ours: commit, git: stock.commit, must: '10 ms' },
-      { work: 'merge, ten changes a side', ours: merge, git: undefined, must: '30 ms' },
-      { work: 'sync of one commit', ours: median(one), git: stock.push, must: '50 ms' },
-      {
-        work: `sync of ${setting.offline.toLocaleString('en')} commits`,
-        ours: many,
-        git: stock.pushMany,
-        must: '2 s',
-      },
-    ]
-  } finally {
-    await browser.close()
-  }
+interface Source {
+  readonly corpus: CorpusOptions
+  readonly path: string
 }
 
-/**
- * The read of 100 files of the same repository, whose objects stock git has packed anew, as it packs what was committed one by
- * one: the newest are whole. `git fast-import` makes them deltas of older ones, one of the other.
- */
-async function readPackedAnew({ corpus }: Served, { page, folder }: Setting): Promise<StoreRow> {
-  const source = join(folder, `${corpus.layout}-${corpus.files}.git`)
-  await git(source, 'repack', '-a', '-d', '-f', '--quiet')
-  const remote = `${page}/anew.git`
-  await git(source, 'push', '--quiet', remote, 'main')
-  const browser = await startBrowser()
-  try {
-    const first = await openPage(browser.context, page)
-    await sync(first, remote)
-    await first.close()
-    return {
-      work: 'the same, where git packed the objects anew',
-      ours: await inFreshPages(browser.context, page, hundredOf(corpus)),
-      git: undefined,
-      must: '25 ms',
-    }
-  } finally {
-    await browser.close()
-  }
+async function source({ folder }: Place, corpus: CorpusOptions): Promise<Source> {
+  const path = join(folder, `${corpus.layout}-${corpus.files}.git`)
+  await makeCorpus(path, corpus)
+  return { corpus, path }
 }
 
-function hundredOf({ files, layout }: CorpusOptions): string[] {
-  return Array.from({ length: 100 }, (_, i) => corpusPath(Math.floor((i * files) / 100), layout))
+/** Pushes a corpus to the server, as a repository of its own. */
+async function serve(
+  { page }: Place,
+  { corpus, path }: Source,
+  name = `${corpus.files}`,
+): Promise<Served> {
+  const remote = `${page}/${name}.git`
+  await git(path, 'push', '--quiet', remote, 'main')
+  return { corpus, remote, page }
 }
 
-/** From an empty database until one file was read; every file is read and hashed afterwards, outside the clock. */
-async function cloneUntilReadable(
-  context: BrowserContext,
-  url: string,
-  { corpus, remote }: Served,
-): Promise<number> {
-  const page = await openPage(context, url)
-  const paths = Array.from({ length: corpus.files }, (_, i) => corpusPath(i, corpus.layout))
-  const took = await page.evaluate(
-    async ({ remote, first }) => {
-      const started = performance.now()
-      const bench = await openBench('ours')
-      await bench.sync(remote)
-      await bench.read([first])
-      return performance.now() - started
-    },
-    { remote, first: paths.at(-1) ?? '' },
-  )
-  const digests = await page.evaluate(
-    async (paths) => (await openBench('ours')).readAll(paths),
-    paths,
-  )
-  if (digests.length !== corpus.files) throw new Error('Not every file was cloned')
-  await page.close()
-  return took
+async function compare(
+  place: Place,
+  corpus: CorpusOptions,
+  offline: number,
+): Promise<Pick<StoreResult, 'rows' | 'limit'>> {
+  const made = await source(place, corpus)
+  const digests = await fileDigests(made.path, corpus)
+  const limit = await timeLimit(place, made)
+  const runs = { commits: 40, pages: 15, syncs: 7, offline }
+  const served = await serve(place, made, 'ours')
+  const ours = await timeStore('ours', served, { runs, digests })
+  const stock = await serve(place, made, 'git')
+  const clone = join(place.folder, 'clone')
+  const gitClone = await timeGitClone(place.folder, stock.remote, clone)
+  const gitTimes = { clone: gitClone, ...(await timeGit(clone, corpus, offline)) }
+  const peer = await timeStore('peer', await serve(place, made, 'peer'), {
+    runs: PEER_RUNS,
+    digests,
+  })
+  await git(made.path, 'repack', '-a', '-d', '-f', '--quiet')
+  const anew = await timeReadsOf(await serve(place, made, 'anew'), runs)
+  const row = (work: string, key: keyof StoreTimes, must: string): StoreRow => ({
+    work,
+    ours: ours[key] ?? Number.NaN,
+    git: key === 'read' || key === 'merge' ? undefined : gitTimes[key],
+    peer: peer[key],
+    must,
+  })
+  const rows = [
+    row('clone until any file can be read', 'clone', 'faster than git'),
+    row('open a repository that is here, to the first read', 'open', '50 ms'),
+    row('read of 100 files that nobody has read, in a page that was just opened', 'read', '25 ms'),
+    { ...only(anew.open, '50 ms'), work: 'open, where git packed the objects anew' },
+    { ...only(anew.read, '25 ms'), work: 'read of 100 files there' },
+    row('commit of one key, durable', 'commit', '10 ms'),
+    row('merge, ten changes a side', 'merge', '30 ms'),
+    row(`diff of ${Math.min(DIFFS, corpus.commits)} commits`, 'diff', ''),
+    row('sync of one commit', 'sync', '50 ms'),
+    row(`sync of ${offline.toLocaleString('en')} commits`, 'many', '2 s'),
+  ]
+  return { rows, limit }
 }
 
-/** The median of opening the repository in a new page and reading these files. */
-async function inFreshPages(
-  context: BrowserContext,
-  url: string,
-  paths: readonly string[],
-): Promise<number> {
+function only(ours: number, must: string): Omit<StoreRow, 'work'> {
+  return { ours, git: undefined, peer: undefined, must }
+}
+
+/** Downloads the corpus's pack as a file, in seven pages of profiles of their own. */
+async function timeLimit({ web, page: url }: Place, { path }: Source): Promise<number> {
+  const packs = join(path, 'objects', 'pack')
+  const pack = readdirSync(packs).find((name) => name.endsWith('.pack')) ?? ''
+  copyFileSync(join(packs, pack), join(web, 'limit.pack'))
   const times: number[] = []
-  for (let i = 0; i < RUNS; i++) {
-    const page = await openPage(context, url)
-    times.push(
-      await page.evaluate(async (paths) => {
-        const started = performance.now()
-        await (await openBench('ours')).read(paths)
-        return performance.now() - started
-      }, paths),
-    )
-    await page.close()
+  for (let i = 0; i < 7; i++) {
+    const browser = await startBrowser()
+    const page = await openPage(browser.context, url)
+    times.push(await page.evaluate((pack) => measureLimit(pack), `${url}/limit.pack`))
+    await browser.close()
   }
   return median(times)
-}
-
-/** Milliseconds of each commit. */
-function commits(page: Page, list: readonly Change[]): Promise<number[]> {
-  return page.evaluate(async (list) => {
-    const bench = await openBench('ours')
-    const taken: number[] = []
-    for (const [path, content] of list) {
-      const started = performance.now()
-      await bench.commit(path, content)
-      taken.push(performance.now() - started)
-    }
-    return taken
-  }, list)
-}
-
-async function sync(page: Page, remote: string): Promise<number> {
-  return page.evaluate(
-    async (remote) => (await (await openBench('ours')).sync(remote)).both,
-    remote,
-  )
-}
-
-/** @throws Error when the server is elsewhere than the page */
-async function compareHeads(page: Page, remote: string): Promise<void> {
-  const head = await page.evaluate(async () => (await openBench('ours')).head())
-  const [served = ''] = (await git('/', 'ls-remote', remote, 'refs/heads/main')).split('\t')
-  if (served !== head) throw new Error(`The server is at ${served}, the page at ${head}`)
-}
-
-/** What stock git takes in a clone with a work tree. Each command is a process. */
-async function stockGit(clone: string, corpus: CorpusOptions, offline: number) {
-  await git(clone, 'pull', '--quiet')
-  const read = await timed(() =>
-    git(clone, 'cat-file', 'blob', `main:${corpusPath(0, corpus.layout)}`),
-  )
-  const times: number[] = []
-  const commit = (i: number) => {
-    const [[path, content] = ['', '']] = changes(corpus, 1, 20_000 + i)
-    writeFileSync(join(clone, path), content)
-    return timed(async () => {
-      await git(clone, 'add', path)
-      await git(clone, 'commit', '--quiet', '--message', 'Change')
-    })
-  }
-  for (let i = 0; i < RUNS; i++) times.push(await commit(i))
-  await git(clone, 'push', '--quiet')
-  await commit(RUNS)
-  const push = await timed(() => git(clone, 'push', '--quiet'))
-  for (let i = 1; i <= offline; i++) await commit(RUNS + i)
-  const pushMany = await timed(() => git(clone, 'push', '--quiet'))
-  return { read, commit: median(times), push, pushMany }
-}
-
-async function timed(work: () => Promise<unknown>): Promise<number> {
-  const started = performance.now()
-  await work()
-  return performance.now() - started
-}
-
-function median(times: readonly number[]): number {
-  return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0
-}
-
-function changes(corpus: CorpusOptions, count: number, revision: number): Change[] {
-  return Array.from({ length: count }, (_, i) => {
-    const file = ((revision + i) * 37) % corpus.files
-    return [corpusPath(file, corpus.layout), corpusFile(file, revision + i)] as const
-  })
-}
-
-/** Ten changes; those of the two sides do not meet. */
-function tenChanges(corpus: CorpusOptions, side: 0 | 1): Change[] {
-  const step = Math.floor(corpus.files / 20)
-  return Array.from({ length: 10 }, (_, i) => {
-    const file = (2 * i + side) * step
-    return [corpusPath(file, corpus.layout), corpusFile(file, 9500 + side)] as const
-  })
 }

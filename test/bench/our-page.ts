@@ -5,6 +5,7 @@
  */
 import { Repository } from '@datakit/datakit/repository'
 import { sync } from '@datakit/datakit/sync'
+import type { Oid } from '@datakit/git/oid'
 import { portableRuntime } from '@datakit/git/runtime/portable'
 import { openIndexedDbPlace } from '@datakit/storage/indexeddb'
 import type { Bench } from './bench-page.ts'
@@ -55,6 +56,15 @@ export async function ourBench(name: string): Promise<Bench> {
       let commits = 0
       for await (const _ of repository.log((await head()).oid)) commits++
       return commits
+    },
+    async diff(count) {
+      const newest: Oid[] = []
+      for await (const { oid } of repository.log((await head()).oid))
+        if (newest.push(oid) > count) break
+      let files = 0
+      for (const [i, parent] of newest.slice(1).entries())
+        for await (const _ of repository.diff(parent, newest[i] ?? parent)) files++
+      return files
     },
     async merge(ours, theirs) {
       const start = await head()

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Bench } from './bench-page.ts'
+import { measureLimit } from './limit-page.ts'
 import { ourBench } from './our-page.ts'
 import { placesBench, type PlacesBench } from './places-page.ts'
 import { peerBench, viewBench } from './peer-page.ts'
@@ -12,6 +13,8 @@ const sides = { ours: ourBench, peer: peerBench, view: viewBench }
 const opened = new Map<string, Promise<Bench>>()
 
 let places: Promise<PlacesBench> | undefined
+
+globalThis.measureLimit = measureLimit
 
 globalThis.openPlaces = () => (places ??= placesBench())
 

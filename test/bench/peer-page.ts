@@ -68,6 +68,13 @@ function bench({ promises: files }: LightningFS, fs: PromiseFsClient): Bench {
     async log() {
       return (await git.log({ ...base, ref: 'HEAD' })).length
     },
+    async diff(count) {
+      const newest = await git.log({ ...base, ref: 'HEAD', depth: count + 1 })
+      let files = 0
+      for (const [i, parent] of newest.slice(1).entries())
+        files += await changedFiles(base, parent.oid, newest[i]?.oid ?? parent.oid)
+      return files
+    },
     async merge(ours, theirs) {
       await git.branch({ ...base, ref: 'theirs' })
       for (const [path, content] of ours) await files.writeFile(`${dir}/${path}`, content)
@@ -99,6 +106,27 @@ function bench({ promises: files }: LightningFS, fs: PromiseFsClient): Bench {
       return git.resolveRef({ ...base, ref: 'HEAD' })
     },
   }
+}
+
+/** Walks both trees, and not into what is the same in both, as the program's documentation shows it. */
+async function changedFiles(
+  base: { readonly fs: PromiseFsClient; readonly dir: string; readonly cache: object },
+  before: string,
+  after: string,
+): Promise<number> {
+  const trees = [git.TREE({ ref: before }), git.TREE({ ref: after })]
+  let files = 0
+  await git.walk({
+    ...base,
+    trees,
+    async map(_, [a, b]) {
+      // `null` says that nobody wants what is below.
+      if ((await a?.oid()) === (await b?.oid())) return null
+      if ((await (b ?? a)?.type()) === 'blob') files++
+      return true
+    },
+  })
+  return files
 }
 
 async function digest(bytes: Uint8Array): Promise<string> {
