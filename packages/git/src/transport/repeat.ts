@@ -6,7 +6,8 @@
 import { toHex, utf8 } from '../bytes.ts'
 import { RefusedError } from '../error.ts'
 import type { Objects } from '../objects.ts'
-import type { Head, RefUpdate, State, UpdateRequest, Version } from '../place.ts'
+import type { Oid } from '../oid.ts'
+import type { Head, Place, RefUpdate, UpdateRequest, Version } from '../place.ts'
 import type { ReceiveOutcome, ReceiveRequest, RefOutcome } from './receive.ts'
 import { headFor } from './ref-rules.ts'
 import { settleUpdate } from './settle.ts'
@@ -30,10 +31,10 @@ export async function repeatOutcome(
     const id = attemptId(objects, request.id, attempt)
     const receipt = await state.receipt(id)
     if (receipt === undefined)
-      return attempt === 0 ? undefined : outcomeOf(state, request, undefined)
+      return attempt === 0 ? undefined : outcomeOf(objects, request, undefined)
     if (receipt.outcome === 'lost') continue
     const version = await versionOf(objects, request, id)
-    if (version === undefined) return outcomeOf(state, request, state.version)
+    if (version === undefined) return outcomeOf(objects, request, state.version)
     const refs = request.updates.map(({ name }): RefOutcome => ({ name, state: 'done' }))
     return { refs, problem: undefined, version }
   }
@@ -65,17 +66,33 @@ function possibleHeads(request: ReceiveRequest): (UpdateRequest['head'] | undefi
   return [undefined, ...firsts.flatMap((from) => headFor(from, request.updates) ?? [])]
 }
 
-/** What can be said of the refs as they are: those that are where they should be are done, if anything was. */
+/**
+ * What can be said of the refs: those that are where they should be are done, if anything was, and so are those that were there
+ * and have moved on since. A ref that somebody else had moved there before is not in the update that the receipt is of.
+ */
 async function outcomeOf(
-  state: State,
+  { place, state }: Objects,
   { updates }: { readonly updates: readonly RefUpdate[] },
   version: Version | undefined,
 ): Promise<ReceiveOutcome> {
   const refs: RefOutcome[] = []
   for (const { name, to } of updates) {
     const current = await state.ref(name)
-    const isDone = version !== undefined && current === to
+    const isDone = version !== undefined && (current === to || (await wasAt(place, name, to)))
     refs.push(isDone ? { name, state: 'done' } : { name, state: 'lost', current })
   }
   return { refs, problem: undefined, version }
+}
+
+/** Lines of a log that are looked at. */
+const MAX_LINES = 10_000
+
+/** Whether a ref ever was moved there, as far back as its log is looked at. */
+async function wasAt(place: Place, name: string, to: Oid | undefined): Promise<boolean> {
+  let lines = 0
+  for await (const line of place.log(name)) {
+    if (line.to === to) return true
+    if (++lines === MAX_LINES) return false
+  }
+  return false
 }
