@@ -174,8 +174,7 @@ export class SessionSync {
   async #keepUp(): Promise<void> {
     const damaged = await this.#store.keepUp().catch(() => [])
     const [problem] = damaged
-    if (problem !== undefined)
-      this.#message.value = `Something that the server sent is damaged, and is not passed on: ${problem}`
+    if (problem !== undefined) this.#message.value = problem
   }
 
   #show(report: SyncReport): void {

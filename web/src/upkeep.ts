@@ -15,7 +15,7 @@ export interface UpkeepOrder {
 
 /** What the worker answers. */
 export interface UpkeepAnswer {
-  /** What is wrong with packs that a server sent, a sentence for each. */
+  /** What is wrong with what a server sent, and what was done about it, a sentence for each. */
   readonly damaged: readonly string[]
   /** Why it was broken off; it goes on next time. */
   readonly problem: string | undefined

@@ -9,6 +9,7 @@ import type { Place } from '@datakit/git/place'
 import { portableRuntime } from '@datakit/git/runtime/portable'
 import { indexedDbDepot } from '@datakit/storage/indexeddb'
 import { keepUp } from '@datakit/storage/upkeep'
+import type { DamagedPack } from '@datakit/storage/verify'
 import type { UpkeepAnswer, UpkeepOrder } from './upkeep.ts'
 
 declare const self: DedicatedWorkerGlobalScope
@@ -29,11 +30,24 @@ async function answer({ name, does }: UpkeepOrder): Promise<UpkeepAnswer> {
     if (does === 'repair') await repair(place)
     const grace = does === 'free' ? 0 : GRACE
     const { damaged } = await keepUp(place, portableRuntime, { grace })
+    const said = damaged.length === 0 ? [] : await answerDamage(place, damaged)
     await place.close()
-    return { damaged: damaged.map(({ problem }) => problem), problem: undefined }
+    return { damaged: said, problem: undefined }
   } catch (error) {
     return { damaged: [], problem: error instanceof Error ? error.message : String(error) }
   }
+}
+
+/** Takes back what leads to packs that are not what they should be; what nothing leads to any more is written anew without it. */
+async function answerDamage(place: Place, damaged: readonly DamagedPack[]): Promise<string[]> {
+  const { explainTakenBack, takeBack } = await import('@datakit/datakit/take-back')
+  const { Repository } = await import('@datakit/datakit/repository')
+  const taken = await takeBack(await Repository.open(place, { runtime: portableRuntime }))
+  if (taken.length > 0) return taken.map(explainTakenBack)
+  await repair(place)
+  return damaged.map(
+    ({ problem }) => `Something that the server sent is damaged, and is not passed on: ${problem}`,
+  )
 }
 
 async function repair(place: Place): Promise<void> {

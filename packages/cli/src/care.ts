@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { addressOf, parseProblem } from '@datakit/datakit/sync-exchange'
+import { parseProblem } from '@datakit/datakit/server-problem'
+import { addressOf } from '@datakit/datakit/sync-exchange'
 import type { CheckEvent, Finding, NextStep } from '@datakit/storage/fsck/finding'
 import { gitDirectoryDepot, locate } from '@datakit/storage/git-directory'
 import { statSync } from 'node:fs'

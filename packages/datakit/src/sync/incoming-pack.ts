@@ -9,7 +9,7 @@
  */
 import { concat, equal, readU32 } from '@datakit/git/bytes'
 import { MalformedError, MissingError } from '@datakit/git/error'
-import type { GitObject } from '@datakit/git/object'
+import type { GitObject, ObjectType } from '@datakit/git/object'
 import { Objects } from '@datakit/git/objects'
 import { EMPTY_TREE, type Oid } from '@datakit/git/oid'
 import { openReceivedIndex, type ReceivedIndex } from '@datakit/git/pack/index-table'
@@ -45,6 +45,7 @@ const INCOMING = 'incoming'
  *
  * @param refs where refs will point
  * @throws MalformedError when pack and index are not what they should be
+ * @throws MissingError when refs would point at what neither came nor is here
  */
 export async function receivePack(
   store: Store,
@@ -54,7 +55,10 @@ export async function receivePack(
     readonly onBytes?: ((bytes: number) => void) | undefined
   },
 ): Promise<ReceivedPack | undefined> {
-  if (answer.header.pack === 0) return undefined
+  if (answer.header.pack === 0) {
+    if (answer.header.refs) await checkHeads(store, options.refs)
+    return undefined
+  }
   const writer = await store.place.writePack()
   try {
     const { size, read } = await writeChecked(store, writer, answer.pack, options.onBytes)
@@ -66,9 +70,8 @@ export async function receivePack(
     const place = placeWith(store.place, { size, read, table })
     const objects = await Objects.open(place, store.runtime)
     const promised = await answer.findLeft?.(objects, table.index)
-    const incoming = new IncomingPack(store, objects, table.index, promised)
-    for (const [name, oid] of options.refs) await incoming.checkHead(oid, name.startsWith(HEADS))
-    const needs = await incoming.findNeeds()
+    await checkHeads(store, options.refs, { objects, index: table.index, promised })
+    const needs = await findNeeds(store, table.index)
     const summary = { table, needs, verified: false, promisor: !!promised }
     const staged = await writer.finish(summary)
     return { staged, needs, promised }
@@ -173,79 +176,74 @@ function placeWith(
   }
 }
 
-/** Checks a pack that is still being written. */
-class IncomingPack {
-  readonly #store: Store
+/** An object that has to be there, and its type where only one will do. */
+type Needed = readonly [oid: Oid, type: ObjectType | undefined]
+
+/** What came with an answer. */
+interface Arrival {
   /** The objects of the repository and of the pack. */
-  readonly #objects: Objects
-  readonly #index: PackIndex
-  /** What was found to be there, or need not be. The empty tree need not be stored anywhere. */
-  readonly #checked: Set<Oid>
+  readonly objects: Objects
+  readonly index: PackIndex
+  readonly promised: PromisedObjects | undefined
+}
 
-  constructor(
-    store: Store,
-    objects: Objects,
-    index: PackIndex,
-    promised: PromisedObjects | undefined,
-  ) {
-    this.#store = store
-    this.#objects = objects
-    this.#index = index
-    this.#checked = new Set([EMPTY_TREE].concat(promised?.add ?? []))
-  }
-
-  /**
-   * Reads what a ref will point at, and all trees of it that came with this pack; the others must be here.
-   *
-   * @throws MalformedError when a branch would point at something else than a commit
-   */
-  async checkHead(head: Oid, isBranch: boolean): Promise<void> {
-    const type =
-      isBranch && this.#index.find(head) >= 0 ? (await this.#objects.read(head)).type : 'commit'
-    if (type !== 'commit')
-      throw new MalformedError('an answer to sync', `a branch is at ${head}, a ${type}`)
-    const stack = [head]
-    for (let oid = stack.pop(); oid !== undefined; oid = stack.pop()) {
-      if (this.#checked.has(oid)) continue
-      this.#checked.add(oid)
-      if (this.#index.find(oid) >= 0) stack.push(...leadsTo(await this.#objects.read(oid)))
-      else if (!(await this.#isHereOrPromised(oid)))
-        throw new MissingError('what a ref of the server leads to', oid)
-    }
-  }
-
-  async #isHereOrPromised(oid: Oid): Promise<boolean> {
-    const { objects } = this.#store
-    return (await objects.has(oid)) || (await objects.state.promised(oid)) !== undefined
-  }
-
-  /** The packs that hold what deltas of this one are made of. */
-  async findNeeds(): Promise<PackId[]> {
-    const outside = new Set<Oid>()
-    for (let i = 0; i < this.#index.count; i++) {
-      const base = this.#index.linkOid(this.#index.base(i))
-      if (base !== undefined && this.#index.find(base) < 0) outside.add(base)
-    }
-    await this.#store.onDemand?.ahead(outside)
-    const needs = new Set<PackId>()
-    for (const oid of outside) {
-      const [located] = await this.#store.objects.locate(oid)
-      if (located === undefined)
-        throw new MissingError('the base of a delta that a server sent', oid)
-      needs.add(located.pack.id)
-    }
-    return [...needs]
+/**
+ * Reads what refs will point at, and all trees of it that came along; the others must be here.
+ *
+ * @throws MalformedError when something is of another type than what leads to it says
+ * @throws MissingError when it is nowhere
+ */
+async function checkHeads({ objects: here }: Store, refs: Refs, came?: Arrival): Promise<void> {
+  // The empty tree need not be stored anywhere.
+  const absent = [EMPTY_TREE].concat(came?.promised?.add ?? [])
+  const checked = new Set(absent.map((oid) => `${oid}tree`))
+  const needed = [...refs].map(([name, oid]): Needed => [
+    oid,
+    name.startsWith(HEADS) ? 'commit' : undefined,
+  ])
+  // It grows while it is walked over.
+  for (const [oid, type] of needed) {
+    const key = oid + (type ?? 'tree')
+    if (checked.has(key)) continue
+    checked.add(key)
+    const object = came && came.index.find(oid) >= 0 ? await came.objects.read(oid) : undefined
+    const [copy] = object ? [] : await here.locate(oid)
+    const found = object?.type ?? copy?.index.type(copy.ordinal)
+    if (found === undefined && (await here.state.promised(oid)) === undefined)
+      throw new MissingError('what an answer to sync rests on', oid)
+    if (type && found && found !== type)
+      throw new MalformedError('an answer to sync', `${oid} is a ${found}, not a ${type}`)
+    if (object) needed.push(...leadsTo(object))
   }
 }
 
+/** The packs that hold what deltas of this one are made of. */
+async function findNeeds({ objects, onDemand }: Store, index: PackIndex): Promise<PackId[]> {
+  const outside = new Set<Oid>()
+  for (let i = 0; i < index.count; i++) {
+    const base = index.linkOid(index.base(i))
+    if (base !== undefined && index.find(base) < 0) outside.add(base)
+  }
+  await onDemand?.ahead(outside)
+  const needs = new Set<PackId>()
+  for (const oid of outside) {
+    const [located] = await objects.locate(oid)
+    if (located === undefined) throw new MissingError('what an answer to sync rests on', oid)
+    needs.add(located.pack.id)
+  }
+  return [...needs]
+}
+
 /** The tree of a commit, the trees in a tree, the target of a tag. */
-function leadsTo({ type, body }: GitObject): Oid[] {
+function leadsTo({ type, body }: GitObject): Needed[] {
   if (type === 'blob') return []
   if (type === 'tree')
-    return decodeTree(body).flatMap(({ mode, oid }) => (isTreeMode(mode) ? [oid] : []))
+    return decodeTree(body).flatMap(({ mode, oid }): Needed[] =>
+      isTreeMode(mode) ? [[oid, 'tree']] : [],
+    )
   const links = readLinks(type, body)
   if (links === undefined) throw new MalformedError(`a ${type}`, 'it does not name what it must')
   const found = unpackLinks(links)
   if (found.kind === 'tree') return []
-  return [found.kind === 'tag' ? found.target : found.tree]
+  return [found.kind === 'tag' ? [found.target, undefined] : [found.tree, 'tree']]
 }

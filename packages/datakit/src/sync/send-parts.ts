@@ -11,6 +11,7 @@
 import { toHex } from '@datakit/git/bytes'
 import { encodeSyncRequest, PART_BYTES, type SyncRequest } from '@datakit/git/protocol/sync'
 import { SyncError } from '../error.ts'
+import { readShort } from './server-problem.ts'
 import { ask, persist, type ServerOptions } from './sync-exchange.ts'
 import type { SyncOptions } from './sync.ts'
 
@@ -52,7 +53,7 @@ async function partsThere(options: Target, path: string): Promise<Set<unknown> |
   try {
     const response = await persist(options, () => ask(options, { path }, JSON_TYPE))
     // It is checked before it is used.
-    const told = (await response.json()) as { readonly parts?: unknown } | undefined
+    const told = JSON.parse(await readShort(response)) as { readonly parts?: unknown } | undefined
     return Array.isArray(told?.parts) ? new Set(told.parts) : undefined
   } catch (error) {
     // A server from before there were parts; whatever else stands in the way says so to the whole request, too.

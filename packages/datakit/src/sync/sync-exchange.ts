@@ -148,7 +148,7 @@ export async function ask(
 ): Promise<Response> {
   const response = await send(options, path, init)
   const type = response.headers.get('content-type')?.split(';')[0]?.trim() ?? ''
-  if (!response.ok) throw await refusal(response, type)
+  if (!response.ok) throw await refusal(response)
   if (type === expected) return response
   await response.body?.cancel()
   throw new SyncError(
@@ -186,10 +186,13 @@ function syncUrl(url: string): string {
   return bare.endsWith('.git') ? `${bare}/sync` : `${bare}.git/sync`
 }
 
-async function refusal(response: Response, type: string): Promise<SyncError> {
+async function refusal(response: Response): Promise<SyncError> {
   const { status } = response
-  const told =
-    type === 'application/json' ? parseProblem(await response.text().catch(() => '')) : undefined
+  // What reads it may be out of reach as well.
+  const told = await later().then(
+    ({ readProblem }) => readProblem(response),
+    () => undefined,
+  )
   const code =
     told?.code ?? (status === 401 ? 'unauthorised' : status >= 500 ? 'unavailable' : 'not-datakit')
   const message = told?.message ?? `it answered ${status}, not in the words of a DataKit server`
@@ -202,18 +205,6 @@ export function retryAfterOf(headers: Headers): number {
   const told = headers.get('retry-after') ?? ''
   const moment = Date.parse(told) - Date.parse(headers.get('date') ?? '')
   return Math.max(0, Number(told) * 1000 || moment || 0)
-}
-
-/** What a DataKit server says is wrong: `{ error: { code, message } }`, if it is that. */
-export function parseProblem(json: string): { code: string; message: string } | undefined {
-  try {
-    const told: unknown = JSON.parse(json)
-    // Every field is checked before it is used.
-    const { code, message } = (told as { error: { code: unknown; message: unknown } }).error
-    return typeof code === 'string' && typeof message === 'string' ? { code, message } : undefined
-  } catch {
-    return undefined
-  }
 }
 
 /** The body as it comes. Not every runtime can iterate over a stream of a response. */

@@ -133,13 +133,3 @@ export class SyncRun {
       : { branch, state: 'waiting' }
   }
 }
-
-/** What a person is told of each branch when the server has another repository; the others are in step. */
-export function unrelatedBranches(own: Refs, heads: Refs): Map<string, BranchOutcome> {
-  const outcomes = new Map<string, BranchOutcome>()
-  for (const [branch, ours] of own) {
-    const theirs = heads.get(branch)
-    if (ours !== theirs) outcomes.set(branch, { branch, state: 'unrelated', ours, theirs })
-  }
-  return outcomes
-}

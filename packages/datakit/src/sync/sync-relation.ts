@@ -6,7 +6,8 @@
  */
 import type { RefUpdate } from '@datakit/git/place'
 import type { Repository } from '../repository.ts'
-import { forgetDropped, type Known } from './sync-refs.ts'
+import type { BranchOutcome, Wish } from './sync-outcome.ts'
+import { forgetDropped, HEADS, type Known, type Refs } from './sync-refs.ts'
 
 /**
  * Whether a server that was never synced with has histories of ours: every branch of both has a common past, and there is
@@ -44,4 +45,28 @@ export async function forgetSettled(
     }
   }
   return moves
+}
+
+/** What a person is told of each branch when the server has another repository; the others are in step. */
+export function unrelatedBranches(own: Refs, heads: Refs): Map<string, BranchOutcome> {
+  const outcomes = new Map<string, BranchOutcome>()
+  for (const [branch, ours] of own) {
+    const theirs = heads.get(branch)
+    if (ours !== theirs) outcomes.set(branch, { branch, state: 'unrelated', ours, theirs })
+  }
+  return outcomes
+}
+
+/** The wishes to delete branches on the server, of those that a person named. */
+export function removals(
+  branches: readonly string[],
+  { heads }: Known,
+  stuck: ReadonlyMap<string, BranchOutcome>,
+): Wish[] {
+  return branches.flatMap((branch): Wish[] => {
+    const from = heads.get(branch)
+    if (from === undefined || stuck.has(branch)) return []
+    const update = { name: HEADS + branch, from, to: undefined }
+    return [{ branch, update, result: 'removed' }]
+  })
 }

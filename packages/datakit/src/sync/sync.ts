@@ -22,13 +22,7 @@ import { later } from '../loading.ts'
 import type { Part } from './part.ts'
 import type { Repository } from '../repository.ts'
 import { exchange, type ServerOptions } from './sync-exchange.ts'
-import {
-  SyncRun,
-  unrelatedBranches,
-  type Plan,
-  type SyncOutcome,
-  type Wish,
-} from './sync-outcome.ts'
+import { SyncRun, type Plan, type SyncOutcome, type Wish } from './sync-outcome.ts'
 import { planStep, type Step } from './sync-plan.ts'
 import {
   forgetDropped,
@@ -68,6 +62,9 @@ export interface SyncOptions extends ServerOptions {
   readonly onProgress?: ((progress: SyncProgress) => void) | undefined
 }
 
+/** What is asked of a place. */
+type Update = Parameters<typeof publish>[1]
+
 /** Rounds after which a branch that moves all the time is left for later. */
 const MAX_ROUNDS = 10
 /** How often one request is sent when its answer is cut off. */
@@ -99,16 +96,20 @@ export class Remote {
    * not while it runs.
    *
    * @throws SyncError when the server does not answer, or says no to all of it
-   * @throws MalformedError when it answers with what cannot be
+   * @throws MalformedError, MissingError when it answers with what cannot be, or lacks what it must bring
    */
   async sync(): Promise<SyncOutcome> {
     const run = new SyncRun()
     for (;;) {
-      const plan = await this.#plan(run)
+      const plan = await this.#plan(run).catch(async (error: unknown) => {
+        await (await later()).takeBackAfter(this.#repository, error)
+        throw error
+      })
       const isDone = run.heard !== undefined && plan.wishes.length === 0
       if (isDone || run.rounds === MAX_ROUNDS) return this.#finish(run, plan)
       run.rounds++
       if (await this.#round(run, plan)) continue
+      const { unrelatedBranches } = await later()
       const branches = [...unrelatedBranches(plan.known.own, new Map()).values()]
       return { repository: '', rounds: run.rounds, branches }
     }
@@ -124,6 +125,7 @@ export class Remote {
         : undefined
       if (await this.#isStrange(run, known)) {
         const theirs = run.heard === undefined ? new Map() : known.heads
+        const { unrelatedBranches } = await later()
         return { known, wishes: [], stuck: unrelatedBranches(known.own, theirs) }
       }
       const steps = await this.#steps(run, known)
@@ -140,9 +142,11 @@ export class Remote {
         const result = step.merge === undefined ? 'pushed' : 'merged'
         wishes.push({ branch, update: { name: HEADS + branch, from: theirs, to: step.to }, result })
       }
-      if (this.#options.pull === true) return { known, wishes: [], stuck }
+      if (this.#options.pull) return { known, wishes: [], stuck }
       await this.#keepCandidates(known, steps)
-      return { known, wishes: [...wishes, ...this.#removals(run, known)], stuck }
+      const { remove } = this.#options
+      if (remove) wishes.push(...(await later()).removals(remove, known, run.stuck))
+      return { known, wishes, stuck }
     }
   }
 
@@ -170,7 +174,7 @@ export class Remote {
   async #steps(run: SyncRun, known: Known): Promise<Map<string, Step>> {
     const steps = new Map<string, Step>()
     for (const [branch, own] of known.own) {
-      if (run.stuck.has(branch) || this.#options.remove?.includes(branch) === true) continue
+      if (run.stuck.has(branch) || this.#options.remove?.includes(branch)) continue
       const isRestored = this.#options.restore?.includes(branch) === true
       if (known.gone.has(branch) && !isRestored) continue
       const theirs = known.heads.get(branch)
@@ -192,12 +196,7 @@ export class Remote {
       )
     }
     if (refs.length === 0) return false
-    const { place } = this.#repository.store
-    const outcome = await publish(
-      place,
-      { refs, log: this.#log('sync: fast-forward') },
-      this.#options,
-    )
+    const outcome = await this.#publish('fast-forward', { refs })
     if (outcome.state === 'lost') return true
     for (const [branch, step] of steps) if (step.kind === 'follow') run.note(branch, 'pulled')
     return true
@@ -205,41 +204,21 @@ export class Remote {
 
   /** Stores merges that the server has not taken yet, under refs of their own: no branch moves to them before it does. */
   async #keepCandidates(known: Known, steps: ReadonlyMap<string, Step>): Promise<void> {
-    const { place } = this.#repository.store
     for (const [branch, step] of steps) {
       if (step.kind !== 'send' || step.merge === undefined) continue
       const refs = moveCandidate(known, branch, step.to)
       if (refs.length === 0) continue
       const stage = await step.merge.stage([step.to])
-      const outcome = await publish(
-        place,
-        {
-          refs,
-          addPacks: stage && [stage.staged],
-          reliesOn: stage?.needs,
-          log: this.#log('sync: merge'),
-        },
-        this.#options,
-      )
+      const outcome = await this.#publish('merge', {
+        refs,
+        addPacks: stage && [stage.staged],
+        reliesOn: stage?.needs,
+      })
       // Another tab is at it too; what it made is made of the same two commits, or of newer ones.
       if (outcome.state === 'lost')
         throw new SyncError('busy', 'Cannot sync: another sync is under way here')
     }
     await this.#repository.store.state()
-  }
-
-  #removals(run: SyncRun, known: Known): Wish[] {
-    const wishes: Wish[] = []
-    for (const branch of this.#options.remove ?? []) {
-      const from = known.heads.get(branch)
-      if (from === undefined || run.stuck.has(branch)) continue
-      wishes.push({
-        branch,
-        update: { name: HEADS + branch, from, to: undefined },
-        result: 'removed',
-      })
-    }
-    return wishes
   }
 
   /** One request and its answer. False when the server has another repository than before. */
@@ -345,14 +324,12 @@ export class Remote {
         addPacks: received && [received.staged],
         reliesOn: received?.needs,
         promised: received?.promised,
-        log: this.#log('sync: fetch'),
       }
-      const outcome = await publish(store.place, request, this.#options).catch((error: unknown) => {
-        if (error instanceof RefusedError && error.code === 'ref-conflict') return undefined
-        throw error
+      // Meanwhile somebody made a branch that cannot be beside one of theirs; or two of theirs cannot be.
+      const outcome = await this.#publish('fetch', request).catch((error: unknown) => {
+        if (!(error instanceof RefusedError) || attempt === MAX_ROUNDS - 1) throw error
       })
-      // Meanwhile somebody made a branch that cannot be beside one of theirs.
-      if (outcome === undefined) continue
+      if (!outcome) continue
       if (outcome.state === 'done') {
         for (const { name } of refs)
           if (name.startsWith(HEADS)) run.note(name.slice(HEADS.length), 'pulled')
@@ -369,17 +346,21 @@ export class Remote {
     const refs = [...known.candidates.keys()].flatMap((name) =>
       moveCandidate(known, name, undefined),
     )
-    const { place } = this.#repository.store
     if (known.dropped.size > 0)
       refs.push(...(await (await later()).forgetSettled(this.#repository, known)))
     // Leftovers do no harm: if somebody else is at it, the next sync clears them away.
-    if (refs.length > 0) await publish(place, { refs, log: this.#log('sync: done') }, this.#options)
+    if (refs.length > 0) await this.#publish('done', { refs })
     const repository = run.heard?.answer.repository ?? ''
     return { repository, rounds: run.rounds, branches: run.outcomes(plan) }
   }
 
   #log(why: string): { who: string; why: string } {
     return { who: this.#repository.store.who(), why }
+  }
+
+  #publish(why: string, request: Omit<Update, 'log'>): ReturnType<typeof publish> {
+    const { place } = this.#repository.store
+    return publish(place, { ...request, log: this.#log(`sync: ${why}`) }, this.#options)
   }
 
   #tell(phase: SyncProgress['phase'], bytes: number, total: number | undefined): void {
@@ -394,6 +375,6 @@ async function firstHead(
 ): Promise<{ from: Head; to: Head } | undefined> {
   for await (const _ of state.refs(HEADS)) return undefined
   const [from, to] = [state.head, answer.head]
-  const isOther = 'ref' in to && !('ref' in from && from.ref === to.ref)
+  const isOther = 'ref' in to && to.ref.startsWith(HEADS) && !('ref' in from && from.ref === to.ref)
   return isOther ? { from, to } : undefined
 }

@@ -15,7 +15,8 @@ import { decodeWatchMessage, type RefMove } from '@datakit/git/protocol/watch'
 import { WATCH_PROTOCOL } from '@datakit/git/protocol/watch-socket'
 import { action, checkOptions, flag, listOf, signal, text } from '../argument.ts'
 import { SyncError, type SyncErrorOptions } from '../error.ts'
-import { addressOf, parseProblem, retryAfterOf, type ServerOptions } from '../sync/sync-exchange.ts'
+import { readProblem } from '../sync/server-problem.ts'
+import { addressOf, retryAfterOf, type ServerOptions } from '../sync/sync-exchange.ts'
 import { wait } from '../transaction/update.ts'
 import { SocketTrials } from './socket-trials.ts'
 import { endable } from './watch.ts'
@@ -217,9 +218,7 @@ class ServerWatch {
 
   async #refusal(response: Response, type: string): Promise<SyncError> {
     const { status, ok } = response
-    const told =
-      type === 'application/json' ? parseProblem(await response.text().catch(() => '')) : undefined
-    if (told === undefined) await response.body?.cancel()
+    const told = await readProblem(response)
     const retryAfter = retryAfterOf(response.headers)
     if (told !== undefined) return this.#problem(told.code, told.message, { status, retryAfter })
     const isMissing = status === 404 || status === 405

@@ -24,6 +24,10 @@ export const SYNC_TYPE = 'application/x-datakit-sync'
 /** The first four bytes of both bodies. */
 export const SYNC_MAGIC = 'DKS1'
 
+/** The longest name of a ref, in characters: twice what our server takes. */
+const MAX_NAME = 2000
+const ID = 'refs/id'
+
 /** The longest header, in bytes: room for 100,000 refs. */
 export const MAX_HEADER: number = 1 << 24
 
@@ -156,7 +160,8 @@ export async function readSyncRequest(reader: ByteReader): Promise<SyncRequest> 
 export async function readSyncResponse(reader: ByteReader): Promise<SyncResponse> {
   const header = await readHeader(reader)
   return {
-    repository: string(header, 'repository'),
+    // It becomes a part of the name of a ref; a repository that is not there has none.
+    repository: refName(ID + string(header, 'repository')).slice(ID.length),
     version: string(header, 'version'),
     head: parseHead(header, 'head'),
     refs: optional(header, 'refs', list)?.map(parseRef),
@@ -248,9 +253,12 @@ function parseUpdate(value: unknown): RefUpdate {
 
 function parseRef(value: unknown): { name: string; oid: Oid } {
   const fields = object({ ref: value }, 'ref')
-  const name = string(fields, 'name')
-  if (!isRefName(name)) throw malformed(`"${name.slice(0, 80)}" is no ref`)
-  return { name, oid: oid(fields, 'oid') }
+  return { name: refName(string(fields, 'name')), oid: oid(fields, 'oid') }
+}
+
+function refName(name: string): string {
+  if (name.startsWith('refs/') && name.length < MAX_NAME && isRefName(name)) return name
+  throw malformed(`"${name.slice(0, 80)}" is no ref`)
 }
 
 function parseOutcome(value: unknown): SyncOutcome {
@@ -275,7 +283,9 @@ function parseHeadUpdate(fields: Fields, name: string): { from: Head; to: Head }
 
 function parseHead(fields: Fields, name: string): Head {
   const head = object(fields, name)
-  return head['oid'] === undefined ? { ref: string(head, 'ref') } : { oid: oid(head, 'oid') }
+  return head['oid'] === undefined
+    ? { ref: refName(string(head, 'ref')) }
+    : { oid: oid(head, 'oid') }
 }
 
 function parseParts(fields: Fields, name: string): PartedPack {
