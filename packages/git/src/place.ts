@@ -20,7 +20,6 @@
  * @module
  */
 import type { Oid } from './oid.ts'
-import type { PackTable } from './pack/pack-table.ts'
 
 /** Names one state of one place. Opaque; equal versions of one repository mean equal states. */
 export type Version = string
@@ -149,8 +148,6 @@ export interface PackContents {
   readonly count: number
   /** Our index of the pack (`docs/storage-format.md`). */
   encodeIndex(): Uint8Array<ArrayBuffer>
-  /** The objects as a table, to be merged with others. */
-  toTable(): Promise<PackTable>
 }
 
 /** What is said of a pack once all its bytes are written. */

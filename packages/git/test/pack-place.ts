@@ -7,8 +7,7 @@
 import { inPieces } from '../src/pack-pieces.ts'
 import { MissingError } from '../src/error.ts'
 import type { Oid } from '../src/oid.ts'
-import type { CatalogInfo, PackInfo, Place, State } from '../src/place.ts'
-import type { PackTable } from '../src/pack/pack-table.ts'
+import type { CatalogInfo, PackContents, PackInfo, Place, State } from '../src/place.ts'
 
 interface StoredPack {
   readonly info: PackInfo
@@ -27,7 +26,7 @@ export class PackPlace implements Pick<Place, 'read' | 'readPack' | 'readIndex'>
   requests = 0
   #version = 0
 
-  add(id: string, bytes: Uint8Array, table: PackTable, verified = true): void {
+  add(id: string, bytes: Uint8Array, table: PackContents, verified = true): void {
     const index = table.encodeIndex()
     // Like a place that makes indexes late: nobody knows how long it is.
     const info = { id, size: bytes.length, indexSize: 0, objects: table.count, needs: [], verified }

@@ -1,6 +1,8 @@
 import { utf8 } from '@datakit/git/bytes'
 import { nameObject, type ObjectType } from '@datakit/git/object'
 import type { Oid } from '@datakit/git/oid'
+import { rowsOfIndex } from '@datakit/git/pack/index-table'
+import { openPackIndexBytes } from '@datakit/git/pack/pack-index'
 import { packRow, PackTable, unpackRow, type PackRow } from '@datakit/git/pack/pack-table'
 import { encodePack, type PackObject } from '@datakit/git/pack/write-pack'
 import type { Place } from '@datakit/git/place'
@@ -37,7 +39,8 @@ async function keep(
 ): Promise<void> {
   const { bytes, table } = await encodePack(nodeRuntime, objects)
   const claimed = new PackTable()
-  for (let i = 0; i < table.count; i++) claimed.addRaw(packRow(change(unpackRow(table.rawRow(i)))))
+  for (const row of await rowsOfIndex(await openPackIndexBytes(table.encodeIndex())))
+    claimed.addRaw(packRow(change(unpackRow(row))))
   const writer = await place.writePack()
   await writer.write(bytes)
   const staged = await writer.finish({ table: claimed, needs: [], verified: false })

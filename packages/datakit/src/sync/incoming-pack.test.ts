@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import { ByteReader } from '@datakit/git/byte-reader'
 import { concat } from '@datakit/git/bytes'
-import { mergeIndexes, tableOfIndex } from '@datakit/git/pack/index-table'
+import { mergeIndexes, tableOfIndex } from '@datakit/git/pack/merge-indexes'
 import { openPackIndexBytes } from '@datakit/git/pack/pack-index'
 import { packRow, PackTable, unpackRow, type PackRow } from '@datakit/git/pack/pack-table'
 import {

@@ -6,18 +6,32 @@
  * @module
  */
 import { concat } from '../bytes.ts'
-import { TYPE_NUMBERS } from '../object.ts'
+import { TYPE_NUMBERS, type ObjectType } from '../object.ts'
 import { OID_BYTES } from '../oid.ts'
 import { generationsOf } from './generations.ts'
 import { encodeSections, NO_LINK, type Link, type Section } from './index-format.ts'
 import type { PackedLinks } from './links.ts'
 import { fanOutOf, OidOrder } from './oid-order.ts'
-import type { PackTable } from './pack-table.ts'
 
 /** Bytes of tree rows that an index may have for each of its objects; trees beyond that are read when walked. */
 const EDGE_BYTES = 64
 /** Bytes of tree rows that every index may have, however few its objects are. */
 const EDGE_FLOOR = 4096
+
+/** The objects of a pack, as an index is made of them: what is asked for is known of every row below `count`. */
+export interface IndexRows {
+  readonly count: number
+  /** @throws MalformedError when an object is there twice */
+  order(): OidOrder
+  offset(row: number): number
+  length(row: number): number
+  size(row: number): number
+  crc(row: number): number
+  type(row: number): ObjectType
+  /** The base, if the entry is a delta. */
+  baseBytes(row: number): Uint8Array | undefined
+  packedLinks(row: number): PackedLinks | undefined
+}
 
 interface Row {
   readonly ordinal: number
@@ -26,7 +40,7 @@ interface Row {
 
 /** The index of the objects in `table`. Sections of `more` are read along with the look-up columns. */
 export function encodeIndexOf(
-  table: PackTable,
+  table: IndexRows,
   more: readonly Section[] = [],
 ): Uint8Array<ArrayBuffer> {
   const order = table.order()
@@ -61,7 +75,7 @@ export function encodeIndexOf(
 const NO_OIDS = new Uint8Array(0)
 
 /** What an index names: the bases of deltas, one at a time since there may be many, and the links of its rows. */
-function* namedBy(table: PackTable, rows: readonly Row[]): Generator<Uint8Array> {
+function* namedBy(table: IndexRows, rows: readonly Row[]): Generator<Uint8Array> {
   for (let row = 0; row < table.count; row++) {
     const base = table.baseBytes(row)
     if (base !== undefined) yield base
@@ -97,7 +111,7 @@ class Linker {
   }
 }
 
-function linkRows(table: PackTable, order: OidOrder): Record<PackedLinks['kind'], Row[]> {
+function linkRows(table: IndexRows, order: OidOrder): Record<PackedLinks['kind'], Row[]> {
   const rows: Record<PackedLinks['kind'], Row[]> = { commit: [], tree: [], tag: [] }
   for (let ordinal = 0; ordinal < order.count; ordinal++) {
     const links = table.packedLinks(order.row(ordinal))

@@ -10,7 +10,7 @@ import { encodeOid, EMPTY_TREE, type Oid } from '../oid.ts'
 import { nodeRuntime } from '../runtime/node.ts'
 import { encodeStockIdx, openStockIdx } from './idx.ts'
 import { NO_LINK } from './index-format.ts'
-import { mergeIndexes, tableOfIndex } from './index-table.ts'
+import { mergeIndexes, tableOfIndex } from './merge-indexes.ts'
 import { openPackIndex, openPackIndexBytes, type PackIndex } from './pack-index.ts'
 import { packRow, PackTable, type Links } from './pack-table.ts'
 import { encodePack, type PackObject } from './write-pack.ts'
@@ -202,25 +202,28 @@ describe('a merged index', () => {
         type: 'blob',
         body,
       }))
-      return (await encodePack(nodeRuntime, objects)).table
+      const { table } = await encodePack(nodeRuntime, objects)
+      const index = await openPackIndexBytes(table.encodeIndex())
+      return { index, oids: objects.map(({ oid }) => oid) }
     }
-    const [a, b, c] = [await make('1', '2'), await make('2', '3'), await make('3', '4')]
-    const open = (table: PackTable) => openPackIndexBytes(table.encodeIndex())
+    const [one, two, three] = [await make('1', '2'), await make('2', '3'), await make('3', '4')]
+    const [a, b, c] = [one.index, two.index, three.index]
     const ab = await mergeIndexes([
-      { index: await open(a), pack: 'a' },
-      { index: await open(b), pack: 'b' },
+      { index: a, pack: 'a' },
+      { index: b, pack: 'b' },
     ])
     const merged = await mergeIndexes([
       { index: await openPackIndexBytes(ab), pack: undefined },
-      { index: await open(c), pack: 'c' },
+      { index: c, pack: 'c' },
     ])
     const all = await openPackIndexBytes(merged)
     expect([all.count, all.packs]).toEqual([4, ['a', 'b', 'c']])
-    const packs = [a.oid(0), b.oid(0), b.oid(1), c.oid(1)].map(
+    const packs = [...one.oids, ...two.oids, ...three.oids].map(
       (oid) => all.packs[all.packOf(all.find(oid))],
     )
-    expect(packs).toEqual(['a', 'a', 'b', 'c'])
-    expect(all.offset(all.find(c.oid(1)))).toBe(c.offset(1))
+    expect(packs).toEqual(['a', 'a', 'a', 'b', 'b', 'c'])
+    const [, last = EMPTY_TREE] = three.oids
+    expect(all.offset(all.find(last))).toBe(c.offset(c.find(last)))
   })
 
   it('keeps commits and trees, and follows them from pack to pack', async () => {

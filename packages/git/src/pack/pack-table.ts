@@ -9,13 +9,12 @@
  * @module
  */
 import { enlarge, release } from '../bytes.ts'
-import { MalformedError } from '../error.ts'
 import { TYPE_NUMBERS, typeOfNumber, type ObjectType } from '../object.ts'
 import { encodeOid, OID_BYTES, readOid, type Oid } from '../oid.ts'
 import type { PackContents } from '../place.ts'
-import { encodeIndexOf } from './encode-index.ts'
+import { encodeIndexOf, type IndexRows } from './encode-index.ts'
 import { packLinks, unpackLinks, type Links, type PackedLinks } from './links.ts'
-import { OidOrder } from './oid-order.ts'
+import { sortOids, type OidOrder } from './oid-order.ts'
 
 export type { Links } from './links.ts'
 
@@ -87,7 +86,7 @@ const AGAINST = 16
 const NOWHERE = 0xffffffff
 
 /** The objects of one pack, in the order in which they were added. */
-export class PackTable implements PackContents {
+export class PackTable implements IndexRows, PackContents {
   #count = 0
   #capacity = 0
   #oids = new Uint8Array(0)
@@ -205,19 +204,12 @@ export class PackTable implements PackContents {
    * @throws MalformedError when an object is there twice
    */
   order(): OidOrder {
-    this.#order ??= new OidOrder(this.#oids, this.#count)
-    const { twice } = this.#order
-    if (twice === undefined) return this.#order
-    throw new MalformedError('a pack', `it holds ${this.oid(twice)} twice`)
+    return (this.#order ??= sortOids(this.#oids, this.#count))
   }
 
   /** Our index of the pack: docs/storage-format.md, "Pack index". */
   encodeIndex(): Uint8Array<ArrayBuffer> {
     return encodeIndexOf(this)
-  }
-
-  async toTable(): Promise<PackTable> {
-    return this
   }
 
   /** Gives its memory back now; nothing may be asked afterwards. */

@@ -8,12 +8,15 @@ import { RealRepository } from '../../test/real-git.ts'
 import { cases } from '../../test/seed.ts'
 import { utf8 } from '../bytes.ts'
 import { nameObject, type GitObject } from '../object.ts'
+import type { PackContents } from '../place.ts'
 import { nodeRuntime } from '../runtime/node.ts'
 import { portableRuntime } from '../runtime/portable.ts'
 import { encodeTree } from '../tree.ts'
 import { makeDelta } from './delta.ts'
 import { encodeStockIdx } from './idx.ts'
-import { unpackRow } from './pack-table.ts'
+import { tableOfIndex } from './merge-indexes.ts'
+import { openPackIndexBytes } from './pack-index.ts'
+import { findRow, unpackRow, type PackTable } from './pack-table.ts'
 import { encodePack, type PackObject } from './write-pack.ts'
 
 let git: RealRepository
@@ -67,7 +70,8 @@ it.each([
           ? blob
           : { ...blob, delta: { base: base.oid, bytes: makeDelta(base.body, blob.body) } }
       })
-      const { bytes, table } = await encodePack(runtime, objects)
+      const { bytes, ...encoded } = await encodePack(runtime, objects)
+      const table = await reopened(encoded.table)
       const { lines, idx } = verify(bytes)
       expect(Buffer.compare(encodeStockIdx(table, bytes.subarray(-20), runtime), idx)).toBe(0)
       for (const { oid, body } of blobs) {
@@ -101,9 +105,10 @@ it('writes deltas against objects that it does not hold by name: a thin pack', a
   expect(one.oid).toBe(oid)
   const delta = { base: one.oid, bytes: makeDelta(base, two.body) }
   const { bytes, table } = await encodePack(nodeRuntime, [{ ...two, delta }])
+  const rows = await reopened(table)
   git.run(['index-pack', '--fix-thin', '--stdin'], bytes)
   expect(Buffer.compare(git.bytes(['cat-file', 'blob', two.oid]), two.body)).toBe(0)
-  expect(table.base(0)).toBe(oid)
+  expect(rows.base(0)).toBe(oid)
 })
 
 it('reads the links of what it writes from the bodies', async () => {
@@ -112,11 +117,16 @@ it('reads the links of what it writes from the bodies', async () => {
     type: 'tree',
     body: encodeTree([{ mode: 0o100644, name: 'a', oid: blob.oid }]),
   })
-  const { table } = await encodePack(nodeRuntime, [blob, tree])
-  expect(unpackRow(table.rawRow(1)).links).toEqual({
+  const table = await reopened((await encodePack(nodeRuntime, [blob, tree])).table)
+  expect(unpackRow(table.rawRow(findRow(table, tree.oid))).links).toEqual({
     kind: 'tree',
     against: undefined,
     removed: [],
     added: [blob.oid],
   })
 })
+
+/** The table, as a reader of its index finds it. */
+async function reopened(table: PackContents): Promise<PackTable> {
+  return tableOfIndex(await openPackIndexBytes(table.encodeIndex()))
+}

@@ -12,7 +12,8 @@ import type { Runtime } from '../runtime.ts'
 import { crc32 } from './crc32.ts'
 import { encodeEntryHeader, encodeOfsHeader, encodeRefHeader } from './entry.ts'
 import { packLinks, readLinks, type Links } from './links.ts'
-import { PackTable } from './pack-table.ts'
+import type { RawRow } from './pack-table.ts'
+import { rowTable, type RowTable } from './row-table.ts'
 
 /** An object for a new pack. */
 export interface PackObject {
@@ -28,7 +29,7 @@ export interface PackObject {
 /** A whole pack in memory. */
 export interface EncodedPack {
   readonly bytes: Uint8Array<ArrayBuffer>
-  readonly table: PackTable
+  readonly table: RowTable
 }
 
 /** The first twelve bytes of a pack of `count` objects. */
@@ -47,7 +48,7 @@ export async function encodePack(
   objects: readonly PackObject[],
   level?: number,
 ): Promise<EncodedPack> {
-  const table = new PackTable()
+  const rows: RawRow[] = []
   const parts: Uint8Array[] = [encodePackHeader(objects.length)]
   const offsets = new Map<Oid, number>()
   let offset = 12
@@ -57,14 +58,14 @@ export async function encodePack(
     const data = await runtime.deflate(content, isStored ? 0 : level)
     const header = headerOf(object, offset, offsets)
     const length = header.length + data.length
-    table.addRaw({ ...rowOf(object), offset, length, crc: crc32(data, crc32(header)) })
+    rows.push({ ...rowOf(object), offset, length, crc: crc32(data, crc32(header)) })
     offsets.set(object.oid, offset)
     parts.push(header, data)
     offset += length
   }
   const body = concat([...parts, new Uint8Array(20)])
   body.set(await runtime.digest(body.subarray(0, -20)), body.length - 20)
-  return { bytes: body, table }
+  return { bytes: body, table: rowTable(rows) }
 }
 
 function headerOf(

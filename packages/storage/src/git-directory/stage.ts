@@ -21,8 +21,10 @@ import type { Oid } from '@datakit/git/oid'
 import { completePack } from '@datakit/git/pack/complete-pack'
 import { encodeStockIdx } from '@datakit/git/pack/idx'
 import { namedOutside } from '@datakit/git/pack/named-outside'
-import type { PackTable } from '@datakit/git/pack/pack-table'
-import type { PackId, PackSummary, PackWriter, StagedPack } from '@datakit/git/place'
+import { tableOfIndex } from '@datakit/git/pack/merge-indexes'
+import { openPackIndexBytes } from '@datakit/git/pack/pack-index'
+import { PackTable } from '@datakit/git/pack/pack-table'
+import type { PackContents, PackId, PackSummary, PackWriter, StagedPack } from '@datakit/git/place'
 import { nodeRuntime } from '@datakit/git/runtime/node'
 
 import { STAGE_LIFETIME } from '../update.ts'
@@ -147,7 +149,7 @@ class StagedWriter implements PackWriter {
 
   async finish(summary: PackSummary): Promise<StagedPack> {
     const { verified } = summary
-    const table = await summary.table.toTable()
+    const table = await tableOf(summary.table)
     if (this.#size < 32) throw new MalformedError('a pack', `it has ${this.#size} bytes`)
     const trailer = await this.#complete(table)
     this.#ended = true
@@ -221,4 +223,10 @@ class StagedWriter implements PackWriter {
     }
     await syncDirectory(this.#stage)
   }
+}
+
+/** The table that a pack is completed in, and that the index of stock Git is made of. */
+async function tableOf(contents: PackContents): Promise<PackTable> {
+  if (contents instanceof PackTable) return contents
+  return tableOfIndex(await openPackIndexBytes(contents.encodeIndex()))
 }

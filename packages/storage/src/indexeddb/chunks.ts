@@ -11,8 +11,9 @@ import { MalformedError, MissingError } from '@datakit/git/error'
 import { crc32 } from '@datakit/git/pack/crc32'
 import { encodePackHeader } from '@datakit/git/pack/write-pack'
 import { openPackIndexBytes } from '@datakit/git/pack/pack-index'
-import { tableOfIndex } from '@datakit/git/pack/index-table'
-import { PackTable } from '@datakit/git/pack/pack-table'
+import { rowsOfIndex } from '@datakit/git/pack/index-table'
+import { rowTable } from '@datakit/git/pack/row-table'
+import type { RawRow } from '@datakit/git/pack/pack-table'
 import type { PackId } from '@datakit/git/place'
 import type { Connection } from './connection.ts'
 import {
@@ -146,12 +147,8 @@ function packInside(host: Uint8Array, { shift, size, objects, trailer }: AliasRo
 }
 
 async function indexInside(host: Uint8Array, { shift, size }: AliasRow): Promise<Uint8Array> {
-  const all = await tableOfIndex(await openPackIndexBytes(host))
-  const table = new PackTable()
-  for (let i = 0; i < all.count; i++) {
-    const row = all.rawRow(i)
-    const offset = row.offset - shift
-    if (offset >= HEADER && offset < size - TRAILER) table.addRaw({ ...row, offset })
-  }
-  return table.encodeIndex()
+  const all = await rowsOfIndex(await openPackIndexBytes(host))
+  const moved = all.map((row) => ({ ...row, offset: row.offset - shift }))
+  const isInside = ({ offset }: RawRow) => offset >= HEADER && offset < size - TRAILER
+  return rowTable(moved.filter(isInside)).encodeIndex()
 }

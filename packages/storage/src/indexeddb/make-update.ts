@@ -221,8 +221,8 @@ function packRows({ header, packs }: Found, { request, plan, now }: Preparation)
   return [...condemned, ...live]
 }
 
-function bundleRow({ home, id, bytes, index, table, verified, needs }: Bundle, since: number) {
-  const [size, indexSize, objects] = [bytes.length, index.length, table.count]
+function bundleRow({ home, id, bytes, index, rows, verified, needs }: Bundle, since: number) {
+  const [size, indexSize, objects] = [bytes.length, index.length, rows.length]
   return { home, id, size, indexSize, objects, needs, verified, since }
 }
 

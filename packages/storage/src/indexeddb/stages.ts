@@ -8,7 +8,9 @@
  */
 import { concat } from '@datakit/git/bytes'
 import { MissingError } from '@datakit/git/error'
-import type { PackTable } from '@datakit/git/pack/pack-table'
+import { rowsOfIndex } from '@datakit/git/pack/index-table'
+import { openPackIndexBytes } from '@datakit/git/pack/pack-index'
+import type { RawRow } from '@datakit/git/pack/pack-table'
 import type { PackId, PackSummary, PackWriter, StagedPack } from '@datakit/git/place'
 import { randomId, STAGE_LIFETIME } from '../update.ts'
 import { putChunks, readStaged } from './chunks.ts'
@@ -20,7 +22,9 @@ import { deleteRows, putRow, type Transaction } from './database.ts'
 export interface HeldPack {
   readonly id: PackId
   readonly bytes: Uint8Array
-  readonly table: PackTable
+  readonly index: Uint8Array
+  /** What the index says. */
+  readonly rows: readonly RawRow[]
   readonly needs: readonly PackId[]
   readonly verified: boolean
   readonly at: number
@@ -80,12 +84,12 @@ class StageWriter implements PackWriter {
     const { held, clock } = this.#stages
     const [id, objects, size] = [this.#id, table.count, this.#flushed + this.#pending]
     const staged = { id, size, objects, verified }
+    const index = table.encodeIndex()
     const holding = [...held.values()].reduce((sum, { bytes }) => sum + bytes.length, 0)
     if (size < SMALL && holding + size <= HELD) {
-      const rows = await table.toTable()
-      held.set(id, { id, bytes: this.#whole(), table: rows, needs, verified, at: clock() })
+      const rows = await rowsOfIndex(await openPackIndexBytes(index))
+      held.set(id, { id, bytes: this.#whole(), index, rows, needs, verified, at: clock() })
     } else {
-      const index = table.encodeIndex()
       await this.#flush(this.#pending, (transaction) => {
         putChunks(transaction, { home: id, kind: INDEX_BYTES, first: 0 }, index)
         return { size, indexSize: index.length, objects, needs, verified }

@@ -11,9 +11,11 @@
  */
 import { concat } from '@datakit/git/bytes'
 import { GitError } from '@datakit/git/error'
+import { readOid } from '@datakit/git/oid'
 import { openPackIndexBytes } from '@datakit/git/pack/pack-index'
-import { tableOfIndex } from '@datakit/git/pack/index-table'
-import { PackTable } from '@datakit/git/pack/pack-table'
+import { rowsOfIndex } from '@datakit/git/pack/index-table'
+import type { RawRow } from '@datakit/git/pack/pack-table'
+import { rowTable } from '@datakit/git/pack/row-table'
 import { encodePackHeader } from '@datakit/git/pack/write-pack'
 import type { PackId, UpdateRequest } from '@datakit/git/place'
 import { sha1 } from '@datakit/git/sha1'
@@ -32,7 +34,8 @@ export interface Tail {
   readonly id: PackId
   readonly bytes: Uint8Array
   readonly index: Uint8Array
-  readonly table: PackTable
+  /** What the index says. */
+  readonly rows: readonly RawRow[]
   readonly verified: boolean
 }
 
@@ -76,11 +79,11 @@ export function planPacks(
   return plan
 }
 
-type Part = Pick<HeldPack, 'id' | 'bytes' | 'table' | 'verified'>
+type Part = Pick<HeldPack, 'id' | 'bytes' | 'index' | 'rows' | 'verified'>
 
 class BundleBuilder {
   readonly #tail: Tail | undefined
-  readonly #table = new PackTable()
+  readonly #rows: RawRow[] = []
   readonly #oids = new Set<string>()
   readonly #parts: { readonly part: Part; readonly shift: number }[] = []
   readonly #needs = new Set<PackId>()
@@ -96,11 +99,10 @@ class BundleBuilder {
   }
 
   /** Whether a pack fits: small enough together, as trusted as the rest, and without an object that is here already. */
-  takes({ bytes, table, verified }: HeldPack): boolean {
+  takes({ bytes, rows, verified }: HeldPack): boolean {
     if (this.#end + bytes.length - HEADER > SMALL) return false
     if (this.#parts[0]?.part.verified !== verified) return false
-    for (let i = 0; i < table.count; i++) if (this.#oids.has(table.oid(i))) return false
-    return true
+    return !rows.some(({ oid }) => this.#oids.has(readOid(oid)))
   }
 
   add(pack: HeldPack): void {
@@ -109,12 +111,11 @@ class BundleBuilder {
   }
 
   #append(part: Part): void {
-    const { bytes, table } = part
+    const { bytes, rows } = part
     const shift = this.#end - HEADER
-    for (let i = 0; i < table.count; i++) {
-      const row = table.rawRow(i)
-      this.#oids.add(table.oid(i))
-      this.#table.addRaw({ ...row, offset: row.offset + shift })
+    for (const row of rows) {
+      this.#oids.add(readOid(row.oid))
+      this.#rows.push({ ...row, offset: row.offset + shift })
     }
     this.#parts.push({ part, shift })
     this.#end += bytes.length - HEADER - TRAILER
@@ -128,16 +129,16 @@ class BundleBuilder {
     const home = this.#tail?.home ?? id
     const aliases = new Map<PackId, Omit<AliasRow, 'at'>>()
     for (const { part, shift } of isAlone ? [] : this.#parts) {
-      const { bytes, table } = part
+      const { bytes, rows } = part
       const trailer = bytes.slice(-TRAILER)
-      aliases.set(part.id, { home, shift, size: bytes.length, objects: table.count, trailer })
+      aliases.set(part.id, { home, shift, size: bytes.length, objects: rows.length, trailer })
     }
     return {
       home,
       id,
       bytes: isAlone ? first.part.bytes : this.#bytes(),
-      table: this.#table,
-      index: this.#table.encodeIndex(),
+      rows: this.#rows,
+      index: isAlone ? first.part.index : rowTable(this.#rows).encodeIndex(),
       verified: first.part.verified,
       needs: [...this.#needs],
       replaces: this.#tail?.id,
@@ -147,7 +148,7 @@ class BundleBuilder {
 
   #bytes(): Uint8Array {
     const entries = this.#parts.map(({ part }) => part.bytes.subarray(HEADER, -TRAILER))
-    const body = concat([encodePackHeader(this.#table.count), ...entries])
+    const body = concat([encodePackHeader(this.#rows.length), ...entries])
     return concat([body, sha1(body)])
   }
 }
@@ -165,8 +166,8 @@ export async function readTail(connection: Connection): Promise<Tail | undefined
   try {
     const bytes = await readChunks(connection, { id, kind: PACK_BYTES }, [0, size])
     const index = await readChunks(connection, { id, kind: INDEX_BYTES }, [0, indexSize])
-    const table = await tableOfIndex(await openPackIndexBytes(index))
-    return { home, id, bytes, index, table, verified }
+    const rows = await rowsOfIndex(await openPackIndexBytes(index))
+    return { home, id, bytes, index, rows, verified }
   } catch (error) {
     // Replaced meanwhile, or broken: nothing is put behind it then. Whoever reads its objects is told.
     if (error instanceof GitError && (error.code === 'missing' || error.code === 'malformed'))

@@ -12,7 +12,7 @@
  * @module
  */
 import { MissingError } from '@datakit/git/error'
-import { mergeIndexes, type MergePart } from '@datakit/git/pack/index-table'
+import { mergeIndexes, type MergePart } from '@datakit/git/pack/merge-indexes'
 import { openPackIndex, openPackIndexBytes } from '@datakit/git/pack/pack-index'
 import type { PackId, PackInfo } from '@datakit/git/place'
 import { ENOUGH, LARGE, type CatalogRow } from './catalogs.ts'
