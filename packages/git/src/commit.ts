@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { concat, encodeName, equal, text } from './bytes.ts'
+import { concat, equal, text } from './bytes.ts'
 import { MalformedError } from './error.ts'
 import { decodeHeaders, encodeHeaders, lineOid, startsWith, type Header } from './headers.ts'
 import { formatIdentity, parseIdentity, type Identity } from './identity.ts'
@@ -120,17 +120,4 @@ export function readTime(body: Uint8Array, at: number): number {
     return Number(/^ ?(\d{1,15})/.exec(digits)?.[1] ?? 0)
   }
   return 0
-}
-
-/** The message as people can read it, by the encoding that the commit names; U+FFFD for what is in no encoding. */
-export function messageText(commit: Commit): string {
-  const bytes = encodeName(commit.message)
-  try {
-    return new TextDecoder(commit.encoding ?? 'utf-8', { fatal: false, ignoreBOM: true }).decode(
-      bytes,
-    )
-  } catch {
-    // An encoding that nobody here knows.
-    return new TextDecoder('utf-8', { fatal: false, ignoreBOM: true }).decode(bytes)
-  }
 }

@@ -12,7 +12,8 @@ import { MalformedError } from './error.ts'
 import { checkCommit, checkTag } from './fsck-headers.ts'
 import type { GitObject } from './object.ts'
 import { problemOfName, specialFilesOf } from './path.ts'
-import { isTreeMode, kindOfMode, MODES, TreeCursor } from './tree.ts'
+import { isTreeMode, MODES, TreeCursor } from './tree.ts'
+import { kindOfMode } from './tree-entry.ts'
 
 /**
  * How bad it is to Git: `error` is refused by a server that checks, `warning` only by one that is strict, `info` by none.

@@ -9,17 +9,16 @@ import { nameObject } from './object.ts'
 import { nodeRuntime } from './runtime/node.ts'
 import {
   boundaryBefore,
-  compareEntries,
   decodeTree,
   editTree,
   encodeTree,
   findEntry,
-  kindOfMode,
   MODES,
   spliceEntry,
   TreeCursor,
   type TreeEntry,
 } from './tree.ts'
+import { compareEntries, kindOfMode } from './tree-entry.ts'
 
 let git: RealRepository
 beforeAll(() => {

@@ -27,9 +27,6 @@ export const MODES = {
   gitlink: 0o160000,
 } as const
 
-/** What an entry is, whatever its permission bits. */
-export type EntryKind = 'file' | 'symlink' | 'tree' | 'gitlink'
-
 /** What a name stands for in a tree. */
 export interface EntryValue {
   readonly mode: Mode
@@ -58,14 +55,8 @@ export interface EditedTree {
 
 const SPACE = 0x20
 const SLASH = 0x2f
-const TYPE_BITS = 0o170000
-
-/** What the mode says the entry is. Git takes anything but the three special types for a file. */
-export function kindOfMode(mode: Mode): EntryKind {
-  if ((mode & TYPE_BITS) === MODES.tree) return 'tree'
-  if ((mode & TYPE_BITS) === MODES.symlink) return 'symlink'
-  return (mode & TYPE_BITS) === MODES.gitlink ? 'gitlink' : 'file'
-}
+/** The bits of a mode that say what an entry is. */
+export const TYPE_BITS = 0o170000
 
 /** Whether the entry is a directory. */
 export function isTreeMode(mode: Mode): boolean {
@@ -174,11 +165,6 @@ export function encodeTree(entries: readonly TreeEntry[]): Uint8Array<ArrayBuffe
   return concat(cursors.sort(compareKeys).map(({ body }) => body))
 }
 
-/** Git's order of entries: negative, zero or positive. */
-export function compareEntries(a: TreeEntry, b: TreeEntry): number {
-  return compareKeys(cursorAt(encodeEntry(a)), cursorAt(encodeEntry(b)))
-}
-
 /**
  * The entry called `name`; `undefined` if there is none. Git's order is relied on, as Git does: few entries of a large body
  * are looked at.
@@ -262,7 +248,8 @@ function makeStops(edits: ReadonlyMap<string, EntryValue | undefined>): Stop[] {
   return stops.sort((a, b) => compareKeys(a.at, b.at))
 }
 
-function cursorAt(entry: Uint8Array): TreeCursor {
+/** A cursor at an entry. */
+export function cursorAt(entry: Uint8Array): TreeCursor {
   const cursor = new TreeCursor(entry)
   cursor.next()
   return cursor
@@ -340,7 +327,8 @@ function encodeChecked(entry: TreeEntry): Uint8Array {
   return encodeEntry(entry)
 }
 
-function encodeEntry({ mode, name, oid }: TreeEntry): Uint8Array {
+/** The bytes of an entry. */
+export function encodeEntry({ mode, name, oid }: TreeEntry): Uint8Array {
   return concat([utf8(`${mode.toString(8)} `), encodeName(name), Uint8Array.of(0), encodeOid(oid)])
 }
 

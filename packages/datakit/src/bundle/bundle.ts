@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { messageText } from '@datakit/git/commit'
+import { messageText } from '@datakit/git/commit-message'
 import { MissingError, RefusedError } from '@datakit/git/error'
 import type { Objects } from '@datakit/git/objects'
 import type { Oid } from '@datakit/git/oid'

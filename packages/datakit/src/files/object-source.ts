@@ -7,7 +7,6 @@ import { decodeCommit, type Commit } from '@datakit/git/commit'
 import { MalformedError } from '@datakit/git/error'
 import type { GitObject, ObjectType } from '@datakit/git/object'
 import { EMPTY_TREE, type Oid } from '@datakit/git/oid'
-import { decodeTree, type TreeEntry } from '@datakit/git/tree'
 
 /** Gives objects by name. */
 export interface ObjectSource {
@@ -44,9 +43,4 @@ export async function readTreeBody(
   // The empty tree is known to Git everywhere and need not be stored anywhere.
   if (oid === undefined || oid === EMPTY_TREE) return new Uint8Array(0)
   return readBody(source, oid, 'tree')
-}
-
-/** The entries of the tree of that name, in Git's order. */
-export async function readTree(source: ObjectSource, oid: Oid | undefined): Promise<TreeEntry[]> {
-  return decodeTree(await readTreeBody(source, oid))
 }

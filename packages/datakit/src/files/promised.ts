@@ -14,7 +14,7 @@ import type { ReceiveLimits } from '@datakit/git/transport/stage'
 import { isGitlinkMode, isTreeMode } from '@datakit/git/tree'
 import { History } from '../history/history.ts'
 import { OWN_LIMITS } from '../limits.ts'
-import { readTree } from './object-source.ts'
+import { readTree } from './read-tree.ts'
 import type { Repository } from '../repository.ts'
 
 /** How a remote is reached. */

@@ -5,7 +5,8 @@
  * @module
  */
 import type { Oid } from '@datakit/git/oid'
-import { compareEntries, isTreeMode, type TreeEntry } from '@datakit/git/tree'
+import { isTreeMode, type TreeEntry } from '@datakit/git/tree'
+import { compareEntries } from '@datakit/git/tree-entry'
 import type { Side } from '../merge/conflict.ts'
 import { History, type LinkSource } from './history.ts'
 import { readTreeBody, type ObjectSource } from '../files/object-source.ts'

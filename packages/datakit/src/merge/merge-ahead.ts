@@ -6,7 +6,8 @@
  */
 import { NotHereError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
-import { findEntry, isTreeMode, kindOfMode } from '@datakit/git/tree'
+import { findEntry, isTreeMode } from '@datakit/git/tree'
+import { kindOfMode } from '@datakit/git/tree-entry'
 import { readTreeBody } from '../files/object-source.ts'
 import { compareTrees } from '../history/tree-difference.ts'
 import type { Side } from './conflict.ts'

@@ -6,7 +6,7 @@
  * @module
  */
 import type { Oid } from '@datakit/git/oid'
-import { kindOfMode } from '@datakit/git/tree'
+import { kindOfMode } from '@datakit/git/tree-entry'
 import type { ConflictKind, Side } from './conflict.ts'
 import { mergeAlikeFile } from './merge-alike.ts'
 import { fetchForMerge } from './merge-ahead.ts'

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { kindOfMode } from '@datakit/git/tree'
+import { kindOfMode } from '@datakit/git/tree-entry'
 import type { Side } from './conflict.ts'
 
 /** Modes as Git takes them: of a file, only whether its owner may execute it counts. */

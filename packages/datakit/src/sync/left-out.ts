@@ -13,13 +13,8 @@ import { OidMap } from '@datakit/git/oid-map'
 import type { PackIndex } from '@datakit/git/pack/pack-index'
 import type { PromisedObjects } from '@datakit/git/place'
 import type { SyncScope } from '@datakit/git/protocol/sync-choice'
-import {
-  isGitlinkMode,
-  isTreeMode,
-  kindOfMode,
-  TreeCursor,
-  type TreeEntry,
-} from '@datakit/git/tree'
+import { isGitlinkMode, isTreeMode, TreeCursor, type TreeEntry } from '@datakit/git/tree'
+import { kindOfMode } from '@datakit/git/tree-entry'
 import { unpackLinks, readLinks } from '@datakit/git/pack/links'
 import { joinPath } from '../files/path.ts'
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { utf8 } from '@datakit/git/bytes'
-import { messageText } from '@datakit/git/commit'
+import { messageText } from '@datakit/git/commit-message'
 import type { Oid } from '@datakit/git/oid'
 import { check, listOf, oneOf, type Rule } from '../argument.ts'
 import type { Conflict, Resolution, Side } from '../merge/conflict.ts'

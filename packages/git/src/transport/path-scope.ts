@@ -6,7 +6,8 @@
  *
  * @module
  */
-import { findEntry, isGitlinkMode, isTreeMode, kindOfMode } from '../tree.ts'
+import { findEntry, isGitlinkMode, isTreeMode } from '../tree.ts'
+import { kindOfMode } from '../tree-entry.ts'
 import type { Node, ObjectGraph } from './graph.ts'
 
 /** A tree as a scope parts it. */

@@ -9,26 +9,13 @@
 import { concat } from '@datakit/git/bytes'
 import { MalformedError, MissingError } from '@datakit/git/error'
 import { crc32 } from '@datakit/git/pack/crc32'
-import { encodePackHeader } from '@datakit/git/pack/write-pack'
-import { openPackIndexBytes } from '@datakit/git/pack/pack-index'
-import { rowsOfIndex } from '@datakit/git/pack/index-table'
-import { rowTable } from '@datakit/git/pack/row-table'
-import type { RawRow } from '@datakit/git/pack/pack-table'
 import type { PackId } from '@datakit/git/place'
 import type { Connection } from './connection.ts'
-import {
-  CHUNK,
-  INDEX_BYTES,
-  PACK_BYTES,
-  type AliasRow,
-  type ChunkKind,
-  type ChunkRow,
-  type Home,
-} from './schema.ts'
+import { later } from './loading.ts'
+import { CHUNK, PACK_BYTES, type ChunkKind, type ChunkRow, type Home } from './schema.ts'
 import { putRow, type Transaction } from './database.ts'
 
-const HEADER = 12
-const TRAILER = 20
+const WHOLE = [0, Infinity] as const
 
 /** Which bytes are written, and where they belong. */
 export interface ChunkTarget {
@@ -63,25 +50,34 @@ export async function readChunks(
   { id, kind }: { readonly id: PackId; readonly kind: ChunkKind },
   span: readonly [number, number],
 ): Promise<Uint8Array> {
-  const found = await connection.read(['packs', 'aliases', 'chunks'], async (transaction) => {
-    // Nothing was appended to most packs: their homes are their ids.
-    const [row, own] = await Promise.all([
-      transaction.objectStore('packs').index('id').get(id),
-      getRows(transaction, id, { kind, span }),
-    ])
-    if (row?.home === id) return { row, rows: own }
-    if (row) return { row, rows: await getRows(transaction, row.home, { kind, span }) }
-    const alias = await transaction.objectStore('aliases').get(id)
-    if (!alias) throw new MissingError('a pack', id)
-    const whole = { kind, span: [0, Infinity] } as const
-    return { alias, rows: await getRows(transaction, alias.home, whole) }
-  })
-  if (found.alias) return readAlias(id, kind, { ...found, span })
-  const { row, rows } = found
-  const [start, end] = [span[0], Math.min(span[1], kind === PACK_BYTES ? row.size : row.indexSize)]
-  const bytes = cut(id, rows, [start, end])
-  if (bytes.length === Math.max(0, end - start)) return bytes
-  throw new MalformedError(`pack ${id}`, 'a stored chunk of it is missing')
+  const { row, alias, rows } = await connection.read(
+    ['packs', 'aliases', 'chunks'],
+    async (transaction) => {
+      // Nothing was appended to most packs: their homes are their ids.
+      const [row, own] = await Promise.all([
+        transaction.objectStore('packs').index('id').get(id),
+        getRows(transaction, id, { kind, span }),
+      ])
+      if (row?.home === id) return { row, rows: own }
+      const alias = row ? undefined : await transaction.objectStore('aliases').get(id)
+      const home = row?.home ?? alias?.home ?? ''
+      const whole = { kind, span: alias ? WHOLE : span }
+      return { row, alias, rows: await getRows(transaction, home, whole) }
+    },
+  )
+  if (row) {
+    const [start, end] = [
+      span[0],
+      Math.min(span[1], kind === PACK_BYTES ? row.size : row.indexSize),
+    ]
+    const bytes = cut(id, rows, [start, end])
+    if (bytes.length === Math.max(0, end - start)) return bytes
+    throw new MalformedError(`pack ${id}`, 'a stored chunk of it is missing')
+  }
+  // Swept, or the pack around it was.
+  if (!alias || rows.length === 0) throw new MissingError('a pack', id)
+  const { readAlias } = await later()
+  return (await readAlias(cut(id, rows, WHOLE), alias, kind)).subarray(...span)
 }
 
 /** Bytes of full chunks of a pack that is being written. */
@@ -122,33 +118,4 @@ function cut(
   const whole =
     rows.length === 1 && rows[0] ? rows[0].bytes : concat(rows.map(({ bytes }) => bytes))
   return whole.subarray(skip, skip + end - start)
-}
-
-/** Bytes of a pack as it was before it was put into another one. */
-async function readAlias(
-  id: PackId,
-  kind: ChunkKind,
-  {
-    alias,
-    rows,
-    span,
-  }: { alias: AliasRow; rows: readonly ChunkRow[]; span: readonly [number, number] },
-): Promise<Uint8Array> {
-  // The pack around it was swept.
-  if (rows.length === 0) throw new MissingError('a pack', id)
-  const host = cut(id, rows, [0, Infinity])
-  const whole = kind === INDEX_BYTES ? await indexInside(host, alias) : packInside(host, alias)
-  return whole.subarray(...span)
-}
-
-function packInside(host: Uint8Array, { shift, size, objects, trailer }: AliasRow): Uint8Array {
-  const entries = host.subarray(shift + HEADER, shift + size - TRAILER)
-  return concat([encodePackHeader(objects), entries, trailer])
-}
-
-async function indexInside(host: Uint8Array, { shift, size }: AliasRow): Promise<Uint8Array> {
-  const all = await rowsOfIndex(await openPackIndexBytes(host))
-  const moved = all.map((row) => ({ ...row, offset: row.offset - shift }))
-  const isInside = ({ offset }: RawRow) => offset >= HEADER && offset < size - TRAILER
-  return rowTable(moved.filter(isInside)).encodeIndex()
 }

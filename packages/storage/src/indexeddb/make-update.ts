@@ -33,7 +33,7 @@ import {
   type RefRow,
 } from './schema.ts'
 import { deleteRows, putRow, seal, type Transaction } from './database.ts'
-import { bytesOf, NO_HEADER, rangeBehind, soundRef, versionOf } from './state.ts'
+import { bytesOf, NO_HEADER, rangeUnder, soundRef, versionOf } from './state.ts'
 import type { HeldPack } from './stages.ts'
 import type { Bundle, Plan } from './tail.ts'
 
@@ -182,9 +182,7 @@ async function checkNames(
   const found = await Promise.all([
     ...[...parents].map((name) => store.getAllKeys(encodeName(name))),
     // One more than may be deleted by this very request is enough to find one that stays.
-    ...created.map(({ name }) =>
-      store.getAllKeys(rangeBehind(encodeName(`${name}/`)), deleted + 1),
-    ),
+    ...created.map(({ name }) => store.getAllKeys(rangeUnder(encodeName(`${name}/`)), deleted + 1)),
   ])
   for (const key of found.flat()) known.add(decodeName(bytesOf(key)))
   const names = [...known]

@@ -14,6 +14,7 @@ import type { Depot, PackId, Place, UpdateOutcome, UpdateRequest } from '@dataki
 import { checkRequest, digestUpdate, STAGE_LIFETIME } from '../update.ts'
 import { readChunks } from './chunks.ts'
 import { Connection, LostAnswerError } from './connection.ts'
+import { later } from './loading.ts'
 import { makeUpdate } from './make-update.ts'
 import { ALL_STORES, INDEX_BYTES, PACK_BYTES } from './schema.ts'
 import { packWriter, type HeldPack, type Stages } from './stages.ts'
@@ -114,18 +115,17 @@ function placeOver(connection: Connection, clock: () => number): Place {
       updater.held(id)?.index.subarray(start, end) ??
       readChunks(connection, { id, kind: INDEX_BYTES }, [start, end]),
     async markVerified(ids) {
-      const { markVerified } = await import('./sweep.ts')
-      if (await markVerified(connection, ids)) news.tell()
+      if (await (await later()).markVerified(connection, ids)) news.tell()
     },
-    // Loaded when first wanted, like the sweep: a page that stores and syncs does without.
     async *log(ref) {
-      const { readLog } = await import('./log.ts')
-      yield* readLog(connection, { ref, key: encodeName(ref) })
+      yield* (await later()).readLog(connection, { ref, key: encodeName(ref) })
     },
     async sweep({ grace }) {
-      const { sweep } = await import('./sweep.ts')
       const now = clock()
-      return sweep(connection, { condemned: now - grace, staged: now - STAGE_LIFETIME })
+      return (await later()).sweep(connection, {
+        condemned: now - grace,
+        staged: now - STAGE_LIFETIME,
+      })
     },
     subscribe: (listener) => news.subscribe(listener),
     async close() {
@@ -144,10 +144,9 @@ async function readPack(
     return await readChunks(connection, { id, kind: PACK_BYTES }, span)
   } catch (error) {
     if (!(error instanceof MalformedError)) throw error
-    const { readDamaged } = await import('./mend.ts')
     const openIndex = async (size: number) =>
       openPackIndexBytes(await readChunks(connection, { id, kind: INDEX_BYTES }, [0, size]))
-    return readDamaged(connection, { id, span, error, openIndex })
+    return (await later()).readDamaged(connection, { id, span, error, openIndex })
   }
 }
 

@@ -12,11 +12,9 @@ import { MalformedError } from '@datakit/git/error'
 import type { PackInfo, Ref, State } from '@datakit/git/place'
 import { FIRST_HEAD } from '../update.ts'
 import type { Connection } from './connection.ts'
-import type { Header, Home, LogRow, PackRow, RefRow, StoreName } from './schema.ts'
-import { isSound, resultOf, unseal, type Transaction } from './database.ts'
+import type { Header, Home, PackRow, RefRow, StoreName } from './schema.ts'
+import { isSound, unseal, type Transaction } from './database.ts'
 
-/** Rows that a listing reads at once. */
-const BATCH = 1000
 /** Refs up to this number are read along with the state. */
 const FEW = 256
 
@@ -71,15 +69,13 @@ export class StateReader {
 
 async function readHeader(transaction: Transaction, last: Packs | undefined) {
   const header = (await transaction.objectStore('state').get('header')) ?? NO_HEADER
-  const index = transaction.objectStore('packs').index('changed')
   const isOf = last?.header.repository === header.repository && last.header.number >= header.swept
   /** What the packs that changed are compared with; `undefined` when all of them are read. */
   const known = isOf ? last : undefined
   const since = known?.header.number ?? -1
-  const isSame = since === header.number
-  if (isSame) return { header, known, changed: [], few: undefined }
-  const [changed, { refs }] = await Promise.all([
-    index.getAll(IDBKeyRange.lowerBound(since, true)),
+  if (since === header.number) return { header, known, changed: [], few: undefined }
+  const [changed, refs] = await Promise.all([
+    transaction.objectStore('packs').index('changed').getAll(IDBKeyRange.lowerBound(since, true)),
     readRows(transaction, undefined, FEW + 1),
   ])
   return { header, known, changed, few: refs.length > FEW ? undefined : refs }
@@ -112,6 +108,8 @@ function stateAt(
   const { number, repository } = header
   const byName = few && new Map(few.map((ref) => [ref.name, ref.oid]))
   const read: ReadRows = (store, work) => connection.read(['state', store, 'log'], work)
+  const refsIn = (range: IDBKeyRange) =>
+    read('refs', (transaction) => refsAt(transaction, range, number))
   return {
     version: versionOf(header),
     repository,
@@ -122,11 +120,14 @@ function stateAt(
     shallow: new Set(header.shallow),
     async ref(name) {
       if (byName !== undefined) return byName.get(name)
-      return (await read('refs', (transaction) => refAt(transaction, name, number)))?.oid
+      const [ref] = await refsIn(IDBKeyRange.only(encodeName(name)))
+      return ref?.oid
     },
     async *refs(prefix = '') {
-      if (few === undefined) yield* refsAt(read, prefix, number)
-      else yield* few.filter(({ name }) => name.startsWith(prefix))
+      yield* (
+        few?.filter(({ name }) => name.startsWith(prefix)) ??
+        (await refsIn(rangeUnder(encodeName(prefix))))
+      )
     },
     async promised(oid) {
       const row = await read('promised', (transaction) =>
@@ -141,115 +142,60 @@ function stateAt(
 /** Reads in one transaction over a store and the log. */
 type ReadRows = <T>(store: StoreName, work: (transaction: Transaction) => Promise<T>) => Promise<T>
 
-async function refAt(
-  transaction: Transaction,
-  name: string,
-  number: number,
-): Promise<Ref | undefined> {
-  const key = encodeName(name)
-  const [row, line] = await Promise.all([
-    transaction.objectStore('refs').get(key),
-    lineBehind(transaction, key, number),
-  ])
-  unseal(line, `the log of ${name}`)
-  if (line) return line.from && { name, oid: line.from, peeled: line.fromPeeled }
-  const sound = await soundRef(transaction, name, row)
-  return sound && { name, oid: sound.oid, peeled: sound.peeled }
+/** The keys that begin with `prefix`. */
+export function rangeUnder(prefix: Uint8Array<ArrayBuffer>): IDBKeyRange {
+  // The first key behind all of them is the prefix with its last byte one higher; behind 255 there is none.
+  let last = prefix.length - 1
+  while (prefix[last] === 0xff) last--
+  if (last < 0) return IDBKeyRange.lowerBound(prefix)
+  const end = prefix.slice(0, last + 1)
+  end[last] = (end[last] ?? 0) + 1
+  return IDBKeyRange.bound(prefix, end, false, true)
 }
 
-/** The first line of the log of a ref that an update behind `number` left. */
-async function lineBehind(
-  { raw }: Transaction,
-  key: Uint8Array<ArrayBuffer>,
-  number: number,
-): Promise<LogRow | undefined> {
-  const lines = raw.objectStore('log').index('ref').openCursor(key)
-  let cursor = await resultOf(lines)
-  if (cursor && indexedDB.cmp(cursor.primaryKey, [number, []]) < 0) {
-    cursor.continuePrimaryKey(key, [number + 1])
-    cursor = await resultOf(lines)
-  }
-  return cursor?.value
-}
-
-async function* refsAt(read: ReadRows, prefix: string, number: number): AsyncGenerator<Ref> {
-  const first = encodeName(prefix)
-  let after: Uint8Array<ArrayBuffer> | undefined
-  for (;;) {
-    const range = rangeBehind(first, after)
-    const batch = await read('refs', (transaction) => readBatch(transaction, range, number))
-    yield* batch.refs
-    if (batch.last === undefined) return
-    after = batch.last
-  }
-}
-
-/** The keys that begin with `prefix` and come behind `after`. */
-export function rangeBehind(
-  prefix: Uint8Array<ArrayBuffer>,
-  after?: Uint8Array<ArrayBuffer>,
-): IDBKeyRange {
-  const end = successor(prefix)
-  const start = after ?? prefix
-  if (end === undefined) return IDBKeyRange.lowerBound(start, after !== undefined)
-  return IDBKeyRange.bound(start, end, after !== undefined, true)
-}
-
-/** The first key behind all that begin with `prefix`; `undefined` when there is none. */
-function successor(prefix: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | undefined {
-  let length = prefix.length
-  while (length > 0 && prefix[length - 1] === 0xff) length--
-  if (length === 0) return undefined
-  const end = prefix.slice(0, length)
-  end[length - 1] = (end[length - 1] ?? 0) + 1
-  return end
-}
-
-/** Some refs of a range as they were at an update, and the key of the last one; none when the range ends here. */
-async function readBatch(
+/** The refs of a range as they were at an update, in the order of their names. */
+async function refsAt(
   transaction: Transaction,
   range: IDBKeyRange,
   number: number,
-): Promise<{ refs: Iterable<Ref>; last: Uint8Array<ArrayBuffer> | undefined }> {
-  const [{ refs, keys }, lines] = await Promise.all([
-    readRows(transaction, range, BATCH),
+): Promise<readonly Ref[]> {
+  const [refs, lines] = await Promise.all([
+    readRows(transaction, range),
     transaction.objectStore('log').getAll(IDBKeyRange.lowerBound([number + 1])),
   ])
-  const last = keys.length === BATCH ? bytesOf(keys.at(-1)) : undefined
-  if (lines.length === 0) return { refs, last }
+  if (lines.length === 0) return refs
   const byName = new Map(refs.map((ref) => [ref.name, ref]))
   // From the newest to the oldest: the first line behind the state says what a ref was.
   for (const line of lines.toReversed()) {
     const { ref, from, fromPeeled } = line
     const name = decodeName(ref)
     unseal(line, `the log of ${name}`)
-    const isInside = range.includes(ref) && (last === undefined || indexedDB.cmp(ref, last) <= 0)
-    if (!isInside || name === 'HEAD') continue
+    if (!range.includes(ref) || name === 'HEAD') continue
     if (from === undefined) byName.delete(name)
     else byName.set(name, { name, oid: from, peeled: fromPeeled })
   }
   const keyed = [...byName.values()].map((ref) => ({ ref, key: encodeName(ref.name) }))
-  keyed.sort((a, b) => indexedDB.cmp(a.key, b.key))
-  return { refs: keyed.map(({ ref }) => ref), last }
+  return keyed.sort((a, b) => indexedDB.cmp(a.key, b.key)).map(({ ref }) => ref)
 }
 
-/** Some refs as they are, in the order of their names, with their keys. */
+/** Refs as they are, in the order of their names. */
 async function readRows(
   transaction: Transaction,
-  range: IDBKeyRange | undefined,
-  limit: number,
-): Promise<{ refs: Ref[]; keys: unknown[] }> {
+  range?: IDBKeyRange,
+  limit?: number,
+): Promise<Ref[]> {
   const store = transaction.objectStore('refs')
   const [keys, rows] = await Promise.all([
     store.getAllKeys(range, limit),
     store.getAll(range, limit),
   ])
-  const refs = rows.map(async (row, i) => {
-    const name = decodeName(bytesOf(keys[i]))
-    const { oid, peeled } = await soundRef(transaction, name, row)
-    return { name, oid, peeled }
-  })
-  return { refs: await Promise.all(refs), keys }
+  return Promise.all(
+    rows.map(async (row, i) => {
+      const name = decodeName(bytesOf(keys[i]))
+      const { oid, peeled } = await soundRef(transaction, name, row)
+      return { name, oid, peeled }
+    }),
+  )
 }
 
 /**

@@ -1,0 +1,10 @@
+/**
+ * What is loaded when it is first wanted: everything that is not needed to open, to read and to update. One module, so that
+ * bundlers make one file of it.
+ *
+ * @module
+ */
+export { readAlias } from './alias.ts'
+export { readLog } from './log.ts'
+export { readDamaged } from './mend.ts'
+export { markVerified, sweep } from './sweep.ts'
