@@ -8,10 +8,6 @@
  * @module
  */
 
-/** Bits that are looked up at once; longer codes are found by counting. */
-const ROOT = 9
-/** Masks as many bits as {@link Codes.root} is looked up with. */
-export const ROOT_MASK = (1 << ROOT) - 1
 /** The longest code, in bits. */
 export const MAX_BITS = 15
 
@@ -44,92 +40,58 @@ function basesOf(first: number, extra: Uint8Array): Uint16Array {
   })
 }
 
-/** A code is read from its first bit on, so that its bits come in reverse. */
-function reverse(value: number, bits: number): number {
-  let reversed = 0
-  for (let bit = 0; bit < bits; bit++) reversed |= ((value >> bit) & 1) << (bits - 1 - bit)
-  return reversed
-}
-
-const REVERSED = Uint16Array.from({ length: 1 << ROOT }, (_, value) => reverse(value, ROOT))
-
-/** A set of codes: how many there are of each length, the symbols in order, and what the next {@link ROOT} bits mean. */
+/** A set of codes: what as many bits as the longest of them has can begin with. */
 export interface Codes {
-  readonly counts: Uint16Array
-  readonly symbols: Uint16Array
-  /** `symbol << 4 | bits`; 0 where the code is longer than {@link ROOT} bits or there is none. */
-  readonly root: Uint16Array
+  /** `symbol << 4 | bits` for all that the bits can be, the first one lowest; 0 where there is no such code. */
+  readonly table: Uint16Array
+  /** Masks the bits. */
+  mask: number
 }
 
-/** Codes that wait for {@link build}. */
-export function makeCodes(): Codes {
-  return {
-    counts: new Uint16Array(16),
-    symbols: new Uint16Array(320),
-    root: new Uint16Array(1 << ROOT),
-  }
+/** Codes of at most so many bits, that wait for {@link build}. */
+export function makeCodes(bits: number): Codes {
+  return { table: new Uint16Array(1 << bits), mask: 0 }
 }
 
 /** Lengths of symbols, to be filled before {@link build}. One array serves every stream: nothing is awaited in between. */
 export const lengths = new Uint8Array(320)
-const offsets = new Uint16Array(16)
+const counts = new Uint16Array(MAX_BITS + 1)
+const next = new Uint16Array(MAX_BITS + 1)
 
 /** Fills `codes` from `count` of {@link lengths}; whether they make a set that may be used. */
 export function build(codes: Codes, from: number, count: number): boolean {
-  const { counts, symbols, root } = codes
   counts.fill(0)
-  root.fill(0)
   let longest = 0
   for (let i = from; i < from + count; i++) {
     const length = lengths[i] as number
     counts[length] = (counts[length] as number) + 1
     if (length > longest) longest = length
   }
+  counts[0] = 0
   let left = 1
-  offsets[1] = 0
-  for (let length = 1; length <= MAX_BITS; length++) {
+  for (let length = 1; length <= longest; length++) {
+    next[length] = ((next[length - 1] as number) + (counts[length - 1] as number)) << 1
     left = 2 * left - (counts[length] as number)
     if (left < 0) return false
-    if (length < MAX_BITS)
-      offsets[length + 1] = (offsets[length] as number) + (counts[length] as number)
   }
+  const { table } = codes
+  codes.mask = (1 << longest) - 1
+  table.fill(0, 0, 1 << longest)
   for (let i = 0; i < count; i++) {
     const length = lengths[from + i] as number
     if (length === 0) continue
-    const place = offsets[length] as number
-    symbols[place] = i
-    offsets[length] = place + 1
+    const code = next[length] as number
+    next[length] = code + 1
+    for (let at = reverse(code, length); at <= codes.mask; at += 1 << length)
+      table[at] = (i << 4) | length
   }
-  fillRoot(codes)
   // Too few codes are only allowed where there is one of one bit, or none at all.
   return left === 0 || longest <= 1
 }
 
-function fillRoot({ counts, symbols, root }: Codes): void {
-  let code = 0
-  let place = 0
-  for (let length = 1; length <= ROOT; length++) {
-    for (let n = counts[length] as number; n > 0; n--, code++, place++) {
-      const entry = ((symbols[place] as number) << 4) | length
-      const first = REVERSED[code << (ROOT - length)] as number
-      for (let i = first; i <= ROOT_MASK; i += 1 << length) root[i] = entry
-    }
-    code <<= 1
-  }
-}
-
-/** Symbol and length, as in {@link Codes.root}, of a code that is longer than {@link ROOT} bits; 0 when there is none. */
-export function findLong({ counts, symbols }: Codes, hold: number): number {
-  let code = 0
-  let first = 0
-  let index = 0
-  for (let length = 1; length <= MAX_BITS; length++) {
-    code |= (hold >>> (length - 1)) & 1
-    const count = counts[length] as number
-    if (code - count < first) return ((symbols[index + code - first] as number) << 4) | length
-    index += count
-    first = (first + count) << 1
-    code <<= 1
-  }
-  return 0
+/** A code is read from its first bit on, so that its bits come in reverse. */
+function reverse(code: number, bits: number): number {
+  let reversed = 0
+  for (let bit = 0; bit < bits; bit++) reversed = (reversed << 1) | ((code >> bit) & 1)
+  return reversed
 }
