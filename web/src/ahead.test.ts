@@ -41,4 +41,37 @@ describe('the commits that the server has not got', () => {
     expect(await count(merged, 'e', 'b')).toBe(3)
     expect(await count(merged, 'ed', 'bc')).toBe(2)
   })
+
+  it('are counted in slices of the thread, however many there are', async () => {
+    const { port1, port2 } = new MessageChannel()
+    let keys = 0
+    port1.addEventListener('message', () => {
+      keys++
+      port2.postMessage('key')
+    })
+    port1.start()
+    port2.postMessage('key')
+    // Reads that never wait for anything, as those of commits in memory do not.
+    const read = async (oid: Oid): Promise<Knot> => {
+      const end = performance.now() + 0.5
+      while (performance.now() < end);
+      const at = Number(oid)
+      return { oid, parents: at === 0 ? [] : [String(at - 1) as Oid], time: at, generation: at + 1 }
+    }
+    expect(await countAhead(read, ['300' as Oid], ['0' as Oid])).toBe(300)
+    port1.close()
+    expect(keys).toBeGreaterThan(10)
+  })
+
+  it('need no more reads than there are heads and commits ahead', async () => {
+    let reads = 0
+    const commit = graph(line)
+    const heads = Array.from({ length: 5000 }, (_, i) => `head-${i}` as Oid)
+    const read = async (oid: Oid): Promise<Knot> => {
+      reads++
+      return oid.startsWith('head-') ? { oid, parents: [], time: 0, generation: 1 } : commit(oid)
+    }
+    expect(await countAhead(read, ['d' as Oid], ['b' as Oid, ...heads])).toBe(2)
+    expect(reads).toBeLessThan(5005)
+  })
 })

@@ -91,10 +91,13 @@ class LocalRepository implements RepositoryStore {
 
   async branches(): Promise<readonly BranchInfo[]> {
     const state = await this.#place.read()
+    // Two listings, and not a look-up for each: there may be thousands.
+    const remotes = new Map<string, Oid>()
+    for await (const { name, oid } of state.refs(REMOTES)) remotes.set(name, oid)
     const branches: BranchInfo[] = []
     for await (const { name, oid } of state.refs(HEADS)) {
       const short = name.slice(HEADS.length)
-      branches.push({ name: short, head: oid, remote: await state.ref(REMOTES + short) })
+      branches.push({ name: short, head: oid, remote: remotes.get(REMOTES + short) })
     }
     return branches
   }
@@ -238,9 +241,9 @@ class LocalRepository implements RepositoryStore {
     const branches = await this.branches()
     const behind = branches.filter(({ head, remote }) => head !== remote)
     if (behind.length === 0) return 0
-    const history = new History(this.#repository.store)
     const known = branches.flatMap(({ remote }) => remote ?? [])
     const heads = behind.map(({ head }) => head)
+    const history = new History(this.#repository.store)
     return this.#whole(() => countAhead((oid) => history.node(oid), heads, known))
   }
 

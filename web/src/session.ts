@@ -40,6 +40,8 @@ export class Session {
   /** What is wrong with the storage of this browser. */
   readonly trouble: ReadonlySignal<Trouble | undefined>
   readonly decisions: ReadonlySignal<readonly Decision[]>
+  /** The names of all branches and of this one, sorted, a line each: the same text as long as they are the same. */
+  readonly branchNames: ReadonlySignal<string>
   /** Paths of drafts whose files changed underneath. */
   readonly stale: ReadonlySignal<ReadonlySet<string>>
   readonly #head = signal<Oid | undefined>(undefined)
@@ -62,6 +64,10 @@ export class Session {
       ...this.#fromDrafts.value.keys(),
       ...this.syncing.decisions.value,
     ])
+    this.branchNames = computed(() => {
+      const names = new Set([branch, ...this.#branches.value.map(({ name }) => name)])
+      return [...names].toSorted().join('\n')
+    })
     this.stale = computed(() => this.#findStale())
     this.status = computed(() => this.#describe())
     this.trouble = computed(() => troubleOf(this.#failure()) ?? this.syncing.trouble.value)

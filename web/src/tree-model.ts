@@ -24,8 +24,9 @@ export class TreeModel {
 
   constructor(session: Session) {
     this.#session = session
-    const draftPaths = computed(() => [...session.keeper.drafts.value.keys()])
-    const listings = computed(() => this.#withDrafts(draftPaths.value))
+    // One text, so that a key typed into a draft that is known lays nothing out anew. No path has a NUL.
+    const draftPaths = computed(() => [...session.keeper.drafts.value.keys()].join('\0'))
+    const listings = computed(() => this.#withDrafts(draftPaths.value.split('\0').filter(Boolean)))
     this.rows = computed(() => rowsOf(listings.value, this.#open.value))
     this.#stop = effect(() => {
       const head = session.head.value

@@ -5,8 +5,9 @@
  */
 import type { JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import type { Editor } from '../editor/editor.ts'
+import type { Editor, EditorOptions } from '../editor/editor.ts'
 import type { LineBreak } from '../text-file.ts'
+import { nextTurn } from '../turns.ts'
 
 /** A text and what becomes of it. */
 export interface EditorPaneProps {
@@ -22,6 +23,13 @@ export interface EditorPaneProps {
   readonly onType: (read: () => string) => void
 }
 
+/** Loads the editor. What loading takes of the page's thread is one turn, and opening an editor another. */
+export async function loadEditor(): Promise<(options: EditorOptions) => Editor> {
+  const { openEditor } = await import('../editor/editor.ts')
+  await nextTurn()
+  return openEditor
+}
+
 /** An editor as tall as its place. Another `name` or `lineBreak` needs another `key`. */
 export function EditorPane(props: EditorPaneProps): JSX.Element {
   const parent = useRef<HTMLDivElement>(null)
@@ -32,8 +40,8 @@ export function EditorPane(props: EditorPaneProps): JSX.Element {
 
   useEffect(() => {
     let isWanted = true
-    import('../editor/editor.ts').then(
-      ({ openEditor }) => {
+    loadEditor().then(
+      (openEditor) => {
         if (!isWanted || parent.current === null) return
         const { text, lineBreak, name, label, isReadOnly } = latest.current
         const opened = openEditor({

@@ -4,6 +4,7 @@
  * @module
  */
 import type { JSX, TargetedEvent } from 'preact'
+import { useMemo } from 'preact/hooks'
 import { linkTo, navigate, opened } from '../app-state.ts'
 import { formatRoute, HOME } from '../route.ts'
 import type { Session } from '../session.ts'
@@ -40,7 +41,9 @@ function Place(props: {
   readonly onNewBranch: () => void
 }): JSX.Element {
   const { session } = props
-  const names = new Set([session.branch, ...session.branches.value.map((branch) => branch.name)])
+  // Made once for as long as they are the same: there may be thousands.
+  const names = session.branchNames.value
+  const options = useMemo(() => names.split('\n').map(branchOption), [names])
   const choose = (event: TargetedEvent<HTMLSelectElement>): void => {
     const chosen = event.currentTarget.value
     // Back to what is open, whatever comes of it.
@@ -54,16 +57,20 @@ function Place(props: {
         <bdi>{session.store.name}</bdi>
       </a>
       <select aria-label="Branch" value={`=${session.branch}`} onChange={choose}>
-        {[...names].toSorted().map((name) => (
-          <option key={name} value={`=${name}`}>
-            {name}
-          </option>
-        ))}
+        {options}
         <option value="new" disabled={session.head.value === undefined}>
           New branch…
         </option>
       </select>
     </div>
+  )
+}
+
+function branchOption(name: string): JSX.Element {
+  return (
+    <option key={name} value={`=${name}`}>
+      {name}
+    </option>
   )
 }
 

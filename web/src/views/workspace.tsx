@@ -13,11 +13,15 @@ import type { TreeModel } from '../tree-model.ts'
 import type { Row } from '../tree-rows.ts'
 import { ChangesView } from './changes-view.tsx'
 import { ConflictsView } from './conflicts-view.tsx'
+import { loadEditor } from './editor-pane.tsx'
 import { FileView } from './file-view.tsx'
 import { focusMain } from './focus.ts'
 import { CommitView, HistoryView } from './history-view.tsx'
 import type { PathQuestion } from './path-dialogs.tsx'
 import { TreeView } from './tree-view.tsx'
+
+/** How long after a repository was opened its editor is loaded, in milliseconds. */
+const AHEAD = 500
 
 /** What the parts of a workspace share. */
 export interface WorkspaceProps {
@@ -35,6 +39,11 @@ export function Workspace(props: WorkspaceProps): JSX.Element {
     if (path !== '') tree.reveal(path)
     focusMain()
   }, [path, view, tree])
+  useEffect(() => {
+    // Ahead of the first file. What fails here is said where a file is opened.
+    const timer = setTimeout(() => void loadEditor().catch(() => undefined), AHEAD)
+    return () => clearTimeout(timer)
+  }, [])
   return (
     <div class="workspace" data-pane={showsTree ? 'tree' : 'main'}>
       <Tabs session={session} />
