@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { briefExchange } from '@datakit/datakit/brief-exchange'
 import { SyncError } from '@datakit/datakit/error'
 import type { Repository } from '@datakit/datakit/repository'
 import { syncAndKeep } from '@datakit/datakit/keep-answer'
@@ -15,6 +16,9 @@ import type { Decision, SyncOptions, SyncReport } from './data.ts'
 import { explainProblem } from './status.ts'
 import { troubleOf } from './trouble.ts'
 
+/** What each repository that is open has heard of its server. */
+const exchanges = new WeakMap<Repository, ReturnType<typeof briefExchange>>()
+
 /** Syncs once. Never rejects: what went wrong is in the report. */
 export async function syncWithServer(
   repository: Repository,
@@ -22,7 +26,9 @@ export async function syncWithServer(
   options: SyncOptions,
 ): Promise<SyncReport> {
   try {
-    const server = { ...serverOptions(name, options), acceptOther: options.acceptsOther }
+    const exchange = exchanges.get(repository) ?? briefExchange()
+    exchanges.set(repository, exchange)
+    const server = { ...serverOptions(name, options), acceptOther: options.acceptsOther, exchange }
     const outcome = await syncAndKeep(repository, server, answerKeeper(name))
     const decisions = await findDecisions(repository)
     const unrelated = outcome.branches.filter((branch) => branch.state === 'unrelated')

@@ -26,6 +26,7 @@ const statuses: Readonly<Record<string, number>> = {
   method: 405,
   conflict: 409,
   'repository-changed': 409,
+  'known-gone': 409,
   'parts-gone': 409,
   'plan-gone': 409,
   'receipt-mismatch': 409,

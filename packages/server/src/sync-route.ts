@@ -38,6 +38,7 @@ import {
   type AskedPart,
 } from './answer-choice.ts'
 import { checkResumed, planGone, planOf } from './answer-plan.ts'
+import { briefMoves, refsBefore } from './brief-answer.ts'
 import type { RouteContext } from './app.ts'
 import type { StreamOf } from './body.ts'
 import { checkRefusal, type Policy } from './policy.ts'
@@ -61,6 +62,11 @@ export async function syncRoute(context: RouteContext): Promise<Response> {
   const length = parts?.size ?? (pack === 'chunked' ? undefined : pack)
   checkReading(message)
   const part = readPart(message)
+  const { readable } = policy.fetch
+  const before = await refsBefore(message, {
+    version: versionOf(objects, readable, ''),
+    list: () => visibleRefs(objects, readable),
+  })
   // Who brings no pack waits for none.
   const outcomes =
     length === 0
@@ -72,7 +78,7 @@ export async function syncRoute(context: RouteContext): Promise<Response> {
   const { streamOf } = context
   if (message.objects !== undefined)
     return answerObjects(objects, { message, part, policy, streamOf })
-  return answer(objects, { message, part, outcomes, readable: policy.fetch.readable, streamOf })
+  return answer(objects, { message, part, outcomes, readable, streamOf, before })
 }
 
 /** A request that goes on with an answer, or wants objects by name, changes nothing. @throws ProblemError `malformed` */
@@ -178,17 +184,21 @@ interface Outgoing {
   readonly outcomes: readonly SyncOutcome[]
   readonly readable: Readable
   readonly streamOf: StreamOf
+  /** What a brief request counts from. */
+  readonly before: readonly Ref[] | undefined
 }
 
 async function answer(objects: Objects, outgoing: Outgoing): Promise<Response> {
-  const { message, outcomes, readable, streamOf } = outgoing
+  const { message, outcomes, readable, streamOf, before } = outgoing
   const state = await objects.refresh()
   const { resume } = message
   const { choice, held } = outgoing.part
   const version = versionOf(objects, readable, keyOfBranches(objects, choice))
   const visible = await visibleRefs(objects, readable)
   const refs = await chosenRefs(objects, visible, { choice, readable })
-  const haves = await checkedHaves(objects, havesOf(message, outcomes), { readable, held })
+  const had = before?.map(({ oid }) => oid) ?? message.haves
+  const counted = havesOf({ ...message, haves: had }, outcomes)
+  const haves = await checkedHaves(objects, counted, { readable, held })
   if (resume !== undefined) await checkResumed(objects, resume, readable)
   const wants = resume?.wants ?? refs.map(({ oid }) => oid)
   const parts = { wants, haves, ...selectionOf(choice), held }
@@ -199,7 +209,11 @@ async function answer(objects: Objects, outgoing: Outgoing): Promise<Response> {
     repository: state.repository,
     version,
     head: state.head,
-    refs: message.known === version ? undefined : refs.map(({ name, oid }) => ({ name, oid })),
+    refs:
+      before !== undefined || message.known === version
+        ? undefined
+        : refs.map(({ name, oid }) => ({ name, oid })),
+    brief: before === undefined ? [] : briefMoves(before, refs),
     updates: outcomes,
     pack: selection === undefined ? 0 : 'chunked',
     index: selection === undefined ? 0 : 'chunked',

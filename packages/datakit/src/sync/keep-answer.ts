@@ -72,7 +72,7 @@ export async function syncAndKeep(
   options: SyncOptions,
   keeper: AnswerKeeper,
 ): Promise<SyncOutcome> {
-  const keeping = new KeepingExchange(repository, keeper)
+  const keeping = new KeepingExchange(repository, keeper, options.exchange ?? exchange)
   const first = await keeping.sync(options)
   if (!keeping.hasGoneOn) return first
   const { repository: id, rounds, branches } = await keeping.sync(options)
@@ -100,12 +100,14 @@ class KeepingExchange {
   hasGoneOn = false
   readonly #repository: Repository
   readonly #keeper: AnswerKeeper
+  readonly #send: typeof exchange
   /** Whether something may be kept. */
   #isKeeping = false
 
-  constructor(repository: Repository, keeper: AnswerKeeper) {
+  constructor(repository: Repository, keeper: AnswerKeeper, send: typeof exchange) {
     this.#repository = repository
     this.#keeper = keeper
+    this.#send = send
   }
 
   async sync(options: SyncOptions): Promise<SyncOutcome> {
@@ -129,7 +131,7 @@ class KeepingExchange {
     const rest = kept && (await this.#goOn(options, request, kept))
     if (rest !== undefined) return rest
     this.#isKeeping ||= kept !== undefined
-    const answer = await exchange(server, request, pack)
+    const answer = await this.#send(server, request, pack)
     const resumption = resumptionOf(request, answer.header)
     // What is kept is of before this answer.
     if (resumption === undefined) await this.#drop()

@@ -4,6 +4,7 @@
  * @module
  */
 import { SyncError } from '../error.ts'
+import { briefExchange } from './brief-exchange.ts'
 import type { Repository } from '../repository.ts'
 import { Remote, type SyncOptions, type SyncOutcome } from './sync.ts'
 import type { WatchState } from '../watch/watch-server.ts'
@@ -56,7 +57,7 @@ async function* outcomes(
 ): AsyncGenerator<SyncOutcome, void, undefined> {
   const news = new News(repository, { isDue: true })
   const listening = news.listen(options, slot)
-  const remote = new Remote(repository, options)
+  const remote = new Remote(repository, { exchange: briefExchange(), ...options })
   slot.ring()
   try {
     for (let [failures, pause] = [0, 0]; ;) {

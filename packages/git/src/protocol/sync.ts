@@ -50,6 +50,11 @@ export interface SyncRequest {
   readonly known: Version | undefined
   /** What the client has in full, of what it last saw the refs of the remote point at. */
   readonly haves: readonly Oid[]
+  /**
+   * Leaves the haves out: the client has in full what the refs of the version that it knows point at. Only for a server that
+   * takes that, see {@link SyncResponse.brief}.
+   */
+  readonly brief?: boolean | undefined
   readonly updates: readonly RefUpdate[]
   readonly head: { readonly from: Head; readonly to: Head } | undefined
   readonly log: { readonly who: string; readonly why: string }
@@ -105,6 +110,11 @@ export interface SyncResponse {
   readonly head: Head
   /** All refs that the caller may read; `undefined` when they are as in the version that the client knows. */
   readonly refs: readonly { readonly name: string; readonly oid: Oid }[] | undefined
+  /**
+   * To a brief request: the refs that differ from those of the version that the client knows, `refs` are left out then. To any
+   * other: an empty list, by which a client sees that it may ask briefly. Whoever reads it parses it.
+   */
+  readonly brief?: unknown
   readonly updates: readonly SyncOutcome[]
   readonly pack: SectionLength
   readonly index: SectionLength
@@ -138,6 +148,7 @@ export async function readSyncRequest(reader: ByteReader): Promise<SyncRequest> 
     repository: optional(header, 'repository', string),
     known: optional(optional(header, 'known', object) ?? {}, 'refs', string),
     haves: oids(header, 'haves'),
+    ...(header['brief'] === true && { brief: true }),
     updates: list(header, 'updates').map(parseUpdate),
     head: optional(header, 'head', parseHeadUpdate),
     log: parseLog(object(header, 'log')),
@@ -165,6 +176,7 @@ export async function readSyncResponse(reader: ByteReader): Promise<SyncResponse
     version: string(header, 'version'),
     head: parseHead(header, 'head'),
     refs: optional(header, 'refs', list)?.map(parseRef),
+    brief: header['brief'],
     updates: list(header, 'updates').map(parseOutcome),
     pack: section(header, 'pack'),
     index: section(header, 'index'),
