@@ -58,7 +58,7 @@ export async function findDecisions(repository: Repository): Promise<readonly De
     const step = await planStep(repository, { branch, own: ours, theirs, dropped })
     if (step.kind === 'unrelated' || step.kind === 'rewritten')
       decisions.push({ kind: step.kind, branch, ours, theirs })
-    if (step.kind !== 'conflict') continue
+    if (step.kind !== 'stuck' || step.outcome.state !== 'conflict') continue
     const { conflicts, base } = step.outcome
     decisions.push({ kind: 'conflict', branch, ours, theirs, conflicts, base, unstored: new Map() })
   }

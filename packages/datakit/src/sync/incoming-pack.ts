@@ -193,7 +193,9 @@ interface Arrival {
  * @throws MalformedError when something is of another type than what leads to it says
  * @throws MissingError when it is nowhere
  */
-async function checkHeads({ objects: here }: Store, refs: Refs, came?: Arrival): Promise<void> {
+async function checkHeads({ objects }: Store, refs: Refs, came?: Arrival): Promise<void> {
+  // Another tab may have brought something since this one looked.
+  const here = came?.objects ?? objects
   // The empty tree need not be stored anywhere.
   const absent = [EMPTY_TREE].concat(came?.promised?.add ?? [])
   const checked = new Set(absent.map((oid) => `${oid}tree`))

@@ -162,9 +162,12 @@ class PartRun {
     const move = (name: string, from: Oid | undefined, to: Oid | undefined): void => {
       if (from !== to) moves.push({ name: CHOICE + name, from, to })
     }
+    const from = choice.get('held')
     // The file of what was wanted says more than what is held, and nothing else of that.
     const to = isWholeScope(now) ? undefined : choice.get('wanted')
-    if (!isSame) move('held', choice.get('held'), to)
+    if (!isSame) move('held', from, to)
+    // Another tab that took the answer to another choice meanwhile has more or less than this answer was made for.
+    else if (from !== undefined) moves.push({ name: `${CHOICE}held`, from, to: from })
     for (const [name, oid] of new Map([...this.#stale, ...this.#others])) {
       const isStale = this.#others.has(name) && (!isSame || this.#stale.has(name))
       move(STALE + name.slice('refs/'.length), this.#stale.get(name), isStale ? oid : undefined)

@@ -6,7 +6,7 @@
  * @module
  */
 import { randomId } from '@datakit/git/bytes'
-import { UnavailableError } from '@datakit/git/error'
+import { MalformedError, UnavailableError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
 import { SyncError } from '../error.ts'
 import { OnDemand, type ObjectFetcher } from '../files/demand.ts'
@@ -94,8 +94,13 @@ async function fetchByName(
 
 /** @throws UnavailableError for what passes, and the error itself otherwise */
 function unreached(error: unknown): never {
-  const isPassing =
-    error instanceof SyncError &&
-    (/^(?:offline|not-datakit|cut-off|plan-gone)$/.test(error.code) || error.status >= 429)
-  throw isPassing ? new UnavailableError(error.message, { cause: error }) : error
+  if (!isPassing(error)) throw error
+  throw new UnavailableError(error.message, { cause: error })
+}
+
+function isPassing(error: unknown): error is Error {
+  if (error instanceof SyncError)
+    return /^(?:offline|not-datakit|cut-off|plan-gone)$/.test(error.code) || error.status >= 429
+  // An answer that ends too early, and looks as if it were whole, comes of what stands between the two.
+  return error instanceof MalformedError
 }

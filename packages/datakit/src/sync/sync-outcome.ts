@@ -22,7 +22,7 @@ export type BranchOutcome = { readonly branch: string } & (
     }
   /** For a person to decide, see `Repository.resolve`. Neither side was changed. */
   | ConflictOutcome
-  /** The server said no. */
+  /** The server said no; or a merge needs what was left with it, and cannot be had. */
   | { readonly state: 'refused'; readonly reason: string }
   /**
    * The two repositories have histories with nothing in common; no branch of either was changed. `theirs` is the server's

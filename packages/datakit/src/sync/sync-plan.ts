@@ -32,14 +32,14 @@ export type Step =
   | { readonly kind: 'follow'; readonly to: Oid }
   /** Something here is not on the server: a commit, or the merge of both sides. */
   | { readonly kind: 'send'; readonly to: Oid; readonly merge: Draft | undefined }
-  | ConflictStep
+  | StuckStep
   /** Nothing is in common; or the server took back what is in the local branch, beside commits that it never had. */
   | { readonly kind: 'unrelated' | 'rewritten' }
 
-/** Both sides changed the same. */
-export interface ConflictStep {
-  readonly kind: 'conflict'
-  readonly outcome: ConflictOutcome
+/** Both sides changed the same; or what was left with the server is needed to merge them, and cannot be had. */
+export interface StuckStep {
+  readonly kind: 'stuck'
+  readonly outcome: ConflictOutcome | { readonly state: 'refused'; readonly reason: string }
 }
 
 /** Finds out what to do. Stores nothing. */

@@ -134,7 +134,7 @@ export class Remote {
       const wishes: Wish[] = []
       const stuck = new Map(run.stuck)
       for (const [branch, step] of steps) {
-        if (step.kind === 'conflict') stuck.set(branch, { branch, ...step.outcome })
+        if (step.kind === 'stuck') stuck.set(branch, { branch, ...step.outcome })
         const [ours, theirs] = [known.own.get(branch), known.heads.get(branch)]
         if ((step.kind === 'unrelated' || step.kind === 'rewritten') && ours && theirs)
           stuck.set(branch, { branch, state: step.kind, ours, theirs })
@@ -317,7 +317,7 @@ export class Remote {
       const refs = await takeRefs(state, taking)
       if (refs === undefined) return false
       refs.push(...(this.#part?.moves ?? []))
-      if (refs.length === 0 && received === undefined) return true
+      if (received === undefined && refs.every(({ from, to }) => from === to)) return true
       const request = {
         refs,
         head: await firstHead(state, taking.answer),
@@ -335,6 +335,8 @@ export class Remote {
           if (name.startsWith(HEADS)) run.note(name.slice(HEADS.length), 'pulled')
         return true
       }
+      // What another tab has of the server decides over the answer to a part.
+      if (this.#part) return false
       if (outcome.packs.length > 0)
         throw new SyncError('cut-off', 'Cannot sync: the store was compacted meanwhile')
     }

@@ -15,6 +15,7 @@ import type { BranchOutcome, SyncOutcome } from '../../src/sync/sync-outcome.ts'
 import { Remote, type SyncOptions } from '../../src/sync/sync.ts'
 import { takeTheirs, TakeTheirsError } from '../../src/sync/take-theirs.ts'
 import { choose } from '../random-history.ts'
+import { PartialClient } from './partial-client.ts'
 import type { Process } from './process.ts'
 import { LOCKED, prune, TOKEN, URL_OF_SERVER, type Machine, type World } from './world.ts'
 
@@ -31,6 +32,8 @@ export class Actor {
   readonly machine: Machine
   readonly process: Process
   readonly repository: Repository
+  /** What is done with a part, where the machine has one. */
+  readonly part: PartialClient | undefined
   readonly #place: Place
   readonly #remote: Remote
   #last: SyncOutcome | undefined
@@ -45,7 +48,9 @@ export class Actor {
     this.process = parts.process
     this.repository = parts.repository
     this.#place = parts.place
-    this.#remote = new Remote(this.repository, this.#syncOptions({}))
+    const server = this.#syncOptions({})
+    this.#remote = new Remote(this.repository, server)
+    if (machine.disk.isPartial) this.part = new PartialClient({ world, machine, ...parts }, server)
   }
 
   /** Does something that a client does. */
@@ -66,6 +71,9 @@ export class Actor {
         [0.5, () => this.removeOnServer()],
       )
     if (hasUpkeep) deeds.push([2, () => this.upkeep()])
+    const { part } = this
+    if (part !== undefined)
+      deeds.push([3, () => part.choose()], [4, async () => part.look(await this.#someBranch())])
     await this.#act(deeds)
   }
 
@@ -96,7 +104,7 @@ export class Actor {
     for (const [weight, deed] of deeds) {
       at -= weight
       if (at > 0) continue
-      await deed()
+      await (this.part ? this.part.allow(deed) : deed())
       return
     }
   }
@@ -159,6 +167,14 @@ export class Actor {
     }
   }
 
+  /** The same, where something that is rightly not here may be needed. */
+  async syncPart(options: Partial<SyncOptions>): Promise<SyncOutcome | undefined> {
+    let outcome: SyncOutcome | undefined
+    const work = async (): Promise<void> => void (outcome = await this.sync(options))
+    await (this.part ? this.part.allow(work) : work())
+    return outcome
+  }
+
   /** Decides what the last sync left to a person. */
   async decide(): Promise<void> {
     const outcomes = this.#last?.branches ?? []
@@ -177,7 +193,25 @@ export class Actor {
     if (state === 'unrelated' && outcome.theirs === undefined)
       await this.sync({ acceptOther: true })
     if (state === 'gone') await this.sync({ restore: [branch] })
+    if (state === 'refused') await this.#giveUp(branch)
     if (state === 'elsewhere') await this.#bringBack(outcome)
+  }
+
+  /**
+   * Lets go of a branch that can never be sent, since it leads to what was left with the server and is gone there. Another one is
+   * in the way of a branch that this client does not want to know of.
+   */
+  async #giveUp(name: string): Promise<void> {
+    const branch = this.repository.branch(name)
+    const head = await branch.oid()
+    if (head === undefined || this.part === undefined) return
+    if (name === LOCKED && this.world.isLocked) return
+    if (await this.part.isBeyond(head)) {
+      this.#tell(`gives up ${name}`)
+      this.process.wishes.add(branch.ref)
+      await branch.delete()
+      this.process.wishes.clear()
+    } else await this.#excuse(() => branch.rename(this.#newName()))
   }
 
   async mergeBranch(): Promise<void> {
@@ -286,12 +320,16 @@ export class Actor {
     clash,
   }: Extract<BranchOutcome, { state: 'elsewhere' }>): Promise<void> {
     const { repository } = this
-    const name = `moved/${this.machine.name}-${this.world.scheduler.below(1e6)}`
+    const name = this.#newName()
     await this.#excuse(() =>
       clash === undefined
         ? repository.branch(branch).create(oid)
         : repository.branch(clash).rename(name),
     )
+  }
+
+  #newName(): string {
+    return `moved/${this.machine.name}-${this.world.scheduler.below(1e6)}`
   }
 
   #syncOptions(options: Partial<SyncOptions>): SyncOptions {

@@ -20,13 +20,19 @@ const MERGER = 'committer DataKit <datakit@localhost>'
 export class Disk {
   readonly name: string
   readonly place: Place
+  /** Whether it may have a part of what its refs lead to. */
+  readonly isPartial: boolean
   readonly #runtime: Runtime
   #known: Objects | undefined
 
-  constructor(name: string, place: Place, runtime: Runtime) {
+  constructor(
+    name: string,
+    of: { readonly place: Place; readonly runtime: Runtime; readonly isPartial: boolean },
+  ) {
     this.name = name
-    this.place = place
-    this.#runtime = runtime
+    this.place = of.place
+    this.isPartial = of.isPartial
+    this.#runtime = of.runtime
   }
 
   /** What is stored, with no cache that remembers what was. */
@@ -80,6 +86,8 @@ export class Ledger {
   isThorough = false
   /** Whether somebody moved HEAD of the server. */
   hasMovedHead = false
+  /** What the server keeps. */
+  server: Disk | undefined
   /** The first promise that was broken. */
   violation: Error | undefined
 
@@ -108,7 +116,7 @@ export class Ledger {
       for (const { to } of request.refs) if (to !== undefined) await this.#learn(objects, to)
       if (isServer) await this.#noteServed(after)
       this.hasMovedHead ||= isServer && request.head !== undefined
-      if (this.isThorough) await this.#checkWhole(disk, request.log.why)
+      if (this.isThorough && !disk.isPartial) await this.#checkWhole(disk, request.log.why)
       const lossy = request.refs.filter(({ from, to }) => !this.#covers(to, from))
       if (lossy.length === 0) return
       const gone = this.#difference(await refsOf(before), await refsOf(after))
@@ -123,7 +131,11 @@ export class Ledger {
         )
         for (const oid of dropped) this.#dropped.add(oid)
       }
-      const lost = [...gone].filter((oid) => this.#mustStay(oid))
+      // Who has some of the branches need not keep what is in the others.
+      const elsewhere = disk.isPartial
+        ? this.reach((await this.server?.refs())?.values() ?? [])
+        : new Set<Oid>()
+      const lost = [...gone].filter((oid) => this.#mustStay(oid) && !elsewhere.has(oid))
       if (lost.length > 0)
         this.blame(`${disk.name} lost ${lost.join(', ')} by "${request.log.why}"`)
       const rewound = lossy.filter(({ name }) => process.name === APP && name.startsWith(HEADS))

@@ -21,6 +21,8 @@ export interface SimulationOptions extends Materials {
   readonly seed: number
   /** Resolves when everything that can go on without I/O has done so. */
   readonly turn: () => Promise<void>
+  /** Whether clients have parts of the repository. */
+  readonly hasParts?: boolean | undefined
   /** Reads everything after each update, to find out which one lost something. */
   readonly isThorough?: boolean | undefined
   /** Looks at every repository at the end; throws when it is not as it should be. */
@@ -64,7 +66,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const restore = replaceMachine(scheduler)
   let story: readonly string[] = []
   try {
-    const world = await World.create(scheduler, options, chooseWeather(scheduler))
+    const world = await World.create(scheduler, options, chooseWeather(scheduler, options))
     story = world.ledger.story
     world.ledger.isThorough = options.isThorough === true
     scheduler.beforeStep = () => {
@@ -82,7 +84,10 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   }
 }
 
-function chooseWeather(scheduler: Scheduler): Weather {
+function chooseWeather(
+  scheduler: Scheduler,
+  { hasParts = false }: Pick<SimulationOptions, 'hasParts'>,
+): Weather {
   const pick = (values: readonly number[]): number => values[scheduler.below(values.length)] ?? 0
   return {
     faults: pick([0, 0.1, 0.3, 0.6]),
@@ -91,6 +96,7 @@ function chooseWeather(scheduler: Scheduler): Weather {
     hasRewrites: scheduler.chance(0.5),
     hasUpkeep: scheduler.chance(0.5),
     hasTabs: scheduler.chance(0.5),
+    hasParts,
   }
 }
 
@@ -208,28 +214,35 @@ class Simulation {
   async #converge(): Promise<void> {
     const actors: Actor[] = []
     for (const machine of this.#clients) actors.push(await this.#boot(machine))
+    // Who wants all in the end must have all.
+    for (const { part } of actors)
+      if (part !== undefined && this.#world.scheduler.chance(0.5)) await part.want(undefined)
     let told = ''
     for (let pass = 0; pass < MAX_PASSES; pass++) {
       const busy = await Promise.all(
         actors.map(async (actor) => {
-          const outcome = await actor.sync({ pull: false })
+          const outcome = await actor.syncPart({ pull: false })
           const open = outcome?.branches.filter(({ state }) => state !== 'in-step') ?? []
           told = open.map(({ branch, state }) => `${branch}: ${state}`).join(', ')
           for (const each of open) await actor.decideOne(each)
           return outcome === undefined || open.length > 0
         }),
       )
-      if (!busy.includes(true) && (await this.#areSame())) return
+      if (!busy.includes(true) && (await this.#areSame(actors))) return
     }
     throw new Error(`The clients are not the same after ${MAX_PASSES} syncs each (${told})`)
   }
 
-  async #areSame(): Promise<boolean> {
-    const all = [this.#world.server, ...this.#clients]
+  async #areSame(actors: readonly Actor[]): Promise<boolean> {
+    const theirs = await this.#world.server.disk.refs('refs/heads/')
     const seen = await Promise.all(
-      all.map(async ({ disk }) => JSON.stringify([...(await disk.refs('refs/heads/'))])),
+      actors.map(async ({ part, machine: { disk } }) =>
+        part === undefined
+          ? JSON.stringify([...(await disk.refs('refs/heads/'))]) !== JSON.stringify([...theirs])
+          : (await part.differences(theirs)).length > 0,
+      ),
     )
-    return new Set(seen).size === 1
+    return !seen.includes(true)
   }
 
   /** Every request that the server ever did something for comes once more: nothing changes, and the answer is the same. */
@@ -256,7 +269,7 @@ class Simulation {
   }
 
   async #examine(judge: SimulationOptions['judge']): Promise<void> {
-    const { ledger, server } = this.#world
+    const { ledger, library, server } = this.#world
     const heads = [...(await server.disk.refs()).values()]
     const missing = ledger.missing(heads)
     if (missing.length > 0)
@@ -264,6 +277,9 @@ class Simulation {
     const cascades = ledger.cascades(heads)
     if (cascades.length > 0) throw new Error(`Merges of nothing but merges: ${cascades.join(', ')}`)
     for (const { disk } of [server, ...this.#clients]) {
+      const [wrong] = disk.isPartial ? await library.wrongWith(disk) : []
+      if (wrong !== undefined) throw new Error(`${disk.name}: ${wrong}`)
+      if (disk.isPartial) continue
       await readEverything(disk)
       await judge?.(disk.place)
     }

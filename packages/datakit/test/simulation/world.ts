@@ -13,7 +13,8 @@ import { createApp } from '@datakit/server/app'
 import { OPEN_POLICY } from '@datakit/server/policy'
 import { Repository } from '../../src/repository.ts'
 import { Disk, Ledger, readReached } from './ledger.ts'
-import { APP, gatedPlace, Process } from './process.ts'
+import { Library } from './library.ts'
+import { APP, gatedPlace, Process, type Observer } from './process.ts'
 import type { Scheduler } from './scheduler.ts'
 import { Wire, type Host } from './wire.ts'
 
@@ -37,6 +38,8 @@ export interface Weather {
   readonly hasUpkeep: boolean
   /** Whether two tabs work on one repository. */
   readonly hasTabs: boolean
+  /** Whether clients have parts of the repository. */
+  readonly hasParts: boolean
 }
 
 /** What a run is made with. */
@@ -58,6 +61,8 @@ export interface Machine {
 export class World {
   readonly scheduler: Scheduler
   readonly ledger = new Ledger()
+  /** Kept where there are parts. */
+  readonly library = new Library()
   readonly weather: Weather
   readonly wire: Wire
   readonly server: Machine
@@ -77,6 +82,7 @@ export class World {
     this.weather = weather
     this.materials = materials
     this.server = server
+    this.ledger.server = server.disk
     this.#host = this.#bootServer()
     this.wire = new Wire(scheduler, () => this.#host)
   }
@@ -86,14 +92,15 @@ export class World {
     materials: Materials,
     weather: Weather,
   ): Promise<World> {
-    const server = await openMachine('server', { scheduler, materials, skew: 0 })
+    const server = await openMachine('server', { scheduler, materials, skew: 0, isPartial: false })
     return new World(scheduler, materials, { weather, server })
   }
 
   /** A machine whose clock goes wrong by `skew` milliseconds. */
   machine(name: string, skew: number): Promise<Machine> {
-    const { scheduler, materials } = this
-    return openMachine(name, { scheduler, materials, skew })
+    const { scheduler, materials, weather } = this
+    const isPartial = weather.hasParts && scheduler.chance(0.7)
+    return openMachine(name, { scheduler, materials, skew, isPartial })
   }
 
   /** Starts a process on a machine, with the repository as it sees it. */
@@ -109,10 +116,26 @@ export class World {
   /** The repository of a machine, as a process sees it. */
   async placeOf(machine: Machine, process: Process): Promise<Place> {
     const raw = await this.scheduler.outside(machine.depot.open('config'))
-    const isServer = machine === this.server
-    const observe = this.ledger.observer(machine.disk, isServer)
+    const observe = this.#observerOf(machine)
     const { scheduler } = this
     return gatedPlace(raw, { scheduler, process, density: this.weather.density, observe })
+  }
+
+  /** Looks at what nobody may lose, and at what a part must have. */
+  #observerOf(machine: Machine): Observer {
+    const { ledger, library, weather } = this
+    const { disk } = machine
+    const isServer = machine === this.server
+    const observe = ledger.observer(disk, isServer)
+    if (!weather.hasParts) return observe
+    return async (request, context) => {
+      await observe(request, context)
+      const objects = await disk.known()
+      for (const { to } of request.refs)
+        if (to !== undefined) await library.learn(objects, to, isServer)
+      const [wrong] = disk.isPartial ? await library.wrongWith(disk) : []
+      if (wrong !== undefined) ledger.blame(`${disk.name}: ${wrong} by "${request.log.why}"`)
+    }
   }
 
   /** Kills the server and starts it again. */
@@ -151,11 +174,22 @@ async function openMachine(
     scheduler,
     materials,
     skew,
-  }: { readonly scheduler: Scheduler; readonly materials: Materials; readonly skew: number },
+    isPartial,
+  }: {
+    readonly scheduler: Scheduler
+    readonly materials: Materials
+    readonly skew: number
+    readonly isPartial: boolean
+  },
 ): Promise<Machine> {
   const clock = (): number => scheduler.now + skew
-  const depot = await materials.openDepot(name, clock)
-  const disk = new Disk(name, await depot.open('config'), materials.runtime)
+  const depot = await scheduler.outside(materials.openDepot(name, clock))
+  const { runtime } = materials
+  const disk = new Disk(name, {
+    place: await scheduler.outside(depot.open('config')),
+    runtime,
+    isPartial,
+  })
   return { name, depot, disk, clock }
 }
 
