@@ -182,7 +182,7 @@ describe('a sync with a server of many branches', () => {
 
 /** An answer as a server gives it that has never heard of brief requests. */
 function withoutBrief(answer: Uint8Array): Uint8Array<ArrayBuffer> {
-  const length = readU32(answer.subarray(4))
+  const length = readU32(answer.subarray(4, 8))
   const header = text(answer.subarray(8, 8 + length)).replace('"brief":[]', `"bried":[]`)
   return concat([answer.subarray(0, 8), utf8(header), answer.subarray(8 + length)])
 }

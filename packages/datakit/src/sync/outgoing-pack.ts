@@ -25,22 +25,19 @@ export interface Outgoing {
   readonly wants: readonly Oid[]
   /** What the server has, with all that it reaches: commits count, and what tags lead to. What is not here does not. */
   readonly haves: readonly Oid[]
+  /** Where the server has the branches that the wants are for; `undefined` for a new one. */
+  readonly from: readonly (Oid | undefined)[]
   readonly signal?: AbortSignal | undefined
 }
 
 /** One pack of what the wants reach and the haves do not; thin against the haves. Empty when that is nothing. */
 export async function packOutgoing(
   store: Store,
-  { wants, haves, signal }: Outgoing,
+  { wants, haves, from, signal }: Outgoing,
 ): Promise<Uint8Array> {
-  const known: Oid[] = []
-  for (const oid of haves) {
-    const commit = (await store.objects.has(oid)) ? await peelToCommit(store, oid) : undefined
-    if (commit !== undefined) known.push(commit)
-  }
   const history = new History(store)
   const walk = new OutgoingWalk(store)
-  for (const oid of await history.missing(wants, known)) {
+  for (const oid of await findMissing(store, history, { wants, haves, from })) {
     signal?.throwIfAborted()
     const { tree, parents } = await history.node(oid)
     const trees = await Promise.all(
@@ -52,6 +49,28 @@ export async function packOutgoing(
   const objects = await walk.finish()
   if (objects.length === 0) return new Uint8Array(0)
   return (await encodePack(store.runtime, objects, LEVEL)).bytes
+}
+
+/**
+ * The commits to send, parents before children. Where the server's branches are does for all that go on from there, and what else
+ * it has is looked for among what would be sent: of thousands of haves none is read.
+ */
+async function findMissing(
+  store: Store,
+  history: History,
+  { wants, haves, from }: Outgoing,
+): Promise<Oid[]> {
+  const isNew = from.includes(undefined)
+  const known: Oid[] = []
+  const has = new Set(haves)
+  for (const oid of isNew ? has : new Set(from)) {
+    if (oid === undefined || !has.has(oid) || !(await store.objects.has(oid))) continue
+    const commit = await peelToCommit(store, oid)
+    if (commit !== undefined) known.push(commit)
+  }
+  const missing = await history.missing(wants, known)
+  const met = missing.filter((oid) => has.has(oid))
+  return met.length === 0 ? missing : history.missing(wants, [...known, ...met])
 }
 
 /** The commit of that name, or that the tag of that name leads to; `undefined` where that is something else. */

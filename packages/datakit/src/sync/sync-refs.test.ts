@@ -15,6 +15,7 @@ import {
 } from '../../test/clients.ts'
 import { Network } from '../../test/network.ts'
 import { Repository } from '../repository.ts'
+import { readKnown } from './sync-refs.ts'
 import { sync } from './sync.ts'
 
 describe('sync of names that cannot be side by side', () => {
@@ -103,4 +104,22 @@ describe('sync of names that cannot be side by side', () => {
     expect(states(branches)).toMatchObject({ main: 'in-step', topic: 'elsewhere' })
     expect(Object.keys(await heads(grace))).toEqual(['main', 'topic/own'])
   })
+})
+
+it('lists the refs of a state once, however often a sync asks what is known', async () => {
+  const network = new Network()
+  const [ada] = await twoClients(network)
+  const state = await ada.store.state()
+  let listings = 0
+  const counted = {
+    ...state,
+    refs(prefix?: string) {
+      listings++
+      return state.refs(prefix)
+    },
+  }
+  const known = await readKnown(counted)
+  const first = listings
+  expect(await readKnown(counted)).toEqual(known)
+  expect([first > 0, listings]).toEqual([true, first])
 })

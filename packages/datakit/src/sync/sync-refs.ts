@@ -52,8 +52,13 @@ export interface Known {
   readonly choice: Refs
 }
 
+/** What was read of states that are still in use: a sync asks several times, and there may be thousands of refs. */
+const read = new WeakMap<State, Known>()
+
 /** Reads what is known. */
 export async function readKnown(state: State): Promise<Known> {
+  const before = read.get(state)
+  if (before !== undefined) return before
   const heads = await refsUnder(state, TRACKED)
   // Where the server's HEAD is, Git keeps beside its branches.
   heads.delete('HEAD')
@@ -63,7 +68,7 @@ export async function readKnown(state: State): Promise<Known> {
     const branch = branchOf(name.slice(0, name.indexOf('/')))
     dropped.set(branch, [...(dropped.get(branch) ?? []), oid])
   }
-  return {
+  const known: Known = {
     repository: [...(await refsUnder(state, REPOSITORY)).keys()][0],
     own: await refsUnder(state, HEADS),
     heads,
@@ -76,6 +81,8 @@ export async function readKnown(state: State): Promise<Known> {
     candidates: await refsUnder(state, CANDIDATES, branchOf),
     choice: await refsUnder(state, CHOICE),
   }
+  read.set(state, known)
+  return known
 }
 
 /** Moves the candidate of a branch. */
@@ -208,10 +215,10 @@ function branchOf(step: string): string {
 async function refsUnder(
   state: State,
   prefix: string,
-  read = (name: string): string => name,
+  nameOf = (name: string): string => name,
 ): Promise<Map<string, Oid>> {
   const refs = new Map<string, Oid>()
   for await (const { name, oid } of state.refs(prefix))
-    refs.set(read(name.slice(prefix.length)), oid)
+    refs.set(nameOf(name.slice(prefix.length)), oid)
   return refs
 }

@@ -262,10 +262,16 @@ export class Remote {
 
   /** The objects that the wishes reach and the server does not have. */
   async #pack({ wishes }: Plan, haves: readonly Oid[]): Promise<Uint8Array> {
-    const wants = wishes.map(({ update }) => update.to).filter((oid) => oid !== undefined)
+    const wants: Oid[] = []
+    const from: (Oid | undefined)[] = []
+    for (const { update } of wishes) {
+      if (update.to === undefined) continue
+      wants.push(update.to)
+      from.push(update.from)
+    }
     if (wants.length === 0) return new Uint8Array(0)
     const { signal } = this.#options
-    return packOutgoing(this.#repository.store, { wants, haves, signal })
+    return packOutgoing(this.#repository.store, { wants, haves, from, signal })
   }
 
   async #exchange(
