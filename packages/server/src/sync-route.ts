@@ -7,7 +7,7 @@
  * @module
  */
 import { ByteReader } from '@datakit/git/byte-reader'
-import { concat, text, toHex, utf8 } from '@datakit/git/bytes'
+import { concat, text } from '@datakit/git/bytes'
 import type { Objects } from '@datakit/git/objects'
 import type { Oid } from '@datakit/git/oid'
 import { PackTable } from '@datakit/git/pack/pack-table'
@@ -45,6 +45,7 @@ import { checkRefusal, type Policy } from './policy.ts'
 import { isSpent, readParts } from './parts-route.ts'
 import { ProblemError } from './problem.ts'
 import { receiveLimits } from './rules.ts'
+import { versionOf, visibleHead, visibleRefs } from './visible-refs.ts'
 
 /** Answers `POST /NAME.git/sync`. */
 export async function syncRoute(context: RouteContext): Promise<Response> {
@@ -64,7 +65,7 @@ export async function syncRoute(context: RouteContext): Promise<Response> {
   const part = readPart(message)
   const { readable } = policy.fetch
   const before = await refsBefore(message, {
-    version: versionOf(objects, readable, ''),
+    version: await versionOf(objects, readable, ''),
     list: () => visibleRefs(objects, readable),
   })
   // Who brings no pack waits for none.
@@ -193,7 +194,7 @@ async function answer(objects: Objects, outgoing: Outgoing): Promise<Response> {
   const state = await objects.refresh()
   const { resume } = message
   const { choice, held } = outgoing.part
-  const version = versionOf(objects, readable, keyOfBranches(objects, choice))
+  const version = await versionOf(objects, readable, keyOfBranches(objects, choice))
   const visible = await visibleRefs(objects, readable)
   const refs = await chosenRefs(objects, visible, { choice, readable })
   const had = before?.map(({ oid }) => oid) ?? message.haves
@@ -208,7 +209,7 @@ async function answer(objects: Objects, outgoing: Outgoing): Promise<Response> {
   const header = encodeSyncResponse({
     repository: state.repository,
     version,
-    head: state.head,
+    head: visibleHead(state.head, visible, readable),
     refs:
       before !== undefined || message.known === version
         ? undefined
@@ -236,14 +237,16 @@ async function answerObjects(
   const { objects: oids = [], resume } = asked.message
   const { choice = {} } = asked.part
   const { fetch } = asked.policy
+  const { readable } = fetch
   const { repository, head } = await objects.refresh()
+  const visible = await visibleRefs(objects, readable)
   const { wants, selection } = await selectNamed(objects, oids, fetch)
   const plan = selection && (await planOf(objects, selection, { wants, haves: [] }))
   if (resume !== undefined && resume.plan !== plan) throw planGone()
   const header = encodeSyncResponse({
     repository,
-    version: versionOf(objects, fetch.readable, ''),
-    head,
+    version: await versionOf(objects, readable, ''),
+    head: visibleHead(head, visible, readable),
     refs: undefined,
     updates: [],
     pack: selection === undefined ? 0 : 'chunked',
@@ -258,18 +261,6 @@ function respond(body: ReturnType<StreamOf>): Response {
   return new Response(body, {
     headers: { 'content-type': SYNC_TYPE, 'cache-control': 'no-store' },
   })
-}
-
-async function visibleRefs(objects: Objects, readable: Readable): Promise<Ref[]> {
-  const refs: Ref[] = []
-  for await (const ref of objects.state.refs()) if (readable.includes(ref.name)) refs.push(ref)
-  return refs
-}
-
-/** Names the refs that a client sees: other ones, when what is hidden or chosen changes while no ref does. */
-function versionOf({ state, runtime }: Objects, { key }: Readable, chosen: string): string {
-  if (key === ALL_REFS.key && chosen === '') return state.version
-  return `${state.version} ${toHex(runtime.sha1(utf8(`${key} ${chosen}`)))}`
 }
 
 /** Of what is hidden nobody can say that he has it: the deltas that he got then would tell him of it. */
