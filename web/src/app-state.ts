@@ -19,7 +19,12 @@ import { troubleOf, type Trouble } from './trouble.ts'
 /** The repository of the page. */
 export type Opened =
   | { readonly state: 'none' }
-  | { readonly state: 'opening'; readonly name: string }
+  | {
+      readonly state: 'opening'
+      readonly name: string
+      /** Opens it without the server, which is being asked for what is not here; `undefined` while nothing waits for it. */
+      readonly skip: (() => void) | undefined
+    }
   | {
       readonly state: 'failed'
       readonly name: string
@@ -102,7 +107,7 @@ export async function cloneAgain(
     await before.session.close()
   }
   turn++
-  current.value = { state: 'opening', name }
+  current.value = { state: 'opening', name, skip: undefined }
   if (options.deletes) await removeLocal(name)
   else await forgetIfGone(name)
   reopen()
@@ -132,7 +137,8 @@ async function openPlace(name: string | undefined, branch: string | undefined): 
     if (session.store.name === name && (branch === undefined || session.branch === branch)) return
   }
   const ours = ++turn
-  current.value = name === undefined ? { state: 'none' } : { state: 'opening', name }
+  current.value =
+    name === undefined ? { state: 'none' } : { state: 'opening', name, skip: undefined }
   try {
     if (before.state === 'open') {
       before.tree.stop()
@@ -162,11 +168,15 @@ async function open(
     navigate({ branch: session.branch, view: place.value.view }, { replace: true })
 }
 
-/** The branch that HEAD names; what was never opened here is asked of the server first. */
+/** The branch that HEAD names; what was never opened here is asked of the server first, unless a person has no time for it. */
 async function chooseBranch(store: RepositoryStore): Promise<string> {
   const branches = await store.branches()
-  if (branches.length === 0 && navigator.onLine) {
-    const report = await store.sync({ token: currentToken() })
+  const before = current.value
+  if (branches.length === 0 && navigator.onLine && before.state === 'opening') {
+    const waiting = new AbortController()
+    const reason = new DOMException('It is opened without the server', 'TimeoutError')
+    current.value = { ...before, skip: () => waiting.abort(reason) }
+    const report = await store.sync({ token: currentToken(), signal: waiting.signal })
     if (report.state === 'unauthorized') askForToken()
   }
   return store.homeBranch()

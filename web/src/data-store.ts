@@ -190,7 +190,12 @@ class LocalRepository implements RepositoryStore {
 
   async listenToServer(options: ListenOptions, listener: () => void): Promise<void> {
     const { serverNews } = await import('@datakit/datakit/server-news')
-    const news = serverNews(this.#repository, serverOptions(this.name, options))
+    const news = serverNews(this.#repository, {
+      ...serverOptions(this.name, options),
+      onState: ({ state }) => {
+        if (state === 'connected') options.onConnected()
+      },
+    })
     for await (const _ of news) listener()
   }
 

@@ -13,6 +13,7 @@ import { planStep } from '@datakit/datakit/sync-plan'
 import { readKnown } from '@datakit/datakit/sync-refs'
 import { answerKeeper } from '@datakit/storage/indexeddb/kept-answer'
 import type { Decision, SyncOptions, SyncReport } from './data.ts'
+import { patientFetch } from './patient-fetch.ts'
 import { explainProblem } from './status.ts'
 import { troubleOf } from './trouble.ts'
 
@@ -75,7 +76,8 @@ export function serverOptions(
     token,
     signal,
     // The browser's own password dialog stays away, and no cookie is sent.
-    fetch: (input, init) => fetch(input, { ...init, credentials: 'omit', cache: 'no-store' }),
+    fetch: (input, init) =>
+      patientFetch(input, { ...init, credentials: 'omit', cache: 'no-store' }),
   }
 }
 
@@ -87,7 +89,8 @@ function urlOf(name: string): string {
 /** What a person should know of a branch beyond the status. */
 function describeOutcome(outcome: BranchOutcome): string | undefined {
   const { branch, state } = outcome
-  if (state === 'refused') return `The server did not take “${branch}”: ${outcome.reason}`
+  if (state === 'refused')
+    return `The server did not take “${branch}”: ${outcome.reason}. Its commits stay on this device; “New branch…” sends them under another name`
   if (state === 'gone') return `The server has no branch “${branch}” any more; it is kept here`
   if (state === 'elsewhere' && outcome.clash !== undefined)
     return `“${branch}” of the server cannot be here beside “${outcome.clash}”`
@@ -103,8 +106,15 @@ export function describeFailure(error: unknown): Omit<SyncReport, 'decisions'> {
     return { state: 'failed', message: explainProblem(error), trouble: troubleOf(error) }
   }
   if (error.status === 401) return { state: 'unauthorized', message: 'The server wants a token' }
-  if (error.code === 'offline') return { state: 'offline', message: undefined }
+  const { code, status, message, retryAfter } = error
+  if (code === 'offline' || code === 'cut-off') return { state: 'offline', message: undefined }
+  if (code === 'not-datakit') return { state: 'offline', message: inItsPlace(message), retryAfter }
   // A server that fails or is busy is out of reach too, for all that a person can do about it.
-  const { message, retryAfter, status } = error
-  return { state: status >= 500 ? 'offline' : 'failed', message, retryAfter }
+  const isBusy = status === 429 || status >= 500
+  return { state: isBusy ? 'offline' : 'failed', message, retryAfter }
+}
+
+/** What a person is told when a network or a proxy answers. */
+function inItsPlace(detail: string): string {
+  return `Something between this page and the server answers in its place, such as the login page of a network; it is tried again. ${detail}`
 }

@@ -137,6 +137,8 @@ export interface SyncOptions {
 export interface ListenOptions {
   readonly token: string | undefined
   readonly signal: AbortSignal
+  /** Called whenever the server begins to answer. */
+  readonly onConnected: () => void
 }
 
 /** What to do with two histories. The server's takes the place of mine. */

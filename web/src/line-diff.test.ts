@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { diffLines, hunksOf, splitLines } from './line-diff.ts'
+import { diffLines, firstLines, hunksOf, splitLines } from './line-diff.ts'
 
 const seed = Number(process.env['SEED'] ?? Date.now())
 const marks = { same: ' ', removed: '-', added: '+' }
@@ -85,3 +85,12 @@ function longestCommon(a: readonly string[], b: readonly string[]): number {
   }
   return row.at(-1) ?? 0
 }
+
+describe('the first lines', () => {
+  it('end where there are enough, and the others are counted', () => {
+    const hunks = hunksOf(diffLines('', 'one\ntwo\nthree\n'))
+    const { hunks: first, left } = firstLines([...hunks, ...hunks], 4)
+    expect(first.map(({ lines }) => lines.length)).toEqual([3, 1])
+    expect(left).toBe(2)
+  })
+})

@@ -62,6 +62,22 @@ export function hunksOf(lines: readonly DiffLine[], context = 3): Hunk[] {
   return hunks
 }
 
+/** The first lines of these hunks, `most` at the most, and how many are left out. */
+export function firstLines(
+  hunks: readonly Hunk[],
+  most: number,
+): { readonly hunks: readonly Hunk[]; readonly left: number } {
+  const first: Hunk[] = []
+  let room = most
+  let left = 0
+  for (const hunk of hunks) {
+    if (room > 0) first.push({ ...hunk, lines: hunk.lines.slice(0, room) })
+    left += Math.max(0, hunk.lines.length - room)
+    room = Math.max(0, room - hunk.lines.length)
+  }
+  return { hunks: first, left }
+}
+
 /** The lines of a text with their line breaks; the empty text has none. */
 export function splitLines(text: string): string[] {
   return text.match(/[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+$/g) ?? []

@@ -99,6 +99,8 @@ async function askServer(): Promise<ServerEntry[] | string> {
       return 'The server wants a token'
     }
     if (!response.ok) return `The server answered ${response.status}`
+    if (!response.headers.get('content-type')?.startsWith('application/json'))
+      return 'Something else answers in place of the server, such as the login page of a network'
     return parseList(await response.json())
   } catch {
     return 'The server does not answer'

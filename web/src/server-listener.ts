@@ -18,13 +18,16 @@ const PATIENCE = 30_000
 export class ServerListener {
   readonly #store: RepositoryStore
   readonly #onNews: () => void
+  readonly #onConnected: () => void
   readonly #stops: (() => void)[] = []
   #listening: AbortController | undefined
   #retry: ReturnType<typeof setTimeout> | undefined
 
-  constructor(store: RepositoryStore, onNews: () => void) {
+  /** `onConnected` is called whenever the server answers after it has not. */
+  constructor(store: RepositoryStore, onNews: () => void, onConnected: () => void) {
     this.#store = store
     this.#onNews = onNews
+    this.#onConnected = onConnected
   }
 
   /** Begins to listen, now or when the page is looked at. */
@@ -69,7 +72,10 @@ export class ServerListener {
   /** Listens until the signal says so; comes again later when it cannot. Never rejects. */
   async #listen(signal: AbortSignal): Promise<void> {
     const work = (): Promise<void> =>
-      this.#store.listenToServer({ token: currentToken(), signal }, this.#onNews)
+      this.#store.listenToServer(
+        { token: currentToken(), signal, onConnected: this.#onConnected },
+        this.#onNews,
+      )
     try {
       if ('locks' in navigator && isKept.value)
         await navigator.locks.request(`datakit-live ${this.#store.name}`, { signal }, work)

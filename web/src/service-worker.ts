@@ -50,8 +50,25 @@ self.addEventListener('fetch', (event) => {
 
 async function install(): Promise<void> {
   const cache = await caches.open(CACHE)
+  await Promise.all(PRECACHE.map((path) => store(cache, path)))
+}
+
+/** @throws Error when something else answers, such as the login page of a network: it would be the app for good */
+async function store(cache: Cache, path: string): Promise<void> {
   // Past the HTTP cache: a file of an older version there would be kept for good.
-  await cache.addAll(PRECACHE.map((path) => new Request(path, { cache: 'reload' })))
+  const response = await fetch(path, { cache: 'reload' })
+  if (!(await isOurs(path, response.clone())))
+    throw new Error(`Cannot install the app: “${path}” is not what was built (${response.status})`)
+  await cache.put(path, response)
+}
+
+/** Whether an answer is the file of that path: one of ours is a page, and names the scripts that we know. */
+async function isOurs(path: string, response: Response): Promise<boolean> {
+  if (!response.ok || response.redirected) return false
+  const isPage = /^text\/html\b/.test(response.headers.get('content-type') ?? '')
+  if (path !== '/' || !isPage) return isPage === (path === '/')
+  const text = await response.text()
+  return PRECACHE.some((file) => file.endsWith('.js') && text.includes(file))
 }
 
 async function activate(): Promise<void> {

@@ -20,6 +20,8 @@ const PATIENCE = 10_000
 const LIMIT = 600_000
 /** From here on a sync is slow enough to be broken off by a person who closes the page, in milliseconds. Asking early costs little: a service worker that finds nothing to send sends nothing. */
 const SLOW = 100
+/** From here on what is to be sent waits for the network, in milliseconds. */
+const LATE = 5_000
 
 /** Syncs at the start, when the server has news, when the network comes back, when the page is looked at again, when asked and now and then. */
 export class SessionSync {
@@ -29,6 +31,7 @@ export class SessionSync {
   readonly #listener: ServerListener
   readonly #isRunning = signal(false)
   readonly #isOffline = signal(!navigator.onLine)
+  readonly #isLate = signal(false)
   readonly #message = signal<string | undefined>(undefined)
   readonly #trouble = signal<Trouble | undefined>(undefined)
   readonly #decisions = signal<readonly Decision[]>([])
@@ -37,13 +40,21 @@ export class SessionSync {
   /** Whether the server is known to have all that it can have. */
   #isDone = false
   #hasAsked = false
+  /** When the server was last found out of reach, in milliseconds since 1970; `undefined` when it was not, or wants to be left alone. */
+  #awaySince: number | undefined
+  /** Breaks off what is under way. */
+  #connection = new AbortController()
 
   /** `afterwards` is called after each sync, to show what it brought. It must not reject. */
   constructor(store: RepositoryStore, afterwards: () => Promise<void>) {
     this.#store = store
     this.#afterwards = afterwards
     this.#schedule = new SyncSchedule(() => this.#runAlone())
-    this.#listener = new ServerListener(store, () => void this.request())
+    this.#listener = new ServerListener(
+      store,
+      () => void this.request(),
+      () => this.#tryAgain(),
+    )
   }
 
   get isRunning(): ReadonlySignal<boolean> {
@@ -53,6 +64,11 @@ export class SessionSync {
   /** Whether the server was out of reach at the last attempt, or the browser knows that there is no network. */
   get isOffline(): ReadonlySignal<boolean> {
     return this.#isOffline
+  }
+
+  /** Whether a sync takes so long that what it has to send waits, for all that is known. */
+  get isLate(): ReadonlySignal<boolean> {
+    return this.#isLate
   }
 
   /** What the last sync had to say for people. */
@@ -113,7 +129,15 @@ export class SessionSync {
 
   #setOnline(isOnline: boolean): void {
     this.#isOffline.value = !isOnline
-    if (isOnline) void this.request()
+    if (!isOnline) return
+    // The connection of before is dead, which nobody would notice for a while.
+    this.#connection.abort(new DOMException('The network is another one', 'TimeoutError'))
+    void this.#schedule.afresh()
+  }
+
+  /** Syncs when the server answers again: the next attempt may be minutes away. */
+  #tryAgain(): void {
+    if (this.#awaySince !== undefined && Date.now() - this.#awaySince > LATE) void this.request()
   }
 
   async #runAlone(): Promise<Verdict> {
@@ -150,14 +174,12 @@ export class SessionSync {
       this.#isOffline.value = true
       return 'failed'
     }
-    this.#isRunning.value = true
-    const signal = AbortSignal.timeout(LIMIT)
-    const report = await this.#store
-      .sync({ token: currentToken(), signal, acceptsOther: this.#acceptsOther })
-      .finally(() => (this.#isRunning.value = false))
+    const report = await this.#syncOnce()
     await this.#afterwards()
     void watchStorage()
     this.#show(report)
+    const isAway = report.state === 'offline' && (report.retryAfter ?? 0) === 0
+    this.#awaySince = isAway ? Date.now() : undefined
     if (report.state === 'done') {
       this.#acceptsOther = false
       this.#listener.wake()
@@ -171,6 +193,23 @@ export class SessionSync {
     return report.retryAfter ?? 'failed'
   }
 
+  async #syncOnce(): Promise<SyncReport> {
+    this.#isRunning.value = true
+    this.#connection = new AbortController()
+    const signal = AbortSignal.any([AbortSignal.timeout(LIMIT), this.#connection.signal])
+    const late = setTimeout(() => (this.#isLate.value = true), LATE)
+    try {
+      return await this.#store.sync({
+        token: currentToken(),
+        signal,
+        acceptsOther: this.#acceptsOther,
+      })
+    } finally {
+      clearTimeout(late)
+      this.#isRunning.value = false
+    }
+  }
+
   async #keepUp(): Promise<void> {
     const damaged = await this.#store.keepUp().catch(() => [])
     const [problem] = damaged
@@ -179,6 +218,7 @@ export class SessionSync {
 
   #show(report: SyncReport): void {
     batch(() => {
+      this.#isLate.value = false
       this.#isOffline.value = report.state === 'offline' || !navigator.onLine
       this.#message.value = report.message
       this.#trouble.value = report.trouble

@@ -243,7 +243,7 @@ export class Session {
       decisions: this.decisions.value.length,
       waiting: this.#waiting.value,
       drafts: this.keeper.drafts.value.size,
-      offline: this.syncing.isOffline.value,
+      offline: this.syncing.isOffline.value || this.syncing.isLate.value,
       onServer: remote,
       kept: isKept.value,
     })

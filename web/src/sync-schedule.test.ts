@@ -29,6 +29,19 @@ describe('a schedule', () => {
     schedule.stop()
   })
 
+  it('begins afresh after one that failed', async () => {
+    let finish: ((verdict: Verdict) => void) | undefined
+    const run = vi.fn(() => new Promise<Verdict>((resolve) => (finish = resolve)))
+    const schedule = new SyncSchedule(run)
+    void schedule.request()
+    void schedule.afresh()
+    finish?.('failed')
+    await vi.advanceTimersByTimeAsync(0)
+    expect(run).toHaveBeenCalledTimes(2)
+    finish?.('done')
+    schedule.stop()
+  })
+
   it('goes on by itself, and stops when told', async () => {
     const run = vi.fn(async (): Promise<Verdict> => 'done')
     const schedule = new SyncSchedule(run)

@@ -50,6 +50,12 @@ export class SyncSchedule {
     await this.#running
   }
 
+  /** Syncs once more when what is under way has ended, however it ended. */
+  async afresh(): Promise<void> {
+    await this.#running
+    return this.request()
+  }
+
   /** Nothing runs after what is under way. */
   stop(): void {
     this.#stopped = true

@@ -14,6 +14,9 @@ import { SignInDialog } from './sign-in-dialog.tsx'
 import { StorageNotice, TroublePanel } from './trouble-notice.tsx'
 import { Workspace } from './workspace.tsx'
 
+/** Milliseconds after which a person may want to wait no longer. */
+const LONG = 3_000
+
 /** The page, whatever is open in it. */
 export function App(): JSX.Element {
   const [question, setQuestion] = useState<PathQuestion>()
@@ -63,7 +66,7 @@ function Body(props: { readonly onAsk: (question: PathQuestion) => void }): JSX.
         <bdi>{current.name}</bdi>
       </h1>
       {current.state === 'opening' ? (
-        <p>Opening…</p>
+        <Opening skip={current.skip} />
       ) : (
         <>
           <p class="problem" role="alert">
@@ -78,6 +81,29 @@ function Body(props: { readonly onAsk: (question: PathQuestion) => void }): JSX.
         </>
       )}
     </main>
+  )
+}
+
+/** Says what is waited for; once it takes long, also how to go on without it. */
+function Opening({ skip }: { readonly skip: (() => void) | undefined }): JSX.Element {
+  const [isLong, setLong] = useState(false)
+  useEffect(() => {
+    const timer = setTimeout(() => setLong(true), LONG)
+    return () => clearTimeout(timer)
+  }, [])
+  return (
+    <>
+      <p role="status">
+        {isLong && skip !== undefined
+          ? 'Opening… The server is still being asked for what is not on this device.'
+          : 'Opening…'}
+      </p>
+      {isLong && skip !== undefined && (
+        <button type="button" onClick={skip}>
+          Open it without the server
+        </button>
+      )}
+    </>
   )
 }
 

@@ -6,11 +6,13 @@
 import type { JSX } from 'preact'
 import { useMemo } from 'preact/hooks'
 import type { FileSide } from '../data.ts'
-import { diffLines, hunksOf, type DiffLine } from '../line-diff.ts'
+import { diffLines, firstLines, hunksOf, type DiffLine } from '../line-diff.ts'
 import type { Session } from '../session.ts'
 import { decodeText, formatSize } from '../text-file.ts'
 import { useLoaded } from './use-loaded.ts'
 
+/** So many lines of a difference are shown: a browser needs seconds for a hundred thousand. */
+const MOST_LINES = 5000
 const signs = { same: ' ', added: '+', removed: '−' } as const
 const words = { same: '', added: 'Added: ', removed: 'Removed: ' } as const
 
@@ -23,9 +25,10 @@ export function TextDiff(props: {
   const shown = useMemo(() => compare(before, after), [before, after])
   if (typeof shown === 'string') return <p class="hint">{shown}</p>
   if (shown.length === 0) return <p class="hint">The text is the same</p>
+  const { hunks, left } = firstLines(shown, MOST_LINES)
   return (
     <div class="diff" role="group" aria-label="Changed lines">
-      {shown.map((hunk, i) => (
+      {hunks.map((hunk, i) => (
         <div class="hunk" key={i}>
           {hunk.skipped > 0 && <p class="skipped">{hunk.skipped} lines that are the same</p>}
           {hunk.lines.map((line) => (
@@ -33,6 +36,7 @@ export function TextDiff(props: {
           ))}
         </div>
       ))}
+      {left > 0 && <p class="skipped">{left} more lines are not shown</p>}
     </div>
   )
 }

@@ -9,6 +9,9 @@ import type { Editor, EditorOptions } from '../editor/editor.ts'
 import type { LineBreak } from '../text-file.ts'
 import { nextTurn } from '../turns.ts'
 
+/** So much of a text is shown without the editor, in characters: a browser needs seconds for megabytes. */
+const SHOWN = 20_000
+
 /** A text and what becomes of it. */
 export interface EditorPaneProps {
   /** Shown first, and put in place when it becomes another while `isBehind` says that nothing typed would be lost. */
@@ -80,8 +83,11 @@ export function EditorPane(props: EditorPaneProps): JSX.Element {
         <>
           {problem !== undefined && <p class="problem">{problem}</p>}
           <pre class="plain" tabIndex={0} aria-label={props.label}>
-            {props.text}
+            {props.text.slice(0, SHOWN)}
           </pre>
+          {problem !== undefined && props.text.length > SHOWN && (
+            <p class="hint">This is the beginning; “Download” gives all of it</p>
+          )}
         </>
       )}
     </div>

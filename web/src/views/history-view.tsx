@@ -15,6 +15,8 @@ import { useLoaded } from './use-loaded.ts'
 const PAGE = 50
 /** Files whose differences are shown without being asked for. */
 const SHOWN = 10
+/** Files of a commit that are listed at a time. */
+const FILES = 500
 
 /** The newest commits first, of one path if it is not empty. */
 export function HistoryView(props: {
@@ -62,6 +64,7 @@ export function HistoryView(props: {
 /** One commit: its message and what it changed. */
 export function CommitView(props: { readonly session: Session; readonly oid: Oid }): JSX.Element {
   const { session, oid } = props
+  const [most, setMost] = useState(FILES)
   const loaded = useLoaded(
     async () => ({
       commit: await session.store.describe(oid),
@@ -95,9 +98,14 @@ export function CommitView(props: { readonly session: Session; readonly oid: Oid
         ))}
       </p>
       <h2>{changes.length === 1 ? '1 file changed' : `${changes.length} files changed`}</h2>
-      {changes.map((change, i) => (
+      {changes.slice(0, most).map((change, i) => (
         <ChangedFile key={change.path} session={session} change={change} isOpen={i < SHOWN} />
       ))}
+      {changes.length > most && (
+        <button type="button" onClick={() => setMost(most + FILES)}>
+          Show more, {changes.length - most} are left
+        </button>
+      )}
     </article>
   )
 }

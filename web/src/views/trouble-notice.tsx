@@ -10,6 +10,7 @@ import { opened } from '../app-state.ts'
 import type { RepositoryStore } from '../data.ts'
 import { isKept } from '../kept-storage.ts'
 import type { Session } from '../session.ts'
+import { loadAhead } from '../load-ahead.ts'
 import { explainProblem } from '../status.ts'
 import { littleLeft } from '../storage-watch.ts'
 import { formatSize } from '../text-file.ts'
@@ -69,10 +70,7 @@ export function TroublePanel(props: TroubleProps): JSX.Element {
 function UnkeptNotice({ session }: { readonly session: Session | undefined }): JSX.Element {
   const [said, setSaid] = useState<string>()
   // Such browsers have no service worker either: without a network nothing can be loaded that is not here by then.
-  useEffect(() => {
-    const ahead = [import('../recovery.ts'), import('@datakit/datakit/bundle')]
-    for (const loading of [...ahead, import('../editor/editor.ts')]) loading.catch(() => undefined)
-  }, [])
+  useEffect(loadAhead, [])
   const exportAll = async (store: RepositoryStore): Promise<void> => {
     const exporting = import('../recovery.ts').then(({ exportBundle }) => exportBundle(store))
     setSaid(await exporting.catch(explainProblem))

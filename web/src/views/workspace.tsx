@@ -8,6 +8,7 @@ import { useEffect, useState } from 'preact/hooks'
 import { parseOid, isOid } from '@datakit/git/oid'
 import { linkTo, navigate, route } from '../app-state.ts'
 import type { View } from '../route.ts'
+import { loadUnlessKept } from '../load-ahead.ts'
 import type { Session } from '../session.ts'
 import type { TreeModel } from '../tree-model.ts'
 import type { Row } from '../tree-rows.ts'
@@ -35,6 +36,7 @@ export function Workspace(props: WorkspaceProps): JSX.Element {
   const { session, tree } = props
   const { path, view } = route.value
   const showsTree = view === 'files' && path === ''
+  useEffect(loadUnlessKept, [])
   useEffect(() => {
     if (path !== '') tree.reveal(path)
     focusMain()

@@ -13,6 +13,8 @@
 import { UnavailableError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
 import type { Place } from '@datakit/git/place'
+// The place loads it when it is wanted. Here that is at every change, also where there is no network to load it by.
+import './log.ts'
 import { openIndexedDbPlace, type IndexedDbOptions } from './place.ts'
 
 /** What a witness is kept in: `localStorage`, or anything like it. */
