@@ -1,7 +1,8 @@
 /**
- * The page on networks that are there and do not work: nothing is lost, the status says what is true, and the page goes on by
- * itself.
+ * The page with networks and servers that are there and do not work: nothing is lost, the status says what is true, and the
+ * page goes on by itself, or asks.
  */
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { EditorPage, openDevice, type Device } from '../support/editor-page.ts'
@@ -129,4 +130,44 @@ it('works on the first visit of all, though the network goes at once', async () 
   await editor.waitForStatus('Waiting for network (2 commits)')
   await editor.page.getByRole('link', { name: 'History' }).first().click()
   await editor.page.getByRole('link', { name: 'Set cpu to 2' }).waitFor()
+})
+
+it('asks what to do when the server has lost everything, and sends it again', async () => {
+  const editor = await begin('lost')
+  rmSync(join(server.data, 'lost.git'), { recursive: true })
+  await change(editor, 2)
+  await editor.waitForStatus('Needs your decision (1)')
+  const { page } = editor
+  await page.getByRole('link', { name: /decide/i }).click()
+  await page.getByRole('button', { name: 'Go on with the server’s repository' }).click()
+  await page.getByRole('heading', { name: 'main is gone on the server' }).waitFor()
+  await page.getByRole('button', { name: 'Send it to the server again' }).click()
+  await editor.waitForStatus('On server')
+  expect(await onServer('lost')).toBe('{ "cpu": 2 }')
+})
+
+it('asks about a branch that was deleted on the server, where there are commits on it', async () => {
+  const editor = await begin('deleted')
+  const { page } = editor
+  await page.getByRole('combobox', { name: 'Branch' }).selectOption({ label: 'New branch…' })
+  await page.getByRole('dialog').getByLabel('Name').fill('topic')
+  await page.getByRole('dialog').getByRole('button', { name: 'Create' }).click()
+  await page.getByRole('combobox', { name: 'Branch' }).selectOption({ label: 'topic' })
+  await editor.waitForStatus('On server')
+  const path = join(folder.path, 'deleted')
+  await git(folder.path, 'clone', '--quiet', `${server.url}/deleted.git`, path)
+  await device.context.setOffline(true)
+  await editor.openFile('limits.json')
+  await change(editor, 2)
+  await editor.waitForStatus('Waiting for network (1 commit)')
+  await git(path, 'push', '--quiet', '--delete', 'origin', 'topic')
+  await device.context.setOffline(false)
+  await editor.waitForStatus('Needs your decision (1)')
+  await page.reload()
+  await editor.waitForStatus('Needs your decision (1)')
+  await page.getByRole('link', { name: /decide/i }).click()
+  await page.getByRole('button', { name: 'Delete it here, too' }).click()
+  await page.getByRole('button', { name: 'Really delete it with my commits' }).click()
+  await page.getByText('Nothing is on topic yet').waitFor()
+  expect(await git(path, 'ls-remote', '--heads', 'origin')).not.toContain('topic')
 })

@@ -157,6 +157,11 @@ class LocalRepository implements RepositoryStore {
     if (!isNew) throw new RangeError(`A branch "${name}" is there already`)
   }
 
+  async deleteBranch(name: string, at: Oid): Promise<void> {
+    const isDeleted = await this.#repository.branch(name).delete(at)
+    if (!isDeleted) throw new Error(`“${name}” moved meanwhile: try again`)
+  }
+
   async history(
     from: Oid,
     options: { readonly limit: number; readonly path: string },

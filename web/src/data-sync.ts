@@ -10,7 +10,7 @@ import { syncAndKeep } from '@datakit/datakit/keep-answer'
 import type { BranchOutcome } from '@datakit/datakit/sync'
 import type { ServerOptions } from '@datakit/datakit/sync-exchange'
 import { planStep } from '@datakit/datakit/sync-plan'
-import { readKnown } from '@datakit/datakit/sync-refs'
+import { readKnown, type Known } from '@datakit/datakit/sync-refs'
 import { answerKeeper } from '@datakit/storage/indexeddb/kept-answer'
 import type { Decision, SyncOptions, SyncReport } from './data.ts'
 import { patientFetch } from './patient-fetch.ts'
@@ -29,7 +29,8 @@ export async function syncWithServer(
   try {
     const exchange = exchanges.get(repository) ?? briefExchange()
     exchanges.set(repository, exchange)
-    const server = { ...serverOptions(name, options), acceptOther: options.acceptsOther, exchange }
+    const { acceptsOther: acceptOther, restore } = options
+    const server = { ...serverOptions(name, options), acceptOther, restore, exchange }
     const outcome = await syncAndKeep(repository, server, answerKeeper(name))
     const decisions = await findDecisions(repository)
     const unrelated = outcome.branches.filter((branch) => branch.state === 'unrelated')
@@ -54,6 +55,8 @@ export async function findDecisions(repository: Repository): Promise<readonly De
   const decisions: Decision[] = []
   for (const [branch, ours] of known.own) {
     const theirs = known.heads.get(branch)
+    if (theirs === undefined && isMissed(known, branch))
+      decisions.push({ kind: 'gone', branch, ours })
     if (theirs === undefined) continue
     const dropped = known.dropped.get(branch)
     const step = await planStep(repository, { branch, own: ours, theirs, dropped })
@@ -64,6 +67,12 @@ export async function findDecisions(repository: Repository): Promise<readonly De
     decisions.push({ kind: 'conflict', branch, ours, theirs, conflicts, base, unstored: new Map() })
   }
   return decisions
+}
+
+/** Whether a branch that is gone on the server has commits here that it never had, or all that it had is gone. */
+function isMissed({ own, gone, heads }: Known, branch: string): boolean {
+  const had = gone.get(branch)
+  return had !== undefined && (had !== own.get(branch) || heads.size === 0)
 }
 
 /** How the server of this page is asked for a repository. */
@@ -108,13 +117,13 @@ export function describeFailure(error: unknown): Omit<SyncReport, 'decisions'> {
   if (error.status === 401) return { state: 'unauthorized', message: 'The server wants a token' }
   const { code, status, message, retryAfter } = error
   if (code === 'offline' || code === 'cut-off') return { state: 'offline', message: undefined }
-  if (code === 'not-datakit') return { state: 'offline', message: inItsPlace(message), retryAfter }
+  if (code === 'not-datakit') return { state: 'offline', message: inItsPlace(status), retryAfter }
   // A server that fails or is busy is out of reach too, for all that a person can do about it.
   const isBusy = status === 429 || status >= 500
   return { state: isBusy ? 'offline' : 'failed', message, retryAfter }
 }
 
 /** What a person is told when a network or a proxy answers. */
-function inItsPlace(detail: string): string {
-  return `Something between this page and the server answers in its place, such as the login page of a network; it is tried again. ${detail}`
+function inItsPlace(status: number): string {
+  return `Something between this page and the server answers in its place (${status}), such as the login page of a network; it is tried again`
 }

@@ -102,8 +102,15 @@ export interface ReplacedDecision {
   readonly kind: 'replaced'
 }
 
+/** The server has a branch no more, and there are commits on it here that it never had. */
+export interface GoneDecision {
+  readonly kind: 'gone'
+  readonly branch: string
+  readonly ours: Oid
+}
+
 /** A question that only a person can answer. */
-export type Decision = ConflictDecision | SplitDecision | ReplacedDecision
+export type Decision = ConflictDecision | SplitDecision | ReplacedDecision | GoneDecision
 
 /** How a commit ended. */
 export type CommitResult =
@@ -131,6 +138,8 @@ export interface SyncOptions {
   readonly signal?: AbortSignal
   /** Goes on with a server whose repository is another one than before. */
   readonly acceptsOther?: boolean
+  /** Branches that are gone on the server, and are sent again. */
+  readonly restore?: readonly string[]
 }
 
 /** How a server is listened to. */
@@ -169,6 +178,8 @@ export interface RepositoryStore {
     words: CommitWords,
   ): Promise<CommitResult>
   createBranch(name: string, at: Oid): Promise<void>
+  /** Takes a branch away, if it is there. @throws Error when it has moved */
+  deleteBranch(name: string, at: Oid): Promise<void>
   /** The newest `limit` commits from `from` on, of one path if it is not empty. */
   history(
     from: Oid,

@@ -37,6 +37,7 @@ export class SessionSync {
   readonly #decisions = signal<readonly Decision[]>([])
   readonly #stops: (() => void)[] = []
   #acceptsOther = false
+  #restore: readonly string[] = []
   /** Whether the server is known to have all that it can have. */
   #isDone = false
   #hasAsked = false
@@ -115,6 +116,14 @@ export class SessionSync {
     return this.request()
   }
 
+  /** Sends a branch again that is gone on the server. */
+  restore(branch: string): Promise<void> {
+    this.#restore = [...this.#restore, branch]
+    // A server that has lost everything is another one, each time.
+    this.#acceptsOther = true
+    return this.request()
+  }
+
   /** Takes a decision off the list, and puts another in its place if there is one. */
   replace(decision: Decision, next?: Decision): void {
     const others = this.#decisions.value.filter((other) => other !== decision)
@@ -182,6 +191,7 @@ export class SessionSync {
     this.#awaySince = isAway ? Date.now() : undefined
     if (report.state === 'done') {
       this.#acceptsOther = false
+      this.#restore = []
       this.#listener.wake()
       void this.#keepUp()
     }
@@ -203,6 +213,7 @@ export class SessionSync {
         token: currentToken(),
         signal,
         acceptsOther: this.#acceptsOther,
+        restore: this.#restore,
       })
     } finally {
       clearTimeout(late)

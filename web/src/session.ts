@@ -13,6 +13,7 @@ import type {
   ConflictDecision,
   Decision,
   Edit,
+  GoneDecision,
   ListedEntry,
   RepositoryStore,
   SplitDecision,
@@ -207,6 +208,16 @@ export class Session {
     })
     if (result.state !== 'failed') this.#forgetDecision(decision)
     void this.syncing.request()
+    return result
+  }
+
+  /** Gives up a branch that is gone on the server. */
+  async giveUp(decision: GoneDecision): Promise<ActionResult> {
+    const result = await this.#act(async () => {
+      await this.store.deleteBranch(decision.branch, decision.ours)
+      return { state: 'unchanged' }
+    })
+    if (result.state !== 'failed') this.#forgetDecision(decision)
     return result
   }
 

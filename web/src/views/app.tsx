@@ -99,9 +99,11 @@ function Opening({ skip }: { readonly skip: (() => void) | undefined }): JSX.Ele
           : 'Opening…'}
       </p>
       {isLong && skip !== undefined && (
-        <button type="button" onClick={skip}>
-          Open it without the server
-        </button>
+        <div class="actions">
+          <button type="button" onClick={skip}>
+            Open it without the server
+          </button>
+        </div>
       )}
     </>
   )

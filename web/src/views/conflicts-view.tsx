@@ -21,6 +21,7 @@ import { Field } from './dialog.tsx'
 import { StoredDiff } from './diff-view.tsx'
 import { EditorPane } from './editor-pane.tsx'
 import { focusMain } from './focus.ts'
+import { GoneForm } from './gone-form.tsx'
 import { KeyChoices, useKeys } from './key-choices.tsx'
 import { Option } from './option.tsx'
 import { useLoaded } from './use-loaded.ts'
@@ -43,23 +44,15 @@ export function ConflictsView({ session }: { readonly session: Session }): JSX.E
       <h1 tabIndex={-1}>Decisions</h1>
       {decisions.length === 0 && <p>There is nothing to decide</p>}
       {decisions.some(({ kind }) => kind === 'replaced') && <ReplacedForm session={session} />}
-      {decisions.map((decision) =>
-        decision.kind === 'conflict' ? (
-          <ConflictForm
-            key={decision.ours + decision.theirs}
-            session={session}
-            decision={decision}
-          />
-        ) : (
-          decision.kind !== 'replaced' && (
-            <SplitForm
-              key={decision.ours + decision.theirs}
-              session={session}
-              decision={decision}
-            />
-          )
-        ),
-      )}
+      {decisions.map((decision) => {
+        if (decision.kind === 'replaced') return undefined
+        const key = decision.branch + decision.ours
+        if (decision.kind === 'gone')
+          return <GoneForm key={key} session={session} decision={decision} />
+        if (decision.kind !== 'conflict')
+          return <SplitForm key={key} session={session} decision={decision} />
+        return <ConflictForm key={key + decision.theirs} session={session} decision={decision} />
+      })}
     </article>
   )
 }

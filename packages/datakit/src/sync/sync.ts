@@ -226,12 +226,12 @@ export class Remote {
     const { known } = plan
     const haves = this.#isWhole ? [] : [...new Set(known.tracked.values())]
     const pack = await this.#pack(plan, haves)
-    const isFirst = plan.wishes.length > 0 && !run.isRelated
+    const isFirst = plan.wishes[0] && !run.isRelated
     const request: SyncRequest = {
       id: randomId(),
       repository: this.#isAccepting(run)
         ? undefined
-        : (known.repository ?? (isFirst ? '' : undefined)),
+        : (run.heard?.answer.repository ?? known.repository ?? (isFirst ? '' : undefined)),
       known: this.#seen?.version,
       haves,
       updates: plan.wishes.map(({ update }) => update),
