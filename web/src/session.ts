@@ -200,24 +200,18 @@ export class Session {
     return this.store.readBlob(oid)
   }
 
-  /** Takes the server's history; mine is kept as a branch of another name, or given up. */
-  async settle(decision: SplitDecision, keepMineAs: string | undefined): Promise<ActionResult> {
+  /** Takes the server's side, if it has one; mine is kept as a branch of another name, or given up. */
+  async settle(
+    decision: SplitDecision | GoneDecision,
+    keepMineAs: string | undefined,
+  ): Promise<ActionResult> {
     const result = await this.#act(async () => {
-      await this.store.settle(decision, { keepMineAs })
+      if (decision.kind === 'gone') await this.store.deleteBranch(decision.branch, decision.ours)
+      else await this.store.settle(decision, { keepMineAs })
       return { state: 'unchanged' }
     })
     if (result.state !== 'failed') this.#forgetDecision(decision)
     void this.syncing.request()
-    return result
-  }
-
-  /** Gives up a branch that is gone on the server. */
-  async giveUp(decision: GoneDecision): Promise<ActionResult> {
-    const result = await this.#act(async () => {
-      await this.store.deleteBranch(decision.branch, decision.ours)
-      return { state: 'unchanged' }
-    })
-    if (result.state !== 'failed') this.#forgetDecision(decision)
     return result
   }
 

@@ -26,7 +26,7 @@ export function GoneForm(props: {
     focusMain()
   }
   const giveUp = async (): Promise<void> => {
-    const result = await session.giveUp(decision)
+    const result = await session.settle(decision, undefined)
     setProblem(result.state === 'failed' ? result.reason : undefined)
     if (result.state === 'failed') return
     navigate({ view: 'files' })

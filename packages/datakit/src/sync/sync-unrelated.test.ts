@@ -92,6 +92,24 @@ describe('sync of two repositories that have nothing in common', () => {
     })
   })
 
+  // Seen to be refused for ever where the request names the repository of before.
+  it('sends everything again to a server that has lost it, when a person says so', async () => {
+    const [before, network] = [new Network(), new Network()]
+    const ada = await before.client('Ada')
+    await write(ada, 'a', 'ada')
+    await sync(ada, before.options)
+    await write(ada, 'a', 'more')
+    expect(states((await sync(ada, network.options)).branches)).toEqual({ main: 'unrelated' })
+    const other = { ...network.options, acceptOther: true }
+    expect(states((await sync(ada, other)).branches)).toEqual({ main: 'gone' })
+    const restored = await sync(ada, { ...other, restore: ['main'] })
+    expect(states(restored.branches)).toEqual({ main: 'pushed' })
+    expect(await heads(await network.server())).toEqual(await heads(ada))
+    await write(ada, 'a', 'most')
+    expect(states((await sync(ada, network.options)).branches)).toEqual({ main: 'pushed' })
+    expect((await sync(ada, network.options)).rounds).toBe(1)
+  })
+
   it('syncs with a server that has a repository without branches', async () => {
     const network = new Network()
     const ada = await network.client('Ada')
