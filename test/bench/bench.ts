@@ -14,6 +14,7 @@ import { benchBrowser, type BrowserResult } from './bench-browser.ts'
 import { benchModel } from './bench-model.ts'
 import { benchPart } from './bench-part.ts'
 import { benchPlaces } from './bench-places.ts'
+import { benchRefs, type RefsResult } from './bench-refs.ts'
 import { benchServer, type ServerCase, type ServerResult } from './bench-server.ts'
 import { benchStore, type StoreResult } from './bench-store.ts'
 import { benchTyping, type TypingRow } from './bench-typing.ts'
@@ -23,6 +24,7 @@ import {
   modelTable,
   partTable,
   placesTable,
+  refsTable,
   serverTables,
   storeTable,
   throttledTable,
@@ -54,7 +56,7 @@ async function main(): Promise<void> {
   if (isWanted('store'))
     write(
       'benchmarks-browser.md',
-      `# Benchmarks of the store in a browser\n\n${header('bench:browser')}${storeTable(await store())}${typingTable(await typing())}${placesTable(await benchPlaces())}`,
+      `# Benchmarks of the store in a browser\n\n${header('bench:browser')}${storeTable(await store())}${refsTable(await refs())}${typingTable(await typing())}${placesTable(await benchPlaces())}`,
     )
   if (isWanted('model'))
     write(
@@ -93,6 +95,14 @@ function store(): Promise<StoreResult> {
   }
   const others = [1000, 100_000].map((files) => ({ files, commits: 20, layout, seed: 13 }) as const)
   return benchStore({ files: 10_000, commits: 2000, layout, seed: 12 }, { others, offline: 1000 })
+}
+
+function refs(): Promise<RefsResult> {
+  console.error('branches')
+  const corpus = { commits: 20, layout: 'directories', seed: 14 } as const
+  return values.quick
+    ? benchRefs({ ...corpus, files: 200 }, 50)
+    : benchRefs({ ...corpus, files: 1000 }, 5000)
 }
 
 function typing(): Promise<TypingRow[]> {

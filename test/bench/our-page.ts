@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { briefExchange } from '@datakit/datakit/brief-exchange'
 import { Repository } from '@datakit/datakit/repository'
 import { sync } from '@datakit/datakit/sync'
 import type { Oid } from '@datakit/git/oid'
@@ -20,6 +21,7 @@ export async function ourBench(name: string): Promise<Bench> {
     identity: () => identity,
   })
   const main = repository.branch('main')
+  const exchange = briefExchange()
   const head = async () => {
     const snapshot = await main.head()
     if (snapshot === undefined) throw new Error('There is no branch main')
@@ -85,7 +87,7 @@ export async function ourBench(name: string): Promise<Bench> {
     },
     async sync(url) {
       const started = performance.now()
-      await sync(repository, { url })
+      await sync(repository, { url, exchange })
       // One request does both; there is no cheaper way to push alone.
       const took = performance.now() - started
       return { both: took, push: took }

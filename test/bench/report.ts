@@ -8,6 +8,7 @@ import type { ModelRow } from './bench-model.ts'
 import type { PartResult } from './bench-part.ts'
 import { SERVER_WORK, type ServerResult, type ServerWork } from './bench-server.ts'
 import type { PlacesRow } from './bench-places.ts'
+import type { RefsResult } from './bench-refs.ts'
 import type { StoreResult } from './bench-store.ts'
 import type { TypingRow } from './bench-typing.ts'
 import type { ThrottledResult } from './bench-throttled.ts'
@@ -161,6 +162,26 @@ pressed in it is shown behind it.
 
 | work | took | longest |
 | --- | ---: | ---: |
+${lines.join('\n')}
+`
+}
+
+/** The table of a repository with many branches. */
+export function refsTable({ files, branches, rows }: RefsResult): string {
+  const bytes = (count: number): string =>
+    count < 100_000 ? `${(count / 1000).toFixed(1)} kB` : `${(count / 1e6).toFixed(2)} MB`
+  const lines = rows.map(
+    ({ work, ours, git, sent, received }) =>
+      `| ${work} | ${ms(ours)} | ${ms(git)} | ${(ours / git).toFixed(2)} | ${bytes(sent)} | ${bytes(received)} |`,
+  )
+  return `
+## ${branches.toLocaleString('en')} branches
+
+${files.toLocaleString('en')} files, and a commit on each branch. Stock git clones with a work tree, fetches and pushes. The bytes are ours; medians, but for the clone. The first sync of a page names what it has of every branch; those
+behind it name what changed (\`docs/sync-protocol.md\`, *A brief request*).
+
+| work | ours | stock git | ours / git | sent | received |
+| --- | ---: | ---: | ---: | ---: | ---: |
 ${lines.join('\n')}
 `
 }
