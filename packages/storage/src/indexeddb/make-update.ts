@@ -35,7 +35,7 @@ import {
 import { deleteRows, putRow, seal, type Transaction } from './database.ts'
 import { bytesOf, NO_HEADER, rangeUnder, soundRef, versionOf } from './state.ts'
 import type { HeldPack } from './stages.ts'
-import type { Bundle, Plan } from './tail.ts'
+import type { Bundle, Plan, Planned } from './tail.ts'
 
 /** An update with all that was worked out before its transaction. */
 export interface Preparation {
@@ -61,21 +61,21 @@ export async function makeUpdate(
   const { header, receipt } = found
   if (receipt) checkReceipt(receipt, digest)
   if (receipt?.outcome === 'done') return { state: 'done', version: receipt.version }
-  const differences = compare(found, preparation)
-  if (receipt) return differences ?? lost([])
-  if (!differences) {
+  let failure = compare(found, preparation)
+  if (receipt) return failure ?? lost([])
+  if (!failure) {
     await checkNames(transaction, request, found.refs)
     if (plan.some((part) => isStale(part, found))) return { state: 'stale' }
   }
-  const rows = differences ? [] : packRows(found, preparation)
-  const failure = differences ?? (await findDangling(transaction, rows))
+  const rows = failure ? [] : packRows(found, preparation)
+  failure ??= findDangling(found, rows)
   const next = failure ? header : nextHeader(header, request, rows)
   const [outcome, version] = [failure ? 'lost' : 'done', versionOf(next)] as const
   putRow(transaction, 'receipts', { id: request.id, digest, at: now, outcome, version })
   if (failure) return failure
   putRow(transaction, 'state', seal(next), 'header')
   for (const row of rows) putRow(transaction, 'packs', row)
-  for (const part of plan) if (typeof part !== 'string') writeBundle(transaction, part, now)
+  for (const { bundle } of plan) if (bundle) writeBundle(transaction, bundle, now)
   writeRefs(transaction, preparation, { ...found, header: next })
   if (next.number % 64 === 0) await forgetReceipts(transaction, now)
   return { state: 'done', version }
@@ -91,8 +91,8 @@ interface Found {
   readonly receipt: KeptReceipt | undefined
   /** Every ref that the request names or that HEAD leads to. */
   readonly refs: ReadonlyMap<string, RefRow | undefined>
-  /** Packs by the ids that the request knows; one that was put into another gives that. */
-  readonly packs: ReadonlyMap<PackId, PackRow | undefined>
+  /** All packs, and those that the request knows by ids of before: one that was put into another gives that. */
+  readonly packs: ReadonlyMap<PackId, PackRow>
   readonly promised: ReadonlyMap<Oid, PromisedRow | undefined>
 }
 
@@ -102,23 +102,25 @@ async function readRows(transaction: Transaction, preparation: Preparation): Pro
   for (const head of request.head ? [request.head.from, request.head.to] : []) {
     if ('ref' in head) names.add(head.ref)
   }
-  const ids = [...(request.reliesOn ?? []), ...(request.removePacks ?? [])]
-  for (const { id } of request.addPacks ?? []) ids.push(id)
-  for (const part of plan)
-    if (typeof part !== 'string') ids.push(...part.needs, part.replaces ?? '')
-  const [header = NO_HEADER, receipt, refs, packs, promised] = await Promise.all([
+  const all = await transaction.objectStore('packs').getAll()
+  const packs = new Map(all.map((row) => [row.id, row]))
+  const homes = new Map(all.map((row) => [row.home, row]))
+  const { reliesOn = [], removePacks = [] } = request
+  const ids = [...reliesOn, ...removePacks, ...plan.flatMap((part) => needsOf(part, packs))]
+  const [header = NO_HEADER, receipt, refs, aliases, promised] = await Promise.all([
     transaction.objectStore('state').get('header'),
     transaction.objectStore('receipts').get(request.id),
     readAll(names, async (name) =>
       soundRef(transaction, name, await transaction.objectStore('refs').get(encodeName(name))),
     ),
-    readAll(new Set(ids), (id) => findPack(transaction, id)),
+    readAll(ids, (id) => transaction.objectStore('aliases').get(id)),
     readAll(request.promised?.add ?? [], (oid) => transaction.objectStore('promised').get(oid)),
   ])
-  // Stages on disk know what they need by the ids of the time.
-  const needed = [...packs.values()].flatMap((row) => (row?.state === 'staged' ? row.needs : []))
-  const bases = await readAll(needed, (id) => findPack(transaction, id))
-  return { header, receipt, refs, packs: new Map([...bases, ...packs]), promised }
+  for (const [id, alias] of aliases) {
+    const host = homes.get(alias?.home ?? '')
+    if (host && !packs.has(id)) packs.set(id, host)
+  }
+  return { header, receipt, refs, packs, promised }
 }
 
 async function readAll<Key, Row>(
@@ -126,16 +128,6 @@ async function readAll<Key, Row>(
   read: (key: Key) => Promise<Row | undefined>,
 ): Promise<Map<Key, Row | undefined>> {
   return new Map(await Promise.all([...keys].map(async (key) => [key, await read(key)] as const)))
-}
-
-/** The row of a pack, or of the one that it was put into. */
-async function findPack(transaction: Transaction, id: PackId): Promise<PackRow | undefined> {
-  const store = transaction.objectStore('packs')
-  const [row, alias] = await Promise.all([
-    store.index('id').get(id),
-    transaction.objectStore('aliases').get(id),
-  ])
-  return row ?? (alias && store.get(alias.home))
 }
 
 /** What is not as the request says, and what its packs need that is not there. */
@@ -158,14 +150,15 @@ function compare({ header, refs, packs }: Found, preparation: Preparation): Lost
   return gone.size > 0 ? lost([...gone]) : undefined
 }
 
-function needsOf(part: Plan[number], packs: Found['packs']): readonly PackId[] {
-  return typeof part === 'string' ? (packs.get(part)?.needs ?? []) : part.needs
+/** What a pack needs, by the ids that its writer knew. */
+function needsOf({ id, bundle }: Planned, packs: Found['packs']): readonly PackId[] {
+  return (bundle ?? packs.get(id))?.needs ?? []
 }
 
-function isStale(part: Plan[number], { header, packs }: Found): boolean {
-  if (typeof part === 'string' || part.replaces === undefined) return false
-  const tail = packs.get(part.replaces)
-  return tail?.id !== part.replaces || tail.home !== header.tail
+function isStale({ bundle }: Planned, { header, packs }: Found): boolean {
+  if (bundle?.replaces === undefined) return false
+  const tail = packs.get(bundle.replaces)
+  return tail?.id !== bundle.replaces || tail.home !== header.tail
 }
 
 /** Reads what may stand in the way of new refs, then checks it. */
@@ -196,25 +189,22 @@ async function checkNames(
 function packRows({ header, packs }: Found, { request, plan, now }: Preparation): PackRow[] {
   const changed = header.number + 1
   const homes = new Map<PackId, Home>()
-  for (const [id, row] of packs) if (row) homes.set(id, row.home)
-  for (const part of plan) {
-    if (typeof part !== 'string')
-      for (const id of [part.id, ...part.aliases.keys()]) homes.set(id, part.home)
-  }
+  for (const { bundle } of plan)
+    if (bundle) for (const id of bundle.aliases.keys()) homes.set(id, bundle.home)
+  const homeOf = (id: PackId): Home => homes.get(id) ?? packs.get(id)?.home ?? id
   const condemned = (request.removePacks ?? []).flatMap((id): PackRow[] => {
     const row = packs.get(id)
     return row ? [{ ...row, state: 'condemned', since: now, changed }] : []
   })
   const live = plan.flatMap((part, i): PackRow[] => {
-    const before = typeof part === 'string' ? packs.get(part) : bundleRow(part, now)
-    if (!before) return []
-    const { home } = before
-    const kept = typeof part === 'string' ? undefined : packs.get(part.replaces ?? '')
-    const needs = new Set(needsOf(part, packs).map((id) => homes.get(id) ?? id))
-    for (const need of kept?.needs ?? []) needs.add(need)
-    needs.delete(home)
+    const { id, bundle } = part
+    const row = bundle ? bundleRow(bundle, now) : packs.get(id)
+    if (!row) return []
+    const kept = packs.get(bundle?.replaces ?? '')?.needs ?? []
+    const needs = new Set([...needsOf(part, packs).map(homeOf), ...kept])
+    needs.delete(row.home)
     // Wide enough for the packs of any one update.
-    return [{ ...before, state: 'live', needs: [...needs], changed, order: changed * 2 ** 20 + i }]
+    return [{ ...row, state: 'live', needs: [...needs], changed, order: changed * 2 ** 20 + i }]
   })
   return [...condemned, ...live]
 }
@@ -225,18 +215,12 @@ function bundleRow({ home, id, bytes, index, rows, verified, needs }: Bundle, si
 }
 
 /** The packs that would be gone while others still need them. */
-async function findDangling(
-  transaction: Transaction,
-  changes: readonly PackRow[],
-): Promise<Lost | undefined> {
-  const condemned = changes.filter(({ state }) => state === 'condemned')
-  if (condemned.length === 0) return undefined
+function findDangling({ packs }: Found, changes: readonly PackRow[]): Lost | undefined {
   const rows = new Map<Home, PackRow>()
-  for (const row of await transaction.objectStore('packs').getAll()) rows.set(row.home, row)
-  for (const row of changes) rows.set(row.home, row)
+  for (const row of [...packs.values(), ...changes]) rows.set(row.home, row)
   const live = [...rows.values()].filter(({ state }) => state === 'live')
   const needed = new Set(live.flatMap(({ needs }) => needs))
-  const dangling = condemned.filter(({ home }) => needed.has(home))
+  const dangling = changes.filter(({ state, home }) => state === 'condemned' && needed.has(home))
   return dangling.length > 0 ? lost(dangling.map(({ id }) => id)) : undefined
 }
 

@@ -198,8 +198,8 @@ class Updater {
 
   #remember({ addPacks = [], removePacks = [] }: UpdateRequest, plan: Plan): void {
     for (const { id } of addPacks) this.#stages.held.delete(id)
-    const last = plan.at(-1)
-    if (typeof last === 'object') this.#tail = { tail: last }
+    const tail = plan.at(-1)?.bundle
+    if (tail) this.#tail = { tail }
     else if (addPacks.length > 0 || removePacks.length > 0) this.#tail = undefined
   }
 }

@@ -49,8 +49,14 @@ export interface Bundle extends Tail {
   readonly aliases: ReadonlyMap<PackId, Omit<AliasRow, 'at'>>
 }
 
-/** What an update writes of packs, in their order: bundles, and ids of stages on disk. */
-export type Plan = readonly (Bundle | PackId)[]
+/** A pack that an update writes, or a stage on disk, which has no bundle. */
+export interface Planned {
+  readonly id: PackId
+  readonly bundle: Bundle | undefined
+}
+
+/** What an update writes of packs, in their order. */
+export type Plan = readonly Planned[]
 
 /** Plans how the packs of a request are written. `tail` is the newest pack, if small packs may go behind it. */
 export function planPacks(
@@ -58,22 +64,20 @@ export function planPacks(
   held: ReadonlyMap<PackId, HeldPack>,
   tail: Tail | undefined,
 ): Plan {
-  const plan: (Bundle | PackId)[] = []
-  let builder = tail && new BundleBuilder(tail)
+  const plan: Planned[] = []
+  let host = tail
+  let packs: HeldPack[] = []
   const flush = () => {
-    if (builder?.hasGrown) plan.push(builder.build())
-    builder = undefined
+    const bundle = bundled(host, packs)
+    if (bundle) plan.push({ id: bundle.id, bundle })
+    host = undefined
+    packs = []
   }
   for (const { id } of request.addPacks ?? []) {
     const pack = held.get(id)
-    if (!pack) {
-      flush()
-      plan.push(id)
-      continue
-    }
-    if (builder && !builder.takes(pack)) flush()
-    builder ??= new BundleBuilder(undefined)
-    builder.add(pack)
+    if (!pack || !fits(pack, host ? [host, ...packs] : packs)) flush()
+    if (pack) packs.push(pack)
+    else plan.push({ id, bundle: undefined })
   }
   flush()
   return plan
@@ -81,75 +85,46 @@ export function planPacks(
 
 type Part = Pick<HeldPack, 'id' | 'bytes' | 'index' | 'rows' | 'verified'>
 
-class BundleBuilder {
-  readonly #tail: Tail | undefined
-  readonly #rows: RawRow[] = []
-  readonly #oids = new Set<string>()
-  readonly #parts: { readonly part: Part; readonly shift: number }[] = []
-  readonly #needs = new Set<PackId>()
-  #end = HEADER
+/** Whether a pack may go behind others: small enough together, as trusted, and without an object that is there already. */
+function fits({ bytes, rows, verified }: Part, before: readonly Part[]): boolean {
+  const size = before.reduce((sum, part) => sum + part.bytes.length, bytes.length)
+  if (size - before.length * (HEADER + TRAILER) > SMALL) return false
+  if (before.some((part) => part.verified !== verified)) return false
+  const oids = new Set(before.flatMap((part) => part.rows.map(({ oid }) => readOid(oid))))
+  return !rows.some(({ oid }) => oids.has(readOid(oid)))
+}
 
-  constructor(tail: Tail | undefined) {
-    this.#tail = tail
-    if (tail) this.#append(tail)
+/** One pack of all, behind the tail if there is one. */
+function bundled(tail: Tail | undefined, packs: readonly HeldPack[]): Bundle | undefined {
+  const [first, ...more]: readonly Part[] = tail ? [tail, ...packs] : packs
+  if (!first || packs.length === 0) return undefined
+  const needs = [...new Set(packs.flatMap((pack) => pack.needs))]
+  const aliases = new Map<PackId, Omit<AliasRow, 'at'>>()
+  if (more.length === 0) return { ...first, home: first.id, needs, replaces: undefined, aliases }
+  const id = randomId()
+  const home = tail?.home ?? id
+  const rows: RawRow[] = []
+  const entries: Uint8Array[] = []
+  let shift = 0
+  for (const part of [first, ...more]) {
+    const { bytes } = part
+    const trailer = bytes.slice(-TRAILER)
+    for (const row of part.rows) rows.push({ ...row, offset: row.offset + shift })
+    entries.push(bytes.subarray(HEADER, -TRAILER))
+    aliases.set(part.id, { home, shift, size: bytes.length, objects: part.rows.length, trailer })
+    shift += bytes.length - HEADER - TRAILER
   }
-
-  get hasGrown(): boolean {
-    return this.#parts.length > (this.#tail ? 1 : 0)
-  }
-
-  /** Whether a pack fits: small enough together, as trusted as the rest, and without an object that is here already. */
-  takes({ bytes, rows, verified }: HeldPack): boolean {
-    if (this.#end + bytes.length - HEADER > SMALL) return false
-    if (this.#parts[0]?.part.verified !== verified) return false
-    return !rows.some(({ oid }) => this.#oids.has(readOid(oid)))
-  }
-
-  add(pack: HeldPack): void {
-    this.#append(pack)
-    for (const id of pack.needs) this.#needs.add(id)
-  }
-
-  #append(part: Part): void {
-    const { bytes, rows } = part
-    const shift = this.#end - HEADER
-    for (const row of rows) {
-      this.#oids.add(readOid(row.oid))
-      this.#rows.push({ ...row, offset: row.offset + shift })
-    }
-    this.#parts.push({ part, shift })
-    this.#end += bytes.length - HEADER - TRAILER
-  }
-
-  build(): Bundle {
-    const [first] = this.#parts
-    if (!first) throw new TypeError('Expected a pack')
-    const isAlone = this.#parts.length === 1
-    const id = isAlone ? first.part.id : randomId()
-    const home = this.#tail?.home ?? id
-    const aliases = new Map<PackId, Omit<AliasRow, 'at'>>()
-    for (const { part, shift } of isAlone ? [] : this.#parts) {
-      const { bytes, rows } = part
-      const trailer = bytes.slice(-TRAILER)
-      aliases.set(part.id, { home, shift, size: bytes.length, objects: rows.length, trailer })
-    }
-    return {
-      home,
-      id,
-      bytes: isAlone ? first.part.bytes : this.#bytes(),
-      rows: this.#rows,
-      index: isAlone ? first.part.index : rowTable(this.#rows).encodeIndex(),
-      verified: first.part.verified,
-      needs: [...this.#needs],
-      replaces: this.#tail?.id,
-      aliases,
-    }
-  }
-
-  #bytes(): Uint8Array {
-    const entries = this.#parts.map(({ part }) => part.bytes.subarray(HEADER, -TRAILER))
-    const body = concat([encodePackHeader(this.#rows.length), ...entries])
-    return concat([body, sha1(body)])
+  const body = concat([encodePackHeader(rows.length), ...entries])
+  return {
+    home,
+    id,
+    bytes: concat([body, sha1(body)]),
+    rows,
+    index: rowTable(rows).encodeIndex(),
+    verified: first.verified,
+    needs,
+    replaces: tail?.id,
+    aliases,
   }
 }
 
