@@ -8,6 +8,7 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { build, type Plugin } from 'vite'
+import { smallCode } from '../web/build-options.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
@@ -36,7 +37,7 @@ export async function measureClient(): Promise<ClientSize> {
       write: false,
       modulePreload: { polyfill: false },
       // What is loaded later may share code with the entry, as in the app.
-      rolldownOptions: { input, preserveEntrySignatures: 'allow-extension' },
+      rolldownOptions: { ...smallCode, input, preserveEntrySignatures: 'allow-extension' },
     },
   })
   const outputs = Array.isArray(result) ? result : [result]

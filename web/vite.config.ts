@@ -7,6 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build, type BuildOptions } from 'esbuild'
 import { defineConfig, type Plugin } from 'vite'
+import { smallCode } from './build-options.ts'
 
 const root = import.meta.dirname
 
@@ -20,6 +21,7 @@ export default defineConfig({
     outDir: join(root, 'dist'),
     emptyOutDir: true,
     modulePreload: { polyfill: false },
+    rolldownOptions: smallCode,
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 600,
   },

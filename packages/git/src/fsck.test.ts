@@ -6,7 +6,7 @@ import { cases } from '../test/seed.ts'
 import { concat, encodeName, decodeName, utf8 } from './bytes.ts'
 import { checkObject } from './fsck.ts'
 import { nameObject, type ObjectType } from './object.ts'
-import { checkPath, splitPath } from './path.ts'
+import { checkPath, splitPath } from './path-problems.ts'
 import { nodeRuntime } from './runtime/node.ts'
 
 let git: RealRepository

@@ -3,13 +3,13 @@
  *
  * Catalogs are asked first, and of the packs that none covers those that are older and verified, since their copy would be
  * the one to prefer; the others are opened when nobody answered. Large packs are searched in their own index, the many
- * small ones in one hash table that grows with them, so that a miss over a thousand packs costs a few searches and not a
+ * small ones in one table, so that a miss over a thousand packs costs a few searches and not a
  * thousand.
  *
  * @module
  */
-import { enlarge } from './bytes.ts'
-import { compareAt, encodeOid, type Oid, OID_BYTES } from './oid.ts'
+import { equal } from './bytes.ts'
+import { encodeOid, type Oid } from './oid.ts'
 import { openPackIndex, type PackIndex, type ReadIndex } from './pack/pack-index.ts'
 import type { PackId, PackInfo, Place, State } from './place.ts'
 
@@ -195,54 +195,38 @@ function keyOf({ covers }: State['catalogs'][number]): string {
   return `catalog of ${covers.join()}`
 }
 
-/** Objects of many small packs in one hash table with open addressing. The first pack that brings an object keeps it. */
+/** Objects of many small packs in one table. The first pack that brings an object keeps it. */
 class SmallPacks {
   readonly #packs: { readonly pack: PackId; readonly index: PackIndex }[] = []
-  #slots = new Int32Array(1024).fill(-1)
-  #oids = new Uint8Array(512 * OID_BYTES)
-  #places = new Float64Array(512)
-  #count = 0
+  /** By the first bytes of an oid: number of the pack and ordinal. */
+  readonly #places = new Map<number, number>()
 
   add(pack: PackId, index: PackIndex): void {
     const number = this.#packs.push({ pack, index }) - 1
     for (let ordinal = 0; ordinal < index.count; ordinal++) {
-      if (this.#count * 2 >= this.#slots.length) this.#grow()
-      const oid = index.oidBytes(ordinal)
-      const slot = this.#slotOf(oid, 0)
-      if ((this.#slots[slot] ?? -1) >= 0) continue
-      this.#slots[slot] = this.#count
-      this.#oids.set(oid, this.#count * OID_BYTES)
-      this.#places[this.#count++] = number * 2 ** 16 + ordinal
+      const key = prefixOf(index.oidBytes(ordinal))
+      if (!this.#places.has(key)) this.#places.set(key, number * 2 ** 16 + ordinal)
     }
   }
 
   find(oid: Uint8Array): { pack: PackId; index: PackIndex; ordinal: number } | undefined {
-    const entry = this.#slots[this.#slotOf(oid, 0)] ?? -1
-    if (entry < 0) return undefined
-    const place = this.#places[entry] ?? 0
+    const place = this.#places.get(prefixOf(oid))
+    if (place === undefined) return undefined
     const holder = this.#packs[Math.floor(place / 2 ** 16)]
-    return holder === undefined ? undefined : { ...holder, ordinal: place % 2 ** 16 }
-  }
-
-  /** The slot that holds the oid at `start`, or the free one where it belongs. */
-  #slotOf(oids: Uint8Array, start: number): number {
-    const mask = this.#slots.length - 1
-    // Oids are random: any four of their bytes are a hash. (Those of a chosen object can be made to collide, at 2^16
-    // hashes apiece for a table of this size: slow, not wrong.)
-    const low = (oids[start] ?? 0) | ((oids[start + 1] ?? 0) << 8)
-    const high = (oids[start + 2] ?? 0) | ((oids[start + 3] ?? 0) << 8)
-    for (let slot = (low | (high << 16)) & mask; ; slot = (slot + 1) & mask) {
-      const entry = this.#slots[slot] ?? -1
-      if (entry < 0 || compareAt(this.#oids, entry * OID_BYTES, oids, start) === 0) return slot
+    const ordinal = place % 2 ** 16
+    if (holder && equal(holder.index.oidBytes(ordinal), oid)) return { ...holder, ordinal }
+    // Another object that begins alike, as one in a few thousand does. (They can be made by whoever chooses their contents: slow
+    // then, not wrong.)
+    for (const other of this.#packs) {
+      const found = other.index.findBytes(oid)
+      if (found >= 0) return { ...other, ordinal: found }
     }
+    return undefined
   }
+}
 
-  #grow(): void {
-    const capacity = this.#slots.length
-    this.#oids = enlarge(this.#oids, new Uint8Array(capacity * OID_BYTES))
-    this.#places = enlarge(this.#places, new Float64Array(capacity))
-    this.#slots = new Int32Array(capacity * 2).fill(-1)
-    for (let entry = 0; entry < this.#count; entry++)
-      this.#slots[this.#slotOf(this.#oids, entry * OID_BYTES)] = entry
-  }
+/** Thirty-one bits, which are a small integer in every engine. Oids are random: any of their bytes are a hash. */
+function prefixOf(oid: Uint8Array): number {
+  const low = (oid[0] ?? 0) | ((oid[1] ?? 0) << 8)
+  return (low | ((oid[2] ?? 0) << 16) | ((oid[3] ?? 0) << 24)) >>> 1
 }

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { describeNameProblem, problemOfName } from '@datakit/git/path'
+import { problemOfName, type NameProblem } from '@datakit/git/path'
 import { PathError } from '../error.ts'
 
 /** The steps of a path to look something up; none for the root. @throws PathError `bad-path` */
@@ -21,14 +21,14 @@ export function splitPath(path: string): string[] {
   )
 }
 
-/** The steps of a path to write to: at least one. @throws PathError `bad-path` */
-export function splitWritablePath(path: string): string[] {
+/** The steps of a path to write to: at least one; and what Git has against one of them. @throws PathError `bad-path` */
+export function checkedSteps(path: string): {
+  readonly steps: string[]
+  readonly problem: NameProblem | undefined
+} {
   const steps = path === '' ? [path] : splitPath(path)
-  for (const step of steps) {
-    const problem = problemOfName(step)
-    if (problem !== undefined) throw new PathError('bad-path', path, describeNameProblem(problem))
-  }
-  return steps
+  const bad = steps.find((step) => problemOfName(step) !== undefined)
+  return { steps, problem: bad === undefined ? undefined : problemOfName(bad) }
 }
 
 /** The path of `name` in the directory `parent`. */

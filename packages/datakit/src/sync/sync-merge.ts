@@ -15,16 +15,37 @@ import type { Step } from './sync-plan.ts'
 const MERGER = { name: 'DataKit', address: 'datakit@localhost', offset: 0 }
 const MESSAGE = 'Merge changes that were made in two places\n'
 
+/** What is to be done for a branch that has diverged, or whose heads the server has dropped. `bases` is what both sides share. */
+export async function planDiverged(
+  { draft, history, bases }: Merging & { readonly bases: readonly Oid[] },
+  { own, theirs, dropped }: Diverged,
+): Promise<Step> {
+  const had = dropped.length === 0 ? [] : await history.mergeBases([own], dropped)
+  if (had.includes(own)) return { kind: 'follow', to: theirs }
+  for (const oid of had) if (!(await history.isAncestor(oid, theirs))) return { kind: 'rewritten' }
+  if (bases.length === 0) return { kind: 'unrelated' }
+  if (bases.includes(theirs)) return { kind: 'send', to: own, merge: undefined }
+  return mergeDiverged({ draft, history }, own, theirs)
+}
+
+interface Merging {
+  readonly draft: Draft
+  readonly history: History
+}
+
+/** Where a branch is here and on the server, and where the server had it before. */
+interface Diverged {
+  readonly own: Oid
+  readonly theirs: Oid
+  readonly dropped: readonly Oid[]
+}
+
 /**
  * Merges what is here with what the server has, into `draft`; its conflicts where there are any. Where that needs what was left
  * with the server and cannot be had, the branch is left as it is: perhaps the server let go of it since, and the other branches
  * have their turn in any case.
  */
-export async function mergeDiverged(
-  at: { readonly draft: Draft; readonly history: History },
-  own: Oid,
-  theirs: Oid,
-): Promise<Step> {
+async function mergeDiverged(at: Merging, own: Oid, theirs: Oid): Promise<Step> {
   try {
     return await merge(at, own, theirs)
   } catch (error) {
@@ -33,11 +54,7 @@ export async function mergeDiverged(
   }
 }
 
-async function merge(
-  { draft, history }: { readonly draft: Draft; readonly history: History },
-  own: Oid,
-  theirs: Oid,
-): Promise<Step> {
+async function merge({ draft, history }: Merging, own: Oid, theirs: Oid): Promise<Step> {
   const { tree, ...merged } = await mergeCommits({ draft, history }, own, theirs)
   if (merged.conflicts.length > 0)
     return { kind: 'stuck', outcome: { state: 'conflict', ...merged } }

@@ -51,10 +51,7 @@ export async function planStep(repository: Repository, position: BranchPosition)
   const history = new History(draft)
   const bases = await history.mergeBases([own], [theirs])
   if (bases.includes(own)) return { kind: 'follow', to: theirs }
-  const had = dropped.length === 0 ? [] : await history.mergeBases([own], dropped)
-  if (had.includes(own)) return { kind: 'follow', to: theirs }
-  for (const oid of had) if (!(await history.isAncestor(oid, theirs))) return { kind: 'rewritten' }
-  if (bases.length === 0) return { kind: 'unrelated' }
-  if (bases.includes(theirs)) return { kind: 'send', to: own, merge: undefined }
-  return (await later()).mergeDiverged({ draft, history }, own, theirs)
+  if (dropped.length === 0 && bases.includes(theirs))
+    return { kind: 'send', to: own, merge: undefined }
+  return (await later()).planDiverged({ draft, history, bases }, { own, theirs, dropped })
 }

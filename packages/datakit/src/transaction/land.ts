@@ -110,28 +110,16 @@ export async function landCommit(store: Store, landing: Landing): Promise<Commit
   )
 }
 
+/** A commit that the ref can be moved to, or why there is none. */
+export type Merged = { readonly oid: Oid } | Exclude<CommitOutcome, { readonly oid: Oid }>
+
 /** The commit that the ref can be moved to from `head`. */
-async function mergeHead(
-  landing: Landing,
-  head: Oid | undefined,
-): Promise<{ readonly oid: Oid } | Exclude<CommitOutcome, { readonly oid: Oid }>> {
-  const { ref, own, draft, options } = landing
+async function mergeHead(landing: Landing, head: Oid | undefined): Promise<Merged> {
+  const { own, draft, options } = landing
   if (head === undefined) return { oid: own }
   const history = new History(draft)
   // Somebody who saw the same and did the same in the same second has made the very commit: one of the two came first.
   const isTwin = head === own && options.serializable === true
   if (!isTwin && (await history.isAncestor(head, own))) return { oid: own }
-  if (options.fastForwardOnly === true) return { state: 'not-fast-forward', head }
-  let result = await (await later()).mergeCommits({ draft, history }, own, head)
-  if (options.serializable === true) {
-    result = await (await later()).addStaleReads(landing, history, result)
-  }
-  const { tree, ...merged } = result
-  if (merged.conflicts.length > 0) return { state: 'conflict', ...merged }
-  if (isTwin) return { oid: own }
-  const message = `Merge into ${ref.replace(/^refs\/heads\//, '')}\n\nDatakit-Transaction: ${own}\n`
-  const { author, committer } = options
-  return {
-    oid: await draft.writeNewCommit({ message, author, committer, tree, parents: [head, own] }),
-  }
+  return (await later()).mergeLanding(landing, history, head)
 }

@@ -12,7 +12,7 @@ import type { Side } from '../merge/conflict.ts'
 import type { Draft } from './draft.ts'
 import { later } from '../loading.ts'
 import { readTreeBody } from '../files/object-source.ts'
-import { joinPath, splitPath, splitWritablePath } from '../files/path.ts'
+import { joinPath, splitPath, checkedSteps } from '../files/path.ts'
 
 /** A directory on the way to an edit. */
 class Directory {
@@ -68,7 +68,8 @@ export class WorkingTree {
     value: Side,
     options: { readonly replace?: boolean } = {},
   ): Promise<void> {
-    const steps = splitWritablePath(path)
+    const { steps, problem } = checkedSteps(path)
+    if (problem !== undefined) throw (await later()).badName(path, problem)
     const name = steps.pop() ?? ''
     const parent = await this.#enter(path, { steps, replace: options.replace === true })
     if (options.replace !== true && !isTreeMode(value.mode)) {

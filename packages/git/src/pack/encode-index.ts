@@ -8,7 +8,6 @@
 import { concat } from '../bytes.ts'
 import { TYPE_NUMBERS, type ObjectType } from '../object.ts'
 import { OID_BYTES } from '../oid.ts'
-import { generationsOf } from './generations.ts'
 import { encodeSections, NO_LINK, type Link, type Section } from './index-format.ts'
 import type { PackedLinks } from './links.ts'
 import { fanOutOf, OidOrder } from './oid-order.ts'
@@ -38,10 +37,30 @@ interface Row {
   readonly links: PackedLinks
 }
 
-/** The index of the objects in `table`. Sections of `more` are read along with the look-up columns. */
+/**
+ * What is known of generations, in the order of the rows of commits: 0 where nothing is.
+ *
+ * @param ordinals ordinal of each row, ascending
+ * @param parents links of each row's parents
+ */
+export type FillGenerations = (
+  known: readonly number[],
+  ordinals: readonly number[],
+  parents: readonly (readonly number[])[],
+) => Uint32Array<ArrayBuffer>
+
+/** What an index has beside what every index has. */
+export interface IndexOptions {
+  /** Sections that are read along with the look-up columns. */
+  readonly more?: readonly Section[]
+  /** Works out generations that rows do not know; they stay unknown when it is left out. */
+  readonly fill?: FillGenerations
+}
+
+/** The index of the objects in `table`. */
 export function encodeIndexOf(
   table: IndexRows,
-  more: readonly Section[] = [],
+  { more = [], fill = (known) => Uint32Array.from(known) }: IndexOptions = {},
 ): Uint8Array<ArrayBuffer> {
   const order = table.order()
   const { count } = order
@@ -66,7 +85,7 @@ export function encodeIndexOf(
     { tag: 'outs', rows: linker.outs.count, parts: [linker.outs.sorted] },
     ...more,
     { tag: 'crcs', rows: count, parts: [column((row) => table.crc(row))] },
-    commitSection(commit, linker),
+    commitSection(commit, linker, fill),
     edgeSection(trees, linker),
     { tag: 'tags', rows: tag.length, parts: linkColumns(tag, linker).heads },
   ])
@@ -136,11 +155,11 @@ function edgeCost({ oids }: PackedLinks, order: OidOrder): number {
   return cost
 }
 
-function commitSection(commits: readonly Row[], linker: Linker): Section {
+function commitSection(commits: readonly Row[], linker: Linker, fill: FillGenerations): Section {
   const { ordinals, heads, rests, flat } = linkColumns(commits, linker)
   const known = commits.map(({ links }) => links.generation)
   const times = Float64Array.from(commits, ({ links }) => links.time)
-  const generations = generationsOf(ordinals, rests, known)
+  const generations = fill(known, ordinals, rests)
   const lists = [starts(rests.map(({ length }) => length)), flat]
   return { tag: 'cmts', rows: commits.length, parts: [times, ...heads, generations, ...lists] }
 }

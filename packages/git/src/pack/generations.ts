@@ -13,9 +13,9 @@
  * @param known what is known beforehand, 0 where nothing is
  */
 export function generationsOf(
+  known: readonly number[],
   ordinals: readonly number[],
   parents: readonly (readonly number[])[],
-  known: readonly number[],
 ): Uint32Array<ArrayBuffer> {
   const rows = new Map(ordinals.map((ordinal, row) => [ordinal, row]))
   const generations = Uint32Array.from(known)

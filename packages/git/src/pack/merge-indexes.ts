@@ -9,6 +9,7 @@ import { concat, utf8 } from '../bytes.ts'
 import { compareAt } from '../oid.ts'
 import type { PackId } from '../place.ts'
 import { encodeIndexOf } from './encode-index.ts'
+import { generationsOf } from './generations.ts'
 import { readWhole, rowOf } from './index-table.ts'
 import { sortRows } from './oid-order.ts'
 import type { PackIndex } from './pack-index.ts'
@@ -55,10 +56,11 @@ export async function mergeIndexes(parts: readonly MergePart[]): Promise<Uint8Ar
   }
   const order = table.order()
   const packOf = Uint16Array.from(packs, (_, ordinal) => packs[order.row(ordinal)] ?? 0)
-  return encodeIndexOf(table, [
+  const more = [
     { tag: 'pack', rows: packs.length, parts: [packOf] },
     { tag: 'pkid', rows: ids.length, parts: [utf8(ids.join('\n'))] },
-  ])
+  ] as const
+  return encodeIndexOf(table, { more, fill: generationsOf })
 }
 
 /** For each object of the indexes, one after the other, 1 when no earlier one has it. */

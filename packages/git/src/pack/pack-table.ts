@@ -13,6 +13,7 @@ import { TYPE_NUMBERS, typeOfNumber, type ObjectType } from '../object.ts'
 import { encodeOid, OID_BYTES, readOid, type Oid } from '../oid.ts'
 import type { PackContents } from '../place.ts'
 import { encodeIndexOf, type IndexRows } from './encode-index.ts'
+import { generationsOf } from './generations.ts'
 import { packLinks, unpackLinks, type Links, type PackedLinks } from './links.ts'
 import { sortOids, type OidOrder } from './oid-order.ts'
 
@@ -209,7 +210,7 @@ export class PackTable implements IndexRows, PackContents {
 
   /** Our index of the pack: docs/storage-format.md, "Pack index". */
   encodeIndex(): Uint8Array<ArrayBuffer> {
-    return encodeIndexOf(this)
+    return encodeIndexOf(this, { fill: generationsOf })
   }
 
   /** Gives its memory back now; nothing may be asked afterwards. */
