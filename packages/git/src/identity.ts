@@ -67,7 +67,7 @@ export function makeIdentity(identity: Identity): Identity {
     Number.isSafeInteger(seconds) && Number.isInteger(offset) && Math.abs(offset) < 6000
   if (!isTime || typeof name !== 'string' || typeof address !== 'string')
     throw new RangeError(
-      `Not a person and a time: ${name} <${address}>, ${seconds} seconds, ${offset} minutes east of UTC`,
+      `Not a person and a time: ${name} <${address}>, ${seconds} s, ${offset} min`,
     )
   return { name: withoutCrud(name), address: withoutCrud(address), seconds, offset }
 }

@@ -44,12 +44,9 @@ export interface FoundEntry extends EntryValue {
   readonly end: number
 }
 
-/** A changed body, in parts, and how to make it of the old one: a delta as packs hold it. */
+/** A changed body, and how to make it of the old one: a delta as packs hold it. */
 export interface EditedTree {
-  /** Pieces of the old body and what is new, one after the other: `concat` makes the body of them. */
-  readonly parts: readonly Uint8Array[]
-  /** Bytes of all parts. */
-  readonly size: number
+  readonly body: Uint8Array<ArrayBuffer>
   readonly delta: Uint8Array<ArrayBuffer>
 }
 
@@ -208,12 +205,12 @@ export function editTree(
   edits: ReadonlyMap<string, EntryValue | undefined>,
 ): EditedTree {
   const pieces = cutPieces(body, makeStops(edits))
-  const parts: Uint8Array[] = []
-  for (const piece of pieces)
-    parts.push(piece instanceof Uint8Array ? piece : body.subarray(piece.from, piece.to))
-  let size = 0
-  for (const part of parts) size += part.length
-  return { parts, size, delta: encodePieces(body.length, size, pieces) }
+  const edited = concat(
+    pieces.map((piece) =>
+      piece instanceof Uint8Array ? piece : body.subarray(piece.from, piece.to),
+    ),
+  )
+  return { body: edited, delta: encodePieces(body.length, edited.length, pieces) }
 }
 
 /** What tells where an entry stands: its name, and whether it is a directory. */

@@ -162,7 +162,7 @@ it('takes a pack that is too large to be held, and none with a byte changed', as
     return new Response(body, answer)
   }
   const grace = await large.client('Grace')
-  await expect(sync(grace, large.options)).rejects.toThrow('its trailer is not the SHA-1')
+  await expect(sync(grace, large.options)).rejects.toThrow('its trailer is not its SHA-1')
   large.onAnswer = (answer) => answer
   await sync(grace, large.options)
   expect(await grace.branch('main').oid()).toBe(await ada.branch('main').oid())

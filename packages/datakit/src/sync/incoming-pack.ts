@@ -113,10 +113,7 @@ async function writeChecked(
     const read: ReadSpan = async (start, end) => rest.subarray(start, end)
     return { size, read: size > HELD ? (start, end) => writer.read(start, end) : read }
   }
-  throw new MalformedError(
-    'the pack of an answer',
-    'its trailer is not the SHA-1 of what is before it',
-  )
+  throw new MalformedError('the pack of an answer', 'its trailer is not its SHA-1')
 }
 
 async function collect(

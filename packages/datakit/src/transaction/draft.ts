@@ -7,14 +7,13 @@
  *
  * @module
  */
-import { concat } from '@datakit/git/bytes'
 import { encodeCommit, type Commit } from '@datakit/git/commit'
 import { makeIdentity } from '@datakit/git/identity'
 import type { GitObject, ObjectType } from '@datakit/git/object'
 import { decodeOids, encodeOid, readOid, type Oid } from '@datakit/git/oid'
 import { encodePack, type PackObject } from '@datakit/git/pack/write-pack'
 import { readLinks, type Links } from '@datakit/git/pack/links'
-import { namePartsBytes } from '@datakit/git/pack/object-name'
+import { objectNameBytes } from '@datakit/git/pack/object-name'
 import type { PackId, StagedPack } from '@datakit/git/place'
 import { editTree, findEntry, isGitlinkMode, TreeCursor } from '@datakit/git/tree'
 import type { Side } from '../merge/conflict.ts'
@@ -48,34 +47,6 @@ export interface NewCommit {
 
 /** Edits of one directory, by name: what to put there, `undefined` to remove it. */
 export type TreeEdits = ReadonlyMap<string, Side | undefined>
-
-/** An object of a draft. A large tree that nobody reads is never put together: a merge that is only looked at is one. */
-class Drafted implements PackObject {
-  readonly oid: Oid
-  readonly type: ObjectType
-  readonly links: Links | undefined
-  readonly delta: PackObject['delta']
-  #parts: readonly Uint8Array[]
-
-  constructor(
-    oid: Oid,
-    { type, parts }: { readonly type: ObjectType; readonly parts: readonly Uint8Array[] },
-    { links, delta }: Pick<PackObject, 'links' | 'delta'>,
-  ) {
-    this.oid = oid
-    this.type = type
-    this.links = links
-    this.delta = delta
-    this.#parts = parts
-  }
-
-  get body(): Uint8Array {
-    const [first, ...others] = this.#parts
-    const body = first !== undefined && others.length === 0 ? first : concat(this.#parts)
-    this.#parts = [body]
-    return body
-  }
-}
 
 /** Objects on top of a repository. */
 export class Draft implements StatSource, LinkSource {
@@ -112,7 +83,7 @@ export class Draft implements StatSource, LinkSource {
 
   /** Keeps a file; `body` must not change afterwards. */
   writeBlob(body: Uint8Array): Promise<Oid> {
-    return this.#write('blob', [body])
+    return this.#write({ type: 'blob', body })
   }
 
   /** Keeps a commit; its generation is worked out from its parents. */
@@ -122,7 +93,7 @@ export class Draft implements StatSource, LinkSource {
     // 0 stands for "nobody worked it out": of one parent, so of the child.
     const generation = generations.includes(0) ? 0 : Math.max(0, ...generations) + 1
     const links: Links = { kind: 'commit', tree, parents, time: committer.seconds, generation }
-    return this.#write('commit', [encodeCommit(commit)], { links })
+    return this.#write({ type: 'commit', body: encodeCommit(commit), links })
   }
 
   /** Keeps a commit of now, or of the latest of its parents if the clock is behind them. */
@@ -159,14 +130,14 @@ export class Draft implements StatSource, LinkSource {
       if (old && !isGitlinkMode(old.mode)) removed.push(old.oid)
     }
     if (base !== undefined && real.size === 0) return before.length === 0 ? undefined : base
-    const { parts, size, delta } = editTree(before, real)
-    if (size === 0) return undefined
-    if (base === undefined) return this.#write('tree', parts)
-    const links: Links = { kind: 'tree', against: base, removed, added: addedBy(real) }
-    const isLarge = size > LARGE_TREE
-    return this.#write('tree', parts, {
-      links,
-      delta: isLarge ? { base, bytes: delta } : undefined,
+    const { body, delta } = editTree(before, real)
+    if (body.length === 0) return undefined
+    if (base === undefined) return this.#write({ type: 'tree', body })
+    return this.#write({
+      type: 'tree',
+      body,
+      links: { kind: 'tree', against: base, removed, added: addedBy(real) },
+      delta: body.length > LARGE_TREE ? { base, bytes: delta } : undefined,
     })
   }
 
@@ -178,7 +149,7 @@ export class Draft implements StatSource, LinkSource {
 
   /** Keeps the tree without entries, for a commit that has no file. */
   writeEmptyTree(): Promise<Oid> {
-    return this.#write('tree', [])
+    return this.#write({ type: 'tree', body: new Uint8Array(0) })
   }
 
   /**
@@ -195,13 +166,9 @@ export class Draft implements StatSource, LinkSource {
     return { staged: await writer.finish({ table, needs, verified: true }), needs, objects: packed }
   }
 
-  async #write(
-    type: ObjectType,
-    parts: readonly Uint8Array[],
-    extra: Pick<PackObject, 'links' | 'delta'> = {},
-  ): Promise<Oid> {
-    const oid = readOid(await namePartsBytes(this.#store.runtime, type, parts))
-    if (!this.#objects.has(oid)) this.#objects.set(oid, new Drafted(oid, { type, parts }, extra))
+  async #write(object: Omit<PackObject, 'oid'>): Promise<Oid> {
+    const oid = readOid(await objectNameBytes(this.#store.runtime, object))
+    if (!this.#objects.has(oid)) this.#objects.set(oid, { oid, ...object })
     return oid
   }
 

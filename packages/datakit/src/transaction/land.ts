@@ -106,7 +106,7 @@ export async function landCommit(store: Store, landing: Landing): Promise<Commit
     return { state: 'committed', oid: merged.oid, how }
   }
   throw new UnavailableError(
-    `Cannot commit to "${ref}": it moved ${retries + 1} times meanwhile; try again later`,
+    `Cannot commit to "${ref}": it moved ${retries + 1} times; try again later`,
   )
 }
 

@@ -40,11 +40,10 @@ export async function publish(
     isInDoubt ||= outcome.state === 'unknown'
     await wait(pause(outcome.state === 'busy' ? outcome.retryAfter : 0, attempt), options.signal)
   }
-  const doubt = isInDoubt ? '; it may have been made or not' : ''
-  throw new UnavailableError(
-    `Cannot update the repository: no answer after ${MAX_ATTEMPTS} attempts${doubt}`,
-    { cause },
-  )
+  const doubt = isInDoubt ? ', it may have been made' : ''
+  throw new UnavailableError(`Cannot update the repository: no answer; try again later${doubt}`, {
+    cause,
+  })
 }
 
 /** Asks once. That a place fails says nothing of an earlier attempt whose answer was lost. */

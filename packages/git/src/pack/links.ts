@@ -72,13 +72,13 @@ export function packLinks(links: Links): PackedLinks {
 
 /** Links as callers read them. */
 export function unpackLinks(packed: PackedLinks): Links {
-  const [first, ...rest] = decodeOids(packed.oids)
+  // A row of a commit or a tag names at least one: what has none has no packed links.
+  const [first, ...rest] = decodeOids(packed.oids) as [Oid, ...Oid[]]
   if (packed.kind === 'tree') {
-    const children = packed.against || first === undefined ? rest : [first, ...rest]
+    const children = packed.against || packed.oids.length === 0 ? rest : [first, ...rest]
     const [removed, added] = [children.slice(0, packed.removed), children.slice(packed.removed)]
     return { kind: 'tree', against: packed.against ? first : undefined, removed, added }
   }
-  if (first === undefined) throw new RangeError('Links of a commit or tag without an oid')
   if (packed.kind === 'tag') return { kind: 'tag', target: first }
   return {
     kind: 'commit',

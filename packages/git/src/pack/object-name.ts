@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { objectHeader, type GitObject, type ObjectType } from '../object.ts'
+import { objectHeader, type GitObject } from '../object.ts'
 import type { Runtime } from '../runtime.ts'
 
 /** Bodies above this are named by `Runtime.digest`. */
@@ -20,26 +20,12 @@ export function objectNameBytes(
   runtime: Runtime,
   { type, body }: GitObject,
 ): Uint8Array | Promise<Uint8Array> {
-  return namePartsBytes(runtime, type, [body])
-}
-
-/** The same, of a body that is in parts. */
-export function namePartsBytes(
-  runtime: Runtime,
-  type: ObjectType,
-  parts: readonly Uint8Array[],
-): Uint8Array | Promise<Uint8Array> {
-  let size = 0
-  for (const part of parts) size += part.length
-  const header = objectHeader(type, size)
-  if (size <= LARGE_BODY) return runtime.sha1(header, ...parts)
-  size += header.length
+  const header = objectHeader(type, body.length)
+  if (body.length <= LARGE_BODY) return runtime.sha1(header, body)
+  const size = header.length + body.length
   scratch ??= new Uint8Array(SCRATCH)
   const whole = size > SCRATCH ? new Uint8Array(size) : scratch.subarray(0, size)
-  let at = 0
-  for (const part of [header, ...parts]) {
-    whole.set(part, at)
-    at += part.length
-  }
+  whole.set(header)
+  whole.set(body, header.length)
   return runtime.digest(whole)
 }

@@ -240,7 +240,7 @@ function isDeath(error: unknown): boolean {
 
 const advice: Readonly<Record<Exclude<UnavailableReason, 'unavailable'>, string>> = {
   'storage-full':
-    "the browser's storage is full; free space on this device, or delete what this site keeps and does not need",
+    "the browser's storage is full; free space on this device, or delete some of what this site keeps",
   'storage-newer': 'a newer version of this program wrote it; reload the page',
   'storage-older': 'close its other tabs, which run an older version',
   'storage-gone': 'its data was deleted, by the browser or by a person; open it anew',
