@@ -11,12 +11,12 @@ import { MissingError } from '@datakit/git/error'
 import { rowsOfIndex } from '@datakit/git/pack/index-table'
 import { openPackIndexBytes } from '@datakit/git/pack/pack-index'
 import type { RawRow } from '@datakit/git/pack/pack-table'
-import type { PackId, PackSummary, PackWriter, StagedPack } from '@datakit/git/place'
+import type { PackId, PackWriter } from '@datakit/git/place'
 import { randomId, STAGE_LIFETIME } from '../update.ts'
 import { putChunks, readStaged } from './chunks.ts'
 import type { Connection } from './connection.ts'
-import { CHUNK, chunksOf, INDEX_BYTES, PACK_BYTES, type PackRow } from './schema.ts'
-import { deleteRows, putRow, type Transaction } from './database.ts'
+import { CHUNK, chunksOf, INDEX_BYTES, PACK_BYTES, type PackRow, type StoreName } from './schema.ts'
+import { deleteRows, putRow } from './database.ts'
 
 /** A pack that waits in memory. */
 export interface HeldPack {
@@ -44,105 +44,90 @@ export interface Stages {
   readonly held: Map<PackId, HeldPack>
 }
 
+const STORES: StoreName[] = ['state', 'packs', 'chunks']
+
+/** The row of a stage that has not ended. */
+const BEGUN = {
+  state: 'staged',
+  size: 0,
+  indexSize: 0,
+  objects: 0,
+  needs: [],
+  verified: false,
+  order: -1,
+  changed: -1,
+} as const
+
 /** Begins a pack. */
-export function packWriter(stages: Stages): PackWriter {
-  const { held, clock } = stages
+export function packWriter({ connection, clock, held }: Stages): PackWriter {
   for (const { id, at } of held.values()) if (at < clock() - STAGE_LIFETIME) held.delete(id)
-  return new StageWriter(stages)
-}
-
-class StageWriter implements PackWriter {
-  readonly #stages: Stages
-  readonly #id = randomId()
+  const id = randomId()
   /** Bytes that are in chunks; always whole chunks until `finish`. */
-  #flushed = 0
-  #pieces: Uint8Array[] = []
-  #pending = 0
-  #hasEnded = false
+  let flushed = 0
+  let pieces: Uint8Array[] = []
+  let pending = 0
+  let hasEnded = false
 
-  constructor(stages: Stages) {
-    this.#stages = stages
+  /** What is not in chunks yet, in one piece. */
+  const gather = (): Uint8Array => {
+    const [first, ...more] = pieces
+    const whole = first && more.length === 0 ? first : concat(pieces)
+    pieces = [whole]
+    return whole
   }
 
-  async write(piece: Uint8Array): Promise<void> {
-    if (this.#hasEnded) throw new TypeError('Cannot write to a pack that has ended')
-    this.#pieces.push(piece.slice())
-    this.#pending += piece.length
-    if (this.#pending < FLUSH) return
-    await this.#flush(this.#pending - (this.#pending % CHUNK))
-  }
-
-  async read(start: number, end: number): Promise<Uint8Array> {
-    const flushed = this.#flushed
-    const own = this.#whole().slice(Math.max(0, start - flushed), Math.max(0, end - flushed))
-    if (start >= flushed) return own
-    const { connection } = this.#stages
-    return concat([await readStaged(connection, this.#id, [start, Math.min(end, flushed)]), own])
-  }
-
-  async finish({ table, needs, verified }: PackSummary): Promise<StagedPack> {
-    const { held, clock } = this.#stages
-    const [id, objects, size] = [this.#id, table.count, this.#flushed + this.#pending]
-    const staged = { id, size, objects, verified }
-    const index = table.encodeIndex()
-    const holding = [...held.values()].reduce((sum, { bytes }) => sum + bytes.length, 0)
-    if (size < SMALL && holding + size <= HELD) {
-      const rows = await rowsOfIndex(await openPackIndexBytes(index))
-      held.set(id, { id, bytes: this.#whole(), index, rows, needs, verified, at: clock() })
-    } else {
-      await this.#flush(this.#pending, (transaction) => {
-        putChunks(transaction, { home: id, kind: INDEX_BYTES, first: 0 }, index)
-        return { size, indexSize: index.length, objects, needs, verified }
-      })
-    }
-    this.#hasEnded = true
-    this.#pieces = []
-    return staged
-  }
-
-  async abort(): Promise<void> {
-    if (this.#hasEnded) return
-    this.#hasEnded = true
-    this.#pieces = []
-    if (this.#flushed === 0) return
-    await this.#stages.connection.write(['state', 'packs', 'chunks'], async (transaction) => {
-      deleteRows(transaction, 'packs', this.#id)
-      deleteRows(transaction, 'chunks', chunksOf(this.#id))
-    })
-  }
-
-  /** Writes the first `length` pending bytes, and the row of the stage. */
-  async #flush(
-    length: number,
-    describe?: (transaction: Transaction<'readwrite'>) => Partial<PackRow>,
-  ): Promise<void> {
-    const bytes = this.#whole()
-    const id = this.#id
-    const first = this.#flushed / CHUNK
-    await this.#stages.connection.write(['state', 'packs', 'chunks'], async (transaction) => {
+  /** Writes the first `length` pending bytes, and the row of the stage; with the index, once it has ended. */
+  const flush = async (length: number, index?: Uint8Array, row?: Partial<PackRow>) => {
+    const bytes = gather()
+    const first = flushed / CHUNK
+    await connection.write(STORES, async (transaction) => {
       // What was written before is gone when the site's data was cleared.
       if (first > 0 && (await transaction.objectStore('packs').getKey(id)) === undefined)
         throw new MissingError('a stage', id)
-      const piece = bytes.subarray(0, length)
-      putChunks(transaction, { home: id, kind: PACK_BYTES, first }, piece)
-      putRow(transaction, 'packs', { ...this.#row(), ...describe?.(transaction) })
+      putChunks(transaction, { home: id, kind: PACK_BYTES, first }, bytes.subarray(0, length))
+      if (index) putChunks(transaction, { home: id, kind: INDEX_BYTES, first: 0 }, index)
+      putRow(transaction, 'packs', { ...BEGUN, home: id, id, since: clock(), ...row })
     })
-    this.#flushed += length
-    this.#pieces = [bytes.slice(length)]
-    this.#pending -= length
+    flushed += length
+    pieces = [bytes.slice(length)]
+    pending -= length
   }
 
-  #row(): PackRow {
-    const [id, since] = [this.#id, this.#stages.clock()]
-    const nothing = { size: 0, indexSize: 0, objects: 0, needs: [], verified: false }
-    return { home: id, id, state: 'staged', ...nothing, since, order: -1, changed: -1 }
-  }
-
-  #whole(): Uint8Array {
-    const [only] = this.#pieces
-    if (this.#pieces.length === 1 && only) return only
-    const whole = concat(this.#pieces)
-    this.#pieces = [whole]
-    return whole
+  return {
+    async write(piece) {
+      if (hasEnded) throw new TypeError('Cannot write to a pack that has ended')
+      pieces.push(piece.slice())
+      pending += piece.length
+      if (pending >= FLUSH) await flush(pending - (pending % CHUNK))
+    },
+    async read(start, end) {
+      const own = gather().slice(Math.max(0, start - flushed), Math.max(0, end - flushed))
+      if (start >= flushed) return own
+      return concat([await readStaged(connection, id, [start, Math.min(end, flushed)]), own])
+    },
+    async finish({ table, needs, verified }) {
+      const [size, objects, index] = [flushed + pending, table.count, table.encodeIndex()]
+      const holding = [...held.values()].reduce((sum, { bytes }) => sum + bytes.length, size)
+      if (size < SMALL && holding <= HELD) {
+        const rows = await rowsOfIndex(await openPackIndexBytes(index))
+        held.set(id, { id, bytes: gather(), index, rows, needs, verified, at: clock() })
+      } else {
+        const row = { size, indexSize: index.length, objects, needs, verified }
+        await flush(pending, index, row)
+      }
+      hasEnded = true
+      pieces = []
+      return { id, size, objects, verified }
+    },
+    async abort() {
+      if (hasEnded) return
+      hasEnded = true
+      pieces = []
+      if (flushed === 0) return
+      await connection.write(STORES, async (transaction) => {
+        deleteRows(transaction, 'packs', id)
+        deleteRows(transaction, 'chunks', chunksOf(id))
+      })
+    },
   }
 }
