@@ -19,6 +19,7 @@ export { checkLimit, openTree } from './files/files.ts'
 export { badName, directoryThere, notDirectory, notFile, notListed } from './files/path-problems.ts'
 export { pageOf, streamFile } from './files/stream-file.ts'
 export { walkGraph } from './history/graph.ts'
+export { withoutAncestors } from './history/independent.ts'
 export { explainConflict, explainIn } from './merge/explain.ts'
 export { lastModified, walkLog } from './history/log.ts'
 export { mergeBases } from './merge/merge-bases.ts'
@@ -32,10 +33,16 @@ export { goingOn } from './sync/go-on.ts'
 export { openPart } from './sync/part.ts'
 export { sendParts } from './sync/send-parts.ts'
 export { readProblem } from './sync/server-problem.ts'
-export { planDiverged } from './sync/sync-merge.ts'
+export { keepCandidates, planDiverged } from './sync/sync-merge.ts'
 export { takeBackAfter } from './sync/take-back.ts'
 export { refuseChange, refuseCommit, refuseOpening, refuseWrite } from './transaction/refused.ts'
-export { forgetSettled, isRelated, removals, unrelatedBranches } from './sync/sync-relation.ts'
+export {
+  forgetSettled,
+  isRelated,
+  removals,
+  unrelatedBranches,
+  settled,
+} from './sync/sync-relation.ts'
 export { walkTree } from './files/walk.ts'
 export { mergeLanding } from './transaction/merge-landing.ts'
 export {

@@ -11,6 +11,7 @@
 import { MalformedError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
 import type { Links } from '@datakit/git/pack/links'
+import { later } from '../loading.ts'
 import { PriorityQueue } from './priority-queue.ts'
 
 /** Tells what a commit hangs on. */
@@ -31,7 +32,8 @@ export interface CommitNode {
   readonly generation: number
 }
 
-const OURS = 1
+/** What {@link History.paint} marks what one side alone reaches with. */
+export const OURS = 1
 const THEIRS = 2
 const BOTH = OURS | THEIRS
 const STALE = 4
@@ -71,17 +73,18 @@ export class History {
    * date, then oid, so that everyone gets them in one order. Several commits on a side count as one that merges them.
    */
   async mergeBases(ours: readonly Oid[], theirs: readonly Oid[]): Promise<Oid[]> {
-    const flags = await this.#paint(ours, theirs)
+    const flags = await this.paint(ours, theirs)
     const bases: CommitNode[] = []
     for (const [oid, flag] of flags) if (flag === BOTH) bases.push(await this.node(oid))
     const isCertain = bases.every(({ generation }) => generation !== Infinity)
-    const best = bases.length > 1 && !isCertain ? await this.#withoutAncestors(bases) : bases
+    const best =
+      bases.length > 1 && !isCertain ? await (await later()).withoutAncestors(this, bases) : bases
     return best.toSorted(compareNodes).map(({ oid }) => oid)
   }
 
   /** Commits that `wants` reach and `haves` do not, parents before children. May be more than the least where clocks were wrong. */
   async missing(wants: readonly Oid[], haves: readonly Oid[]): Promise<Oid[]> {
-    const flags = await this.#paint(wants, haves)
+    const flags = await this.paint(wants, haves)
     const missing: Oid[] = []
     const entered = new Set<Oid>()
     const stack = wants.map((oid) => ({ oid, isLeft: false }))
@@ -96,7 +99,7 @@ export class History {
   }
 
   /** Marks what each side reaches, and what common ancestors reach (stale), from the newest on. */
-  async #paint(ours: readonly Oid[], theirs: readonly Oid[]): Promise<Map<Oid, number>> {
+  async paint(ours: readonly Oid[], theirs: readonly Oid[]): Promise<Map<Oid, number>> {
     const flags = new Map<Oid, number>()
     const queue = new PriorityQueue<CommitNode>(
       (a, b) => compareGenerations(a, b) || b.time - a.time,
@@ -129,19 +132,6 @@ export class History {
       for (const parent of node.parents) await mark(parent, passed)
     }
     return flags
-  }
-
-  /** Drops those that others reach. */
-  async #withoutAncestors(nodes: readonly CommitNode[]): Promise<CommitNode[]> {
-    const dropped = new Set<Oid>()
-    for (const node of nodes) {
-      const others = nodes
-        .filter(({ oid }) => oid !== node.oid && !dropped.has(oid))
-        .map(({ oid }) => oid)
-      const flags = await this.#paint([node.oid], others)
-      if (flags.get(node.oid) !== OURS) dropped.add(node.oid)
-    }
-    return nodes.filter(({ oid }) => !dropped.has(oid))
   }
 }
 

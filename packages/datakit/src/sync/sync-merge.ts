@@ -9,8 +9,13 @@ import type { Identity } from '@datakit/git/identity'
 import type { Oid } from '@datakit/git/oid'
 import type { History } from '../history/history.ts'
 import { mergeCommits } from '../merge/merge-commits.ts'
+import type { UpdateRequest } from '@datakit/git/place'
+import { SyncError } from '../error.ts'
 import type { Draft } from '../transaction/draft.ts'
+import type { SettledOutcome } from '../transaction/update.ts'
 import type { Step } from './sync-plan.ts'
+import type { Known } from './sync-refs.ts'
+import { moveCandidate } from './sync-relation.ts'
 
 const MERGER = { name: 'DataKit', address: 'datakit@localhost', offset: 0 }
 const MESSAGE = 'Merge changes that were made in two places\n'
@@ -69,4 +74,26 @@ async function merge({ draft, history }: Merging, own: Oid, theirs: Oid): Promis
     message: MESSAGE,
   })
   return { kind: 'send', to, merge: draft }
+}
+
+/**
+ * Stores merges that the server has not taken yet, under refs of their own: no branch moves to them before it does.
+ *
+ * @throws SyncError `busy` when another tab is at it too; what it made is made of the same two commits, or of newer ones
+ */
+export async function keepCandidates(
+  known: Known,
+  steps: ReadonlyMap<string, Step>,
+  publish: (update: Omit<UpdateRequest, 'id' | 'log'>) => Promise<SettledOutcome>,
+): Promise<void> {
+  for (const [branch, step] of steps) {
+    if (step.kind !== 'send' || step.merge === undefined) continue
+    const refs = moveCandidate(known, branch, step.to)
+    if (refs.length === 0) continue
+    const stage = await step.merge.stage([step.to])
+    const addPacks = stage && [stage.staged]
+    const outcome = await publish({ refs, addPacks, reliesOn: stage?.needs })
+    if (outcome.state === 'lost')
+      throw new SyncError('busy', 'Cannot sync: another sync is under way here')
+  }
 }

@@ -25,7 +25,7 @@ const TAGS = 'refs/tags/'
 const TRACKED = 'refs/remotes/origin/'
 const TRACKED_OTHERS = 'refs/datakit/origin/'
 const REPOSITORY = 'refs/datakit/repository/'
-const CANDIDATES = 'refs/datakit/candidate/'
+export const CANDIDATES = 'refs/datakit/candidate/'
 const GONE = 'refs/datakit/gone/'
 const DROPPED = 'refs/datakit/dropped/'
 export const CHOICE = 'refs/datakit/choice/'
@@ -83,21 +83,6 @@ export async function readKnown(state: State): Promise<Known> {
   }
   read.set(state, known)
   return known
-}
-
-/** Moves the candidate of a branch. */
-export function moveCandidate(
-  { candidates }: Known,
-  branch: string,
-  to: Oid | undefined,
-): RefUpdate[] {
-  const from = candidates.get(branch)
-  return from === to ? [] : [{ name: CANDIDATES + stepOf(branch), from, to }]
-}
-
-/** Forgets heads that the server's branch had before. */
-export function forgetDropped(branch: string, oids: readonly Oid[] = []): RefUpdate[] {
-  return oids.map((from) => ({ name: droppedName(branch, from), from, to: undefined }))
 }
 
 /** An answer that moves refs here. */
@@ -195,7 +180,8 @@ function trackedName(name: string): string {
     : TRACKED_OTHERS + name.slice('refs/'.length)
 }
 
-function droppedName(branch: string, oid: Oid): string {
+/** Where it is kept that the server's branch was at `oid`. */
+export function droppedName(branch: string, oid: Oid): string {
   return `${DROPPED}${stepOf(branch)}/${oid}`
 }
 
@@ -203,7 +189,8 @@ function shortOf(name: string): string {
   return name.slice(HEADS.length)
 }
 
-function stepOf(branch: string): string {
+/** A branch's name as one step of another. */
+export function stepOf(branch: string): string {
   return branch.replaceAll('%', '%25').replaceAll('/', '%2F')
 }
 

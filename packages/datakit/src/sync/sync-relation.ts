@@ -4,10 +4,34 @@
  *
  * @module
  */
+import type { Oid } from '@datakit/git/oid'
 import type { RefUpdate } from '@datakit/git/place'
 import type { Repository } from '../repository.ts'
 import type { BranchOutcome, Wish } from './sync-outcome.ts'
-import { forgetDropped, HEADS, type Known, type Refs } from './sync-refs.ts'
+import { CANDIDATES, droppedName, HEADS, stepOf, type Known, type Refs } from './sync-refs.ts'
+
+/** Moves the candidate of a branch. */
+export function moveCandidate(
+  { candidates }: Known,
+  branch: string,
+  to: Oid | undefined,
+): RefUpdate[] {
+  const from = candidates.get(branch)
+  return from === to ? [] : [{ name: CANDIDATES + stepOf(branch), from, to }]
+}
+
+/** Forgets heads that the server's branch had before. */
+export function forgetDropped(branch: string, oids: readonly Oid[] = []): RefUpdate[] {
+  return oids.map((from) => ({ name: droppedName(branch, from), from, to: undefined }))
+}
+
+/** Forgets what was kept of a branch until it is what the server has. */
+export function settled(known: Known, branch: string): RefUpdate[] {
+  return [
+    ...moveCandidate(known, branch, undefined),
+    ...forgetDropped(branch, known.dropped.get(branch)),
+  ]
+}
 
 /**
  * Whether a server that was never synced with has histories of ours: every branch of both has a common past, and there is
@@ -28,12 +52,13 @@ export async function isRelated(
   return isShared
 }
 
-/** Forgets those heads that the server had before which need not be known any more: it has them, or we have its own. */
-export async function forgetSettled(
-  repository: Repository,
-  { own, heads, dropped }: Known,
-): Promise<RefUpdate[]> {
-  const moves: RefUpdate[] = []
+/**
+ * Forgets all candidates, and those heads that the server had before which need not be known any more: it has them, or we
+ * have its own.
+ */
+export async function forgetSettled(repository: Repository, known: Known): Promise<RefUpdate[]> {
+  const { own, heads, dropped, candidates } = known
+  const moves = [...candidates.keys()].flatMap((name) => moveCandidate(known, name, undefined))
   for (const [branch, oids] of dropped) {
     const [ours, theirs] = [own.get(branch), heads.get(branch)]
     for (const oid of oids) {

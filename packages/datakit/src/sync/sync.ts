@@ -24,16 +24,7 @@ import type { Repository } from '../repository.ts'
 import { exchange, type ServerOptions } from './sync-exchange.ts'
 import { SyncRun, type Plan, type SyncOutcome, type Wish } from './sync-outcome.ts'
 import { planStep, type Step } from './sync-plan.ts'
-import {
-  forgetDropped,
-  HEADS,
-  moveCandidate,
-  readKnown,
-  takeRefs,
-  type Known,
-  type Refs,
-  type Taking,
-} from './sync-refs.ts'
+import { HEADS, readKnown, takeRefs, type Known, type Refs, type Taking } from './sync-refs.ts'
 import { publish } from '../transaction/update.ts'
 
 export type { BranchOutcome, SyncOutcome } from './sync-outcome.ts'
@@ -143,7 +134,11 @@ export class Remote {
         wishes.push({ branch, update: { name: HEADS + branch, from: theirs, to: step.to }, result })
       }
       if (this.#options.pull) return { known, wishes: [], stuck }
-      await this.#keepCandidates(known, steps)
+      if (wishes.some(({ result }) => result === 'merged')) {
+        const { keepCandidates } = await later()
+        await keepCandidates(known, steps, (update) => this.#publish('merge', update))
+        await this.#repository.store.state()
+      }
       const { remove } = this.#options
       if (remove) wishes.push(...(await later()).removals(remove, known, run.stuck))
       return { known, wishes, stuck }
@@ -191,8 +186,7 @@ export class Remote {
       if (step.kind !== 'follow') continue
       refs.push(
         { name: HEADS + branch, from: known.own.get(branch), to: step.to },
-        ...moveCandidate(known, branch, undefined),
-        ...forgetDropped(branch, known.dropped.get(branch)),
+        ...(hasKept(known) ? (await later()).settled(known, branch) : []),
       )
     }
     if (refs.length === 0) return false
@@ -200,25 +194,6 @@ export class Remote {
     if (outcome.state === 'lost') return true
     for (const [branch, step] of steps) if (step.kind === 'follow') run.note(branch, 'pulled')
     return true
-  }
-
-  /** Stores merges that the server has not taken yet, under refs of their own: no branch moves to them before it does. */
-  async #keepCandidates(known: Known, steps: ReadonlyMap<string, Step>): Promise<void> {
-    for (const [branch, step] of steps) {
-      if (step.kind !== 'send' || step.merge === undefined) continue
-      const refs = moveCandidate(known, branch, step.to)
-      if (refs.length === 0) continue
-      const stage = await step.merge.stage([step.to])
-      const outcome = await this.#publish('merge', {
-        refs,
-        addPacks: stage && [stage.staged],
-        reliesOn: stage?.needs,
-      })
-      // Another tab is at it too; what it made is made of the same two commits, or of newer ones.
-      if (outcome.state === 'lost')
-        throw new SyncError('busy', 'Cannot sync: another sync is under way here')
-    }
-    await this.#repository.store.state()
   }
 
   /** One request and its answer. False when the server has another repository than before. */
@@ -351,11 +326,7 @@ export class Remote {
 
   async #finish(run: SyncRun, plan: Plan): Promise<SyncOutcome> {
     const { known } = plan
-    const refs = [...known.candidates.keys()].flatMap((name) =>
-      moveCandidate(known, name, undefined),
-    )
-    if (known.dropped.size > 0)
-      refs.push(...(await (await later()).forgetSettled(this.#repository, known)))
+    const refs = hasKept(known) ? await (await later()).forgetSettled(this.#repository, known) : []
     // Leftovers do no harm: if somebody else is at it, the next sync clears them away.
     if (refs.length > 0) await this.#publish('done', { refs })
     const repository = run.heard?.answer.repository ?? ''
@@ -374,6 +345,11 @@ export class Remote {
   #tell(phase: SyncProgress['phase'], bytes: number, total: number | undefined): void {
     this.#options.onProgress?.({ phase, bytes, total })
   }
+}
+
+/** Whether there is anything that is kept until a branch is what the server has. */
+function hasKept({ candidates, dropped }: Known): boolean {
+  return candidates.size + dropped.size > 0
 }
 
 /** HEAD of the server, for a repository that has no branch of its own yet. */
