@@ -8,14 +8,13 @@ import {
   concat,
   decodeName,
   encodeName,
-  enlarge,
   equal,
   fromHex,
-  release,
   text,
   toHex,
   utf8,
 } from './bytes.ts'
+import { enlarge, release } from './memory.ts'
 import { MalformedError } from './error.ts'
 import { nameObject, objectHeader, typeOfNumber, TYPE_NUMBERS } from './object.ts'
 import { EMPTY_TREE, encodeOid, isOid, parseOid, readOid, writeOid, ZERO_OID } from './oid.ts'

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { enlarge, release } from './bytes.ts'
+import { enlarge, release } from './memory.ts'
 import { encodeOid, OID_BYTES, readOid, type Oid } from './oid.ts'
 
 // Drawn when they are first needed: a Worker has no random numbers before its first request.

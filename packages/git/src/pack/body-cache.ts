@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { release } from '../bytes.ts'
+import { release } from '../memory.ts'
 
 /** Bytes of a chunk, where the limit has room for several. */
 const MAX_CHUNK = 256 * 1024

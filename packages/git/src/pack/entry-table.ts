@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { enlarge, release } from '../bytes.ts'
+import { enlarge, release } from '../memory.ts'
 import type { Oid } from '../oid.ts'
 
 /** No entry. */

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { enlarge, release } from '../bytes.ts'
+import { enlarge, release } from '../memory.ts'
 import { TYPE_NUMBERS, typeOfNumber, type ObjectType } from '../object.ts'
 import { encodeOid, OID_BYTES, readOid, type Oid } from '../oid.ts'
 import type { PackContents } from '../place.ts'

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { enlarge } from '../bytes.ts'
+import { enlarge } from '../memory.ts'
 import { MalformedError, MissingError } from '../error.ts'
 import { crc32 } from '../pack/crc32.ts'
 import {

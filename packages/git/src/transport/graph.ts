@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { enlarge, release } from '../bytes.ts'
+import { enlarge, release } from '../memory.ts'
 import { MalformedError, MissingError } from '../error.ts'
 import { encodeOid, type Oid } from '../oid.ts'
 import type { PackInfo } from '../place.ts'

@@ -12,7 +12,8 @@
  *
  * @module
  */
-import { concat, release } from '@datakit/git/bytes'
+import { concat } from '@datakit/git/bytes'
+import { release } from '@datakit/git/memory'
 import { UnavailableError } from '@datakit/git/error'
 import type { PackSummary, PackWriter, StagedPack } from '@datakit/git/place'
 import { deleteAll, type BucketPart, type BucketUpload } from './bucket.ts'
