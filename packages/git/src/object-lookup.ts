@@ -3,8 +3,7 @@
  *
  * Catalogs are asked first, and of the packs that none covers those that are older and verified, since their copy would be
  * the one to prefer; the others are opened when nobody answered. Large packs are searched in their own index, the many
- * small ones in one table, so that a miss over a thousand packs costs a few searches and not a
- * thousand.
+ * small ones in one table, so that a miss over a thousand packs costs a few searches and not a thousand.
  *
  * @module
  */
