@@ -130,3 +130,17 @@ it('reads the links of what it writes from the bodies', async () => {
 async function reopened(table: PackContents): Promise<PackTable> {
   return tableOfIndex(await openPackIndexBytes(table.encodeIndex()))
 }
+
+it('asks what objects name only for an index', async () => {
+  let asked = 0
+  const object: PackObject = {
+    ...named({ type: 'tree', body: encodeTree([]) }),
+    get links() {
+      asked++
+      return undefined
+    },
+  }
+  const pack = await encodePack(portableRuntime, [object])
+  expect([pack.bytes.length > 32, asked]).toEqual([true, 0])
+  expect([pack.table.count, asked]).toEqual([1, 1])
+})

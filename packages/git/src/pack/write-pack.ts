@@ -29,6 +29,7 @@ export interface PackObject {
 /** A whole pack in memory. */
 export interface EncodedPack {
   readonly bytes: Uint8Array<ArrayBuffer>
+  /** Made when it is asked for, each time: what large trees name is much work, and a pack that is sent needs no index. */
   readonly table: RowTable
 }
 
@@ -48,7 +49,7 @@ export async function encodePack(
   objects: readonly PackObject[],
   level?: number,
 ): Promise<EncodedPack> {
-  const rows: RawRow[] = []
+  const entries: (Pick<RawRow, 'offset' | 'length' | 'crc'> & { object: PackObject })[] = []
   const parts: Uint8Array[] = [encodePackHeader(objects.length)]
   const offsets = new Map<Oid, number>()
   let offset = 12
@@ -58,14 +59,19 @@ export async function encodePack(
     const data = await runtime.deflate(content, isStored ? 0 : level)
     const header = headerOf(object, offset, offsets)
     const length = header.length + data.length
-    rows.push({ ...rowOf(object), offset, length, crc: crc32(data, crc32(header)) })
+    entries.push({ object, offset, length, crc: crc32(data, crc32(header)) })
     offsets.set(object.oid, offset)
     parts.push(header, data)
     offset += length
   }
   const body = concat([...parts, new Uint8Array(20)])
   body.set(await runtime.digest(body.subarray(0, -20)), body.length - 20)
-  return { bytes: body, table: rowTable(rows) }
+  return {
+    bytes: body,
+    get table() {
+      return rowTable(entries.map(({ object, ...entry }) => ({ ...rowOf(object), ...entry })))
+    },
+  }
 }
 
 function headerOf(
