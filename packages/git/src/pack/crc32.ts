@@ -1,6 +1,9 @@
 /**
  * CRC-32, as pack indexes and IndexedDB chunks keep it of stored bytes: against decay, not against people.
  *
+ * Every `as number` is an index that is masked to the table, or below the end of what it looks at. Words are little-endian, as
+ * everywhere that runs a browser or Node.
+ *
  * Spec: RFC 1952, section 8
  *
  * @module
@@ -8,24 +11,29 @@
 
 const tables = makeTables()
 
+/** Bytes from which on a view of them as words is worth its while. */
+const LONG = 64
+
 /** The checksum of `bytes` from `start` up to `end`, going on from `previous` (0 at the beginning). */
 export function crc32(bytes: Uint8Array, previous = 0, start = 0, end = bytes.length): number {
   let crc = ~previous
-  let i = start
-  // Four bytes a step, by four tables: three times as fast as one.
-  for (; i + 4 <= end; i += 4) {
-    crc ^=
-      (bytes[i] ?? 0) |
-      ((bytes[i + 1] ?? 0) << 8) |
-      ((bytes[i + 2] ?? 0) << 16) |
-      ((bytes[i + 3] ?? 0) << 24)
-    crc =
-      (tables[768 + (crc & 0xff)] ?? 0) ^
-      (tables[512 + ((crc >>> 8) & 0xff)] ?? 0) ^
-      (tables[256 + ((crc >>> 16) & 0xff)] ?? 0) ^
-      (tables[crc >>> 24] ?? 0)
+  for (let i = start; i < end; i++) {
+    const at = bytes.byteOffset + i
+    if (at % 4 === 0 && end - i >= LONG) {
+      // Whole words, each by four tables: in a page that was just opened more than twice as fast as by their bytes.
+      const words = new Int32Array(bytes.buffer, at, (end - i) >> 2)
+      for (let k = 0; k < words.length; k++) {
+        crc ^= words[k] as number
+        crc =
+          (tables[768 + (crc & 0xff)] as number) ^
+          (tables[512 + ((crc >>> 8) & 0xff)] as number) ^
+          (tables[256 + ((crc >>> 16) & 0xff)] as number) ^
+          (tables[crc >>> 24] as number)
+      }
+      i += words.length * 4
+    }
+    if (i < end) crc = (tables[(crc ^ (bytes[i] as number)) & 0xff] as number) ^ (crc >>> 8)
   }
-  for (; i < end; i++) crc = (tables[(crc ^ (bytes[i] ?? 0)) & 0xff] ?? 0) ^ (crc >>> 8)
   return ~crc >>> 0
 }
 
