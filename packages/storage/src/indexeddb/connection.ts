@@ -185,7 +185,8 @@ async function finish<T>(transaction: IDBTransaction, work: () => Promise<T>): P
       ? (failure?.error ?? error)
       : error
   }
-  const failure = await end
+  // What was read was read, however the transaction ends.
+  const failure = transaction.mode === 'readonly' ? undefined : await end
   if (!failure) return result
   if (!isDeath(failure.error)) throw failure.error
   const message = `Cannot tell whether "${transaction.db.name}" was written: its database died`

@@ -68,16 +68,22 @@ export class StateReader {
 }
 
 async function readHeader(transaction: Transaction, last: Packs | undefined) {
-  const header = (await transaction.objectStore('state').get('header')) ?? NO_HEADER
+  const ask = (since: number) => {
+    const changed = transaction.objectStore('packs').index('changed')
+    const range = IDBKeyRange.lowerBound(since, true)
+    return Promise.all([changed.getAll(range), readRows(transaction, undefined, FEW + 1)])
+  }
+  // Who knows nothing asks for everything at once.
+  const [header = NO_HEADER, all] = await Promise.all([
+    transaction.objectStore('state').get('header'),
+    last ? undefined : ask(-1),
+  ])
   const isOf = last?.header.repository === header.repository && last.header.number >= header.swept
   /** What the packs that changed are compared with; `undefined` when all of them are read. */
   const known = isOf ? last : undefined
   const since = known?.header.number ?? -1
   if (since === header.number) return { header, known, changed: [], few: undefined }
-  const [changed, refs] = await Promise.all([
-    transaction.objectStore('packs').index('changed').getAll(IDBKeyRange.lowerBound(since, true)),
-    readRows(transaction, undefined, FEW + 1),
-  ])
+  const [changed, refs] = all ?? (await ask(since))
   return { header, known, changed, few: refs.length > FEW ? undefined : refs }
 }
 
