@@ -71,7 +71,8 @@ export class Store implements StatSource, LinkSource {
 
   static async open(place: Place, options: StoreOptions): Promise<Store> {
     if (!place?.read || !options?.runtime) (await later()).refuseOpening(place, options)
-    return new Store(place, await Objects.open(place, options.runtime), options)
+    const ahead = place.traits.kind === 'indexeddb'
+    return new Store(place, await Objects.open(place, options.runtime, { ahead }), options)
   }
 
   get #source(): OnDemand | Objects {

@@ -63,14 +63,15 @@ export class ObjectLookup {
   }
 
   /** The index of a live pack. */
-  indexOf({ id, indexSize }: PackInfo): Promise<PackIndex> {
-    return this.#open(id, (start, end) => this.#place.readIndex(id, start, end), indexSize)
+  indexOf({ id, indexSize, objects }: PackInfo): Promise<PackIndex> {
+    const read: ReadIndex = (start, end) => this.#place.readIndex(id, start, end)
+    return this.#open(id, () => openPackIndex(read, indexSize, objects))
   }
 
-  #open(key: string, read: ReadIndex, size: number): Promise<PackIndex> {
+  #open(key: string, open: () => Promise<PackIndex>): Promise<PackIndex> {
     const known = this.#indexes.get(key)
     if (known !== undefined) return known
-    const opening = openPackIndex(read, size)
+    const opening = open()
     this.#indexes.set(key, opening)
     opening.catch(() => this.#indexes.delete(key))
     return opening
@@ -125,7 +126,7 @@ export class ObjectLookup {
     let isStale = false
     for (const catalog of this.#state.catalogs) {
       const read: ReadIndex = (start, end) => catalog.read(start, end)
-      const index = await this.#open(keyOf(catalog), read, catalog.size)
+      const index = await this.#open(keyOf(catalog), () => openPackIndex(read, catalog.size))
       const ordinal = index.findBytes(bytes)
       if (ordinal < 0) continue
       // The copy that the catalog knows of is gone; it may have left out another one for it.

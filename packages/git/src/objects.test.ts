@@ -112,6 +112,41 @@ describe('objects in several thin packs', () => {
   })
 })
 
+it('follows a chain of deltas that move everything, the last one first and each again', async () => {
+  const line = (i: number) => `line ${i} of ${'many '.repeat(i)}\n`
+  const versions = Array.from({ length: 8 }, (_, i) =>
+    named(Array.from({ length: i + 4 }, (_, k) => line((k * 5 + i) % 9)).join('')),
+  )
+  const chain = versions.map((version, i) => {
+    const before = versions[i - 1]
+    if (before === undefined) return version
+    return { ...version, delta: { base: before.oid, bytes: makeDelta(before.body, version.body) } }
+  })
+  const deep = new PackPlace()
+  await addPack(deep, 'chain', ...chain)
+  const objects = await open(deep)
+  for (const { oid, body } of [...versions.toReversed(), ...versions])
+    expect((await objects.read(oid)).body).toEqual(body)
+})
+
+it('looks for indexes and the beginning of the newest pack before anything is read, where it is told to', async () => {
+  const small = new PackPlace()
+  const [old, recent] = [named('old'), named('recent')]
+  await addPack(small, 'old', old)
+  await addPack(small, 'recent', recent)
+  const from = asPlace(small)
+  const indexes: string[] = []
+  const readIndex: Place['readIndex'] = (id, ...span) => {
+    indexes.push(id)
+    return from.readIndex(id, ...span)
+  }
+  const objects = await Objects.open({ ...from, readIndex }, nodeRuntime, { ahead: true })
+  expect([indexes, small.requests]).toEqual([['old', 'recent'], 1])
+  expect((await objects.read(recent.oid)).body).toEqual(recent.body)
+  expect((await objects.read(old.oid)).body).toEqual(old.body)
+  expect([indexes, small.requests]).toEqual([['old', 'recent'], 2])
+})
+
 describe('an object that is not there', () => {
   it('is missing', async () => {
     await expect((await open(place)).read(nobody)).rejects.toThrow(MissingError)

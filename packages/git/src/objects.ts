@@ -10,13 +10,14 @@ import { ByteCache } from './byte-cache.ts'
 import { DamagedError, GitError, MalformedError, MissingError, NotHereError } from './error.ts'
 import type { GitObject, ObjectType } from './object.ts'
 import { ObjectLookup, type Located } from './object-lookup.ts'
-import { isOid, readOid, type Oid } from './oid.ts'
+import { isOid, readOid, ZERO_OID, type Oid } from './oid.ts'
 import { applyDelta } from './pack/delta.ts'
 import { readEntryHeader } from './pack/entry.ts'
 import { indexLinks } from './pack/index-links.ts'
 import { readLinks, unpackLinks, type Links } from './pack/links.ts'
 import { objectNameBytes } from './pack/object-name.ts'
 import type { PackIndex } from './pack/pack-index.ts'
+import { reusedRoom } from './pack/room.ts'
 import { PackWindows, type PackSpan } from './pack-windows.ts'
 import type { PackInfo, Place, State } from './place.ts'
 import type { Runtime } from './runtime.ts'
@@ -27,6 +28,8 @@ export interface ObjectsOptions {
   readonly bytes?: number | undefined
   /** Bytes of a pack that are read at once; 256 kB when left out, better 2 to 8 MB where a request is slow. */
   readonly window?: number | undefined
+  /** Whether indexes, and the beginning of the newest pack, are asked for at once: where what is asked for at one time takes less. */
+  readonly ahead?: boolean | undefined
   /** The largest body that is read, in bytes; 512 MB when left out. */
   readonly maxObject?: number | undefined
 }
@@ -42,13 +45,14 @@ const MAX_CHAIN = 4096
 const MAX_ATTEMPTS = 8
 
 interface Kept {
+  readonly oid: Oid
   readonly object: GitObject
   readonly isNamed: boolean
 }
 
-/** A delta on the way from a base to an object. */
+/** A delta on the way from a base to an object, and where it is. */
 interface Step {
-  readonly oid: Oid
+  readonly at: Located
   readonly delta: Uint8Array
 }
 
@@ -57,7 +61,8 @@ export class Objects {
   readonly place: Place
   readonly runtime: Runtime
   readonly #maxObject: number
-  readonly #bodies: ByteCache<Oid, Kept>
+  /** By the beginning of the oid, as a number: of a chain of deltas each is asked for. */
+  readonly #bodies: ByteCache<number, Kept>
   readonly #windows: PackWindows
   readonly #lookup: ObjectLookup
   #state: State
@@ -83,7 +88,16 @@ export class Objects {
     runtime: Runtime,
     options: ObjectsOptions = {},
   ): Promise<Objects> {
-    return new Objects(place, runtime, { state: await place.read(), options })
+    const state = await place.read()
+    const objects = new Objects(place, runtime, { state, options })
+    if (options.ahead) objects.#readAhead(state)
+    return objects
+  }
+
+  #readAhead({ packs }: State): void {
+    // What fails is met again by who reads.
+    this.#lookup.find(ZERO_OID).catch(() => undefined)
+    this.#windows.prefetch(packs.slice(-1).map((pack) => ({ pack, start: 0, end: 0 })))
   }
 
   /** The state that objects are looked for in: the one at the last {@link refresh}, or at a read that needed a newer. */
@@ -147,8 +161,8 @@ export class Objects {
    * @throws DamagedError when no copy of it has its name
    */
   async read(oid: Oid): Promise<GitObject> {
-    const kept = this.#bodies.get(oid)
-    if (kept?.isNamed === true) return kept.object
+    const kept = this.#named(oid)
+    if (kept !== undefined) return kept
     return this.#withPacks(oid, async () => {
       const copies = await this.#lookup.find(oid)
       try {
@@ -279,8 +293,18 @@ export class Objects {
       this.#bodies.clear()
       throw new MalformedError(`object ${oid}`, `what is stored there has the name ${found}`)
     }
-    this.#bodies.set(oid, { object, isNamed: true }, object.body.length + 200)
+    this.#keep(oid, object, true)
     return object
+  }
+
+  /** The object, where it is kept and its name was checked. */
+  #named(oid: Oid): GitObject | undefined {
+    const kept = this.#bodies.get(prefixOf(oid))
+    return kept?.isNamed && kept.oid === oid ? kept.object : undefined
+  }
+
+  #keep(oid: Oid, object: GitObject, isNamed: boolean): void {
+    this.#bodies.set(prefixOf(oid), { oid, object, isNamed }, object.body.length + 200)
   }
 
   /** Follows deltas down to a whole object, and applies them on the way back. */
@@ -288,14 +312,19 @@ export class Objects {
     const steps: Step[] = []
     let at = copy
     for (;;) {
-      const oid = at.index.oid(at.ordinal)
-      const kept = this.#bodies.get(oid)
-      if (kept !== undefined) return this.#applySteps(kept.object, steps)
+      const { index, ordinal } = at
+      const kept = this.#bodies.get(index.prefix(ordinal))
+      if (kept !== undefined && kept.oid === index.oid(ordinal))
+        return this.#applySteps(kept.object, steps, true)
       const span = spanOf(at)
       const bytes = this.#windows.peek(span) ?? (await this.#windows.read(span))
       const { type, data } = this.#openEntry(span, bytes)
-      if (type !== undefined) return this.#applySteps({ type, body: data }, steps)
-      steps.push({ oid, delta: data })
+      if (type !== undefined) {
+        const object = { type, body: data }
+        if (steps.length > 1) this.#keep(index.oid(ordinal), object, false)
+        return this.#applySteps(object, steps, false)
+      }
+      steps.push({ at, delta: data })
       if (steps.length > MAX_CHAIN)
         throw new MalformedError(`pack ${at.pack.id}`, 'its deltas go in a circle')
       at = this.#lookup.nearBase(at) ?? (await this.#farBase(at))
@@ -310,15 +339,25 @@ export class Objects {
     return base ?? this.#lacks('the base of a delta', oid)
   }
 
-  /** What the deltas make of their base. What they make on the way is kept: its name is checked when somebody asks for it. */
-  #applySteps({ type, body: base }: GitObject, steps: readonly Step[]): GitObject {
+  /**
+   * What the deltas make of their base. What they make on the way is kept, where `isAgain` says that objects of the chain are read
+   * for a second time; its name is checked when somebody asks for it. Else it goes into memory that is used again.
+   */
+  #applySteps(
+    { type, body: base }: GitObject,
+    steps: readonly Step[],
+    isAgain: boolean,
+  ): GitObject {
+    const rooms = [reusedRoom(), reusedRoom()]
     let body = base
-    for (const [i, { oid, delta }] of steps.toReversed().entries()) {
-      body = applyDelta(body, delta, this.#maxObject)
-      if (i < steps.length - 1)
-        this.#bodies.set(oid, { object: { type, body }, isNamed: false }, body.length + 200)
+    for (let i = steps.length - 1; ; i--) {
+      const step = steps[i]
+      if (step === undefined) return { type, body }
+      const room = i === 0 || isAgain ? undefined : rooms[i % 2]
+      body = applyDelta(body, step.delta, this.#maxObject, room)
+      const { index, ordinal } = step.at
+      if (isAgain && i > 0) this.#keep(index.oid(ordinal), { type, body }, false)
     }
-    return { type, body }
   }
 
   #openEntry(
@@ -338,7 +377,7 @@ export class Objects {
     const wanted: (Wanted & { readonly rank: number; readonly start: number })[] = []
     const ranks = new Map(this.#state.packs.map(({ id }, rank) => [id, rank]))
     for (const oid of oids) {
-      const [copy] = this.#bodies.get(oid)?.isNamed === true ? [] : await this.locate(oid)
+      const [copy] = this.#named(oid) === undefined ? await this.locate(oid) : []
       const rank = copy === undefined ? -1 : (ranks.get(copy.pack.id) ?? 0)
       wanted.push({ oid, copy, rank, start: copy?.index.offset(copy.ordinal) ?? 0 })
     }
@@ -354,6 +393,12 @@ interface Wanted {
 
 /** Objects whose windows are fetched ahead of the one that is read. */
 const AHEAD = 64
+
+/** As {@link PackIndex.prefix}. */
+function prefixOf(oid: Oid): number {
+  // What is no oid at all is nowhere.
+  return Number.parseInt(`${oid}`.slice(0, 7), 16)
+}
 
 function spanOf({ pack, index, ordinal }: Located): PackSpan {
   const start = index.offset(ordinal)

@@ -29,6 +29,8 @@ export class PackWindows {
   readonly #place: Place
   readonly #size: number
   readonly #windows: ByteCache<string, Window>
+  /** The window that was looked into last. */
+  #last: { readonly pack: PackId; readonly window: number; readonly bytes: Uint8Array } | undefined
 
   /** Windows of `size` bytes, `limit` bytes of them in all. */
   constructor(place: Place, { size, limit }: { size: number; limit: number }) {
@@ -42,8 +44,14 @@ export class PackWindows {
     const window = Math.floor(start / this.#size)
     const at = window * this.#size
     if (end > at + this.#size) return undefined
-    const bytes = this.#windows.get(keyOf(pack.id, window))?.bytes?.subarray(start - at, end - at)
-    return bytes?.length === end - start ? bytes : undefined
+    // Of a chain of deltas most are in one window.
+    let last = this.#last
+    if (last?.window !== window || last.pack !== pack.id) {
+      const { bytes } = this.#windows.get(keyOf(pack.id, window)) ?? {}
+      if (bytes === undefined) return undefined
+      this.#last = last = { pack: pack.id, window, bytes }
+    }
+    return end - at > last.bytes.length ? undefined : last.bytes.subarray(start - at, end - at)
   }
 
   /**

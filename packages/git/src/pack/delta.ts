@@ -165,8 +165,8 @@ function popCount(bits: number): number {
 function readBits(bytes: Uint8Array, start: number, mask: number): number {
   let value = 0
   let i = start
-  for (let bit = 0; bit < 4; bit++)
-    if (mask & (1 << bit)) value += (bytes[i++] ?? 0) * 2 ** (8 * bit)
+  for (let rest = mask, factor = 1; rest > 0; rest >>= 1, factor *= 256)
+    if (rest & 1) value += (bytes[i++] ?? 0) * factor
   return value
 }
 

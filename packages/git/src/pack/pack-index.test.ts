@@ -132,6 +132,24 @@ describe('an index', () => {
     expect(ends.length).toBe(3)
   })
 
+  it('is read in one request where the number of its objects is known', async () => {
+    const table = new PackTable()
+    for (let i = 0; i < 10_000; i++) table.addRaw(blobRow(i.toString(16).padStart(40, '0') as Oid))
+    const bytes = table.encodeIndex()
+    const spans: number[][] = []
+    const opened = await openPackIndex(
+      async (...span) => {
+        spans.push(span)
+        return bytes.subarray(...span)
+      },
+      bytes.length,
+      10_000,
+    )
+    expect(opened.find((9999).toString(16).padStart(40, '0') as Oid)).toBe(9999)
+    expect(spans).toHaveLength(1)
+    expect(spans[0]?.[1]).toBeLessThan(bytes.length)
+  })
+
   it('is asked again for rows that could not be read the first time', async () => {
     const table = new PackTable()
     for (let i = 0; i < 20_000; i++)

@@ -39,6 +39,8 @@ export interface PackIndex {
   oid(ordinal: number): Oid
   /** The oid as 20 bytes, to be looked at. */
   oidBytes(ordinal: number): Uint8Array
+  /** The first seven digits of the oid, as a number. */
+  prefix(ordinal: number): number
   type(ordinal: number): ObjectType
   /** Length of the body. */
   size(ordinal: number): number
@@ -64,18 +66,29 @@ export interface PackIndex {
 /** Gives bytes of a stored index; fewer when it ends before `end`. */
 export type ReadIndex = (start: number, end: number) => Promise<Uint8Array>
 
-/** What is read at first: enough for the whole of an index of a few thousand objects, since a request costs more than bytes. */
+/** What is read at least: the whole of an index of a few thousand objects, since a request costs more than bytes. */
 const FIRST_READ = 256 * 1024
+/** Bytes in front of the columns, and of an object in them. */
+const HEAD_BYTES = 1280
+const COLUMN_BYTES = OID_BYTES + 17
 
 /**
  * Opens an index. Reads its look-up columns, in one or two requests; the rest when asked for.
  *
  * @param size length of the index, `undefined` or 0 where nobody knows it
+ * @param count how many objects are expected in it: one request is enough then, unless it names many that are outside
  * @throws MalformedError when a section is cut short, or a count, an order or a link cannot be
  */
-export async function openPackIndex(read: ReadIndex, size: number | undefined): Promise<PackIndex> {
+export async function openPackIndex(
+  read: ReadIndex,
+  size: number | undefined,
+  count = 0,
+): Promise<PackIndex> {
   const limit = size === undefined || size === 0 ? Infinity : size
-  const first = await read(0, Math.min(limit, FIRST_READ))
+  const first = await read(
+    0,
+    Math.min(limit, Math.max(FIRST_READ, HEAD_BYTES + count * COLUMN_BYTES)),
+  )
   const header = decodeIndexHeader(
     first.subarray(0, HEADER_BYTES + MAX_SECTIONS * SECTION_BYTES),
     limit,
@@ -202,15 +215,18 @@ function checkColumns({ count, fanOut, oids, types, bases, outs, packOf, packs }
     before = total
   }
   if (before !== count) throw malformedIndex(`its fan-out ends at ${before}, expected ${count}`)
-  for (let i = 0; i < count; i++) {
-    if (i > 0 && compareAt(oids, (i - 1) * OID_BYTES, oids, i * OID_BYTES) >= 0)
+  for (let i = 0, at = 0; i < count; i++, at += OID_BYTES) {
+    const first = oids[at] as number
+    if (i >= (fanOut[first] as number)) throw malformedIndex('its fan-out is not that of its oids')
+    // Nearly all differ in the first two bytes; this is asked of every object before the first one is read.
+    const order =
+      (oids[at - 20] as number) - first || (oids[at - 19] as number) - (oids[at + 1] as number)
+    if (i > 0 && (order || compareAt(oids, at - OID_BYTES, oids, at)) >= 0)
       throw malformedIndex('its oids are not in order')
-    const first = oids[i * OID_BYTES] ?? 0
-    if (i >= (fanOut[first] ?? 0)) throw malformedIndex('its fan-out is not that of its oids')
-    if (typeOfNumber(types[i] ?? 0) === undefined)
-      throw malformedIndex('a type is none of the four')
-    const base = bases[i] ?? NO_LINK
-    if (base !== NO_LINK && base >= links) throw malformedIndex('a base is out of bounds')
+    const type = types[i] as number
+    if (type < 1 || type > 4) throw malformedIndex('a type is none of the four')
+    const base = bases[i] as number
+    if (base >= links && base !== NO_LINK) throw malformedIndex('a base is out of bounds')
   }
   for (const pack of packOf)
     if (pack >= packs.length) throw malformedIndex('a pack is out of bounds')
@@ -254,6 +270,11 @@ function packIndex(columns: Columns, sections: Sections): PackIndex {
     findBytes,
     oid: (ordinal) => readOid(oids, ordinal * OID_BYTES),
     oidBytes,
+    prefix(ordinal) {
+      const at = ordinal * OID_BYTES
+      const high = ((oids[at] as number) << 20) | ((oids[at + 1] as number) << 12)
+      return high | ((oids[at + 2] as number) << 4) | ((oids[at + 3] as number) >> 4)
+    },
     type: (ordinal) => typeOfNumber(types[ordinal] ?? 0) ?? 'blob',
     size: (ordinal) => sizes[ordinal] ?? 0,
     offset: (ordinal) => (offsets[ordinal] ?? 0) + (highOffsets[ordinal] ?? 0) * 2 ** 32,
