@@ -44,6 +44,23 @@ const CASES: readonly [string, readonly string[], readonly string[]][] = [
   ['all branches', ['*'], ['+refs/heads/*:refs/remotes/origin/*']],
 ]
 
+describe('a tag that is new on the server', () => {
+  it('comes though nothing else is new, where it leads to what is wanted', async () => {
+    const network = new Network()
+    const ada = await network.client()
+    const oid = await write(ada, 'file', 'main\n')
+    await sync(ada, network.options)
+    const part = await network.client('Grace')
+    await setChoice(part, { branches: ['main'] })
+    for (const tag of ['v1', 'v2']) {
+      await sync(part, network.options)
+      await forceTag(await network.server(), tag, oid)
+    }
+    await sync(part, network.options)
+    expect(await refs(part, 'refs/tags/')).toEqual({ 'refs/tags/v1': oid, 'refs/tags/v2': oid })
+  })
+})
+
 describe('what was deleted on the server', () => {
   it.each(CASES)('leaves the mirror as in Git, with %s', async (name, branches, refspecs) => {
     const home = join(folder, name.replaceAll(' ', '-'))

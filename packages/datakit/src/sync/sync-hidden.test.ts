@@ -58,7 +58,11 @@ interface Said {
 }
 
 /** Sends a request, as the text of its header. */
-async function say({ network }: Scene, fields: object, pack = new Uint8Array(0)): Promise<Said> {
+async function say(
+  { network }: Pick<Scene, 'network'>,
+  fields: object,
+  pack = new Uint8Array(0),
+): Promise<Said> {
   const id = '0123456789abcdef0123456789abcdef'
   const log = { who: 'Eve <eve@example.org>', why: 'sync' }
   const json = utf8(
@@ -107,6 +111,22 @@ describe('what is hidden from a caller', () => {
     expect(asked.header['refs']).toEqual([])
     const all = await say(scene, { choice: { branches: ['refs/*', 'secret*'] } })
     expect(JSON.stringify(all.header['refs'])).not.toContain('secret')
+  })
+
+  it('leads to tags that are told to whoever may read it, and for it to nobody else', async () => {
+    let current: Policy = OPEN_POLICY
+    const network = new Network({ policyOf: () => current })
+    const server = await network.server()
+    await forceBranch(server, 'secret', await write(server, 'file', 'open\n'))
+    await forceTag(server, 'release', await write(server, 'hidden', 'hidden\n', 'secret'))
+    const tagsFor = async (policy: Policy): Promise<string> => {
+      current = policy
+      return JSON.stringify(
+        (await say({ network }, { choice: { branches: ['secret'] } })).header['refs'],
+      )
+    }
+    expect(await tagsFor(OPEN_POLICY)).toContain('refs/tags/release')
+    expect(await tagsFor(policy)).toBe('[]')
   })
 
   it('moves, and no answer is another one for that', async () => {
