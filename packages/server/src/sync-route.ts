@@ -207,6 +207,7 @@ async function answer(objects: Objects, outgoing: Outgoing): Promise<Response> {
   const plan = selection && (await planOf(objects, selection, parts))
   if (resume !== undefined && resume.plan !== plan) throw planGone()
   const header = encodeSyncResponse({
+    id: message.id,
     repository: state.repository,
     version,
     head: visibleHead(state.head, visible, readable),
@@ -244,6 +245,7 @@ async function answerObjects(
   const plan = selection && (await planOf(objects, selection, { wants, haves: [] }))
   if (resume !== undefined && resume.plan !== plan) throw planGone()
   const header = encodeSyncResponse({
+    id: asked.message.id,
     repository,
     version: await versionOf(objects, readable, ''),
     head: visibleHead(head, visible, readable),

@@ -88,7 +88,7 @@ async function askForRest(
   from: number,
 ): Promise<Answer> {
   const body = encodeSyncRequest({ ...reading, resume: { plan, wants, from } })
-  const rest = await persist(options, () => sendOnce(options, body))
+  const rest = await persist(options, () => sendOnce(options, body, reading.id))
   if (rest.header.resume === plan) return rest
   throw new SyncError('plan-gone', 'Cannot sync: the server cannot go on with its answer')
 }

@@ -284,6 +284,21 @@ it('reads no more of the words of an error than there can be', async () => {
   expect(sent).toBeLessThan(200_000)
 })
 
+it('takes no answer of another request, as a proxy may have kept it', async () => {
+  const { network, ada, grace } = await inStep()
+  let kept: Response | undefined
+  network.onAnswer = (answer) => ((kept ??= answer.clone()), answer)
+  await write(grace, 'b', '2')
+  await sync(grace, network.options)
+  await write(ada, 'c', '3')
+  await sync(ada, network.options)
+  await sync(grace, network.options)
+  const before = await everything(grace)
+  network.onAnswer = () => kept?.clone() ?? Response.error()
+  await expect(sync(grace, network.options)).rejects.toThrow('it answers another request')
+  expect(await everything(grace)).toEqual(before)
+})
+
 it('takes nothing back where all is well', async () => {
   const { grace } = await inStep()
   const before = await refs(grace, 'refs/')

@@ -10,8 +10,8 @@
  */
 import { toHex } from '@datakit/git/bytes'
 import { encodeSyncRequest, PART_BYTES, type SyncRequest } from '@datakit/git/protocol/sync'
+import { readShort } from '@datakit/git/short-body'
 import { SyncError } from '../error.ts'
-import { readShort } from './server-problem.ts'
 import { ask, persist, type ServerOptions } from './sync-exchange.ts'
 import type { SyncOptions } from './sync.ts'
 

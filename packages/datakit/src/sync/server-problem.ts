@@ -6,10 +6,7 @@
  *
  * @module
  */
-import { concat, text } from '@datakit/git/bytes'
-
-/** Bytes of a body that are read: more than any that our server sends but lists of parts, of which there are 128 at most. */
-const MOST = 64 * 1024
+import { readShort } from '@datakit/git/short-body'
 
 /** Why a server says no. */
 export interface Problem {
@@ -35,18 +32,4 @@ export function parseProblem(json: string): Problem | undefined {
   } catch {
     return undefined
   }
-}
-
-/** A body as text, as far as the first 64 KiB of it; nobody waits for the rest. @throws when the connection breaks */
-export async function readShort({ body }: Response): Promise<string> {
-  const reader = body?.getReader()
-  const pieces: Uint8Array[] = []
-  for (let size = 0; reader !== undefined && size < MOST;) {
-    const { done, value } = await reader.read()
-    if (done) break
-    pieces.push(value)
-    size += value.length
-  }
-  await reader?.cancel().catch(() => undefined)
-  return text(concat(pieces).subarray(0, MOST))
 }

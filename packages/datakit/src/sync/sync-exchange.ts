@@ -76,7 +76,7 @@ export async function exchange(
       ? await (await later()).sendParts(options, request, pack)
       : [encodeSyncRequest(request), pack],
   )
-  const answer = await persist(options, () => sendOnce(options, body))
+  const answer = await persist(options, () => sendOnce(options, body, request.id))
   return answer.header.resume ? (await later()).goingOn(options, request, answer) : answer
 }
 
@@ -116,15 +116,16 @@ function attemptsFor({ code, status }: SyncError): number {
   return [429, 502, 503, 504].includes(status) ? MAX_ATTEMPTS : 1
 }
 
-/** Sends a request, and reads the answer up to its sections. @throws SyncError when there is no such answer */
+/** Sends the request of this id, and reads the answer up to its sections. @throws SyncError when there is no such answer */
 export async function sendOnce(
   options: ServerOptions,
   body: Uint8Array<ArrayBuffer>,
+  id: string,
 ): Promise<Answer> {
   const response = await ask(options, { method: 'POST', body }, SYNC_TYPE)
   const reader = new ByteReader(streamBody(response), 'an answer to sync')
   try {
-    const header = await readSyncResponse(reader)
+    const header = await readSyncResponse(reader, id)
     return {
       header,
       pack: readSection(reader, header.pack),
@@ -146,43 +147,37 @@ export async function ask(
   { path = '', ...init }: RequestInit & { readonly path?: string },
   expected: string,
 ): Promise<Response> {
-  const response = await send(options, path, init)
+  const { url, token, signal } = options
+  const response = await (options.fetch ?? fetch)(syncUrl(url) + path, {
+    ...init,
+    headers: {
+      'content-type': SYNC_TYPE,
+      accept: SYNC_TYPE,
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    },
+    cache: 'no-store',
+    ...(signal && { signal }),
+  }).catch((cause: unknown) => {
+    signal?.throwIfAborted()
+    // Node says why only behind its "fetch failed".
+    const why = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : ''
+    const detail = why && ` (${why})`
+    throw new SyncError('offline', `Cannot sync with ${url}: no answer${detail}`, { cause })
+  })
   const type = response.headers.get('content-type')?.split(';')[0]?.trim() ?? ''
   if (!response.ok) throw await refusal(response)
   if (type === expected) return response
   await response.body?.cancel()
   throw new SyncError(
     'not-datakit',
-    `Cannot sync with ${options.url}: something that is not a DataKit server answered (${type || 'no content type'})`,
+    `Cannot sync with ${url}: something that is not a DataKit server answered (${type || 'no content type'})`,
     response,
   )
 }
 
-async function send(options: ServerOptions, path: string, init: RequestInit): Promise<Response> {
-  const { url, token, signal } = options
-  try {
-    return await (options.fetch ?? fetch)(syncUrl(url) + path, {
-      ...init,
-      headers: {
-        'content-type': SYNC_TYPE,
-        accept: SYNC_TYPE,
-        ...(token !== undefined && { authorization: `Bearer ${token}` }),
-      },
-      cache: 'no-store',
-      ...(signal && { signal }),
-    })
-  } catch (cause) {
-    signal?.throwIfAborted()
-    // Node says why only behind its "fetch failed".
-    const why = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : ''
-    const detail = why && ` (${why})`
-    throw new SyncError('offline', `Cannot sync with ${url}: no answer${detail}`, { cause })
-  }
-}
-
 /** `…/NAME.git/sync`, whatever of it the caller gave. */
 function syncUrl(url: string): string {
-  const bare = url.replace(/\/+$/, '').replace(/\/sync$/, '')
+  const bare = url.replace(/(\/sync)?\/*$/, '')
   return bare.endsWith('.git') ? `${bare}/sync` : `${bare}.git/sync`
 }
 

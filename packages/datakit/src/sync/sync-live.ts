@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { DamagedError, MalformedError } from '@datakit/git/error'
 import { SyncError } from '../error.ts'
 import { briefExchange } from './brief-exchange.ts'
 import type { Repository } from '../repository.ts'
@@ -19,13 +20,15 @@ export interface LiveSyncOptions extends SyncOptions {
 
 /** Longest wait after a sync that failed, in milliseconds. */
 const MAX_WAIT = 60_000
-/** What passes: nobody answered, or the server was busy. */
+/** What passes: nobody answered, something else did, or the server was busy. */
 const PASSING: ReadonlySet<string> = new Set([
   'offline',
   'not-datakit',
   'busy',
   'unavailable',
   'cut-off',
+  'malformed',
+  'taken-back',
 ])
 
 /**
@@ -91,6 +94,8 @@ async function attempt(
   try {
     return { outcome: await remote.sync() }
   } catch (error) {
+    // Whoever is between the two may have changed an answer.
+    if (error instanceof MalformedError && !(error instanceof DamagedError)) return { error }
     if (error instanceof SyncError && PASSING.has(error.code)) return { error }
     if (error instanceof DOMException && error.name === 'AbortError') return { error }
     throw error

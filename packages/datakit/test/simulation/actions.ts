@@ -8,7 +8,7 @@ import type { Oid } from '@datakit/git/oid'
 import type { Place } from '@datakit/git/place'
 import { compact } from '@datakit/storage/maintenance'
 import { keepUp } from '@datakit/storage/upkeep'
-import { BranchError, SyncError } from '../../src/error.ts'
+import { BranchError, PathError, SyncError } from '../../src/error.ts'
 import type { Resolution } from '../../src/merge/conflict.ts'
 import type { Repository } from '../../src/repository.ts'
 import type { BranchOutcome, SyncOutcome } from '../../src/sync/sync-outcome.ts'
@@ -21,6 +21,8 @@ import { LOCKED, prune, TOKEN, URL_OF_SERVER, type Machine, type World } from '.
 
 const HEADS = 'refs/heads/'
 const PATHS = ['a', 'b', 'dir/c', 'dir/d', 'dir/sub/e', 'config.json']
+/** Where files and directories take each other's place. */
+const ROUGH_PATHS = [...PATHS, 'a/x', 'dir', 'dir/sub']
 const BRANCHES = ['topic', 'topic/a', 'other', LOCKED]
 /** After this long a person stops waiting for a sync, in milliseconds. */
 const PATIENCE = 120_000
@@ -79,7 +81,7 @@ export class Actor {
 
   /** Does something that somebody with a shell on the server does. */
   async actAsOperator(): Promise<void> {
-    const { hasRewrites, hasUpkeep } = this.world.weather
+    const { hasRewrites, hasUpkeep, isRough } = this.world.weather
     const deeds: (readonly [number, () => Promise<void>])[] = [
       [3, () => this.edit()],
       [1, () => this.forkBranch()],
@@ -93,18 +95,24 @@ export class Actor {
         [1, () => this.moveTag()],
       )
     if (hasUpkeep) deeds.push([2, () => this.upkeep()], [3, () => this.prune()])
+    if (isRough && hasRewrites && hasUpkeep) deeds.push([4, () => this.throwAway()])
     await this.#act(deeds)
   }
 
   async #act(deeds: readonly (readonly [number, () => Promise<void>])[]): Promise<void> {
     this.process.wishes.clear()
+    this.process.moved.clear()
     this.process.faults.length = 0
     const all = deeds.reduce((sum, [weight]) => sum + weight, 0)
     let at = this.world.scheduler.random() * all
     for (const [weight, deed] of deeds) {
       at -= weight
       if (at > 0) continue
-      await (this.part ? this.part.allow(deed) : deed())
+      const work = this.part ? this.part.allow(deed) : deed()
+      await work.catch((error: unknown) => {
+        // A place that does not answer for long.
+        if (!(this.world.weather.isRough && error instanceof UnavailableError)) throw error
+      })
       return
     }
   }
@@ -116,11 +124,16 @@ export class Actor {
   }
 
   async #commitTo(branch: string): Promise<void> {
-    const { scheduler } = this.world
+    const { scheduler, weather } = this.world
+    const paths = weather.isRough ? ROUGH_PATHS : PATHS
     const outcome = await this.repository.branch(branch).commit(
       async (transaction) => {
         for (let i = scheduler.below(2); i >= 0; i--) {
-          const path = choose(scheduler.random, PATHS)
+          const path = choose(scheduler.random, paths)
+          if (weather.isRough && scheduler.chance(0.1)) {
+            await transaction.move(path, choose(scheduler.random, paths))
+            continue
+          }
           const content = path.endsWith('.json')
             ? `{\n  "${choose(scheduler.random, ['x', 'y'])}": ${scheduler.below(9)}\n}\n`
             : `${this.machine.name} ${scheduler.below(1000)}\n`
@@ -256,6 +269,8 @@ export class Actor {
     this.process.wishes.add(branch.ref)
     const isMoved = await branch.compareAndSet(head, choose(this.world.scheduler.random, before))
     this.process.wishes.clear()
+    if (!isMoved && this.process.moved.has(branch.ref))
+      this.world.ledger.blame(`${branch.name} is told not to have been moved, and was`)
     if (isMoved && this.world.scheduler.chance(0.5)) await this.edit()
   }
 
@@ -280,6 +295,12 @@ export class Actor {
 
   async prune(): Promise<void> {
     await prune(this.#place, this.world.materials.runtime)
+  }
+
+  /** Moves a branch back, and throws away what it led to: a push that builds on it may be on its way. */
+  async throwAway(): Promise<void> {
+    await this.rewind()
+    await this.prune()
   }
 
   async #resolve(outcome: Extract<BranchOutcome, { state: 'conflict' }>): Promise<void> {
@@ -368,7 +389,9 @@ export class Actor {
       await work()
     } catch (error) {
       const isClash = error instanceof Error && 'code' in error && error.code === 'ref-conflict'
-      if (isClash || error instanceof BranchError || error instanceof TakeTheirsError) return
+      const isPath = this.world.weather.isRough && error instanceof PathError
+      if (isClash || isPath || error instanceof BranchError || error instanceof TakeTheirsError)
+        return
       throw error
     }
   }
@@ -383,6 +406,7 @@ export class Actor {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
     if (code === 'malformed') return faults.includes('answer cut short')
     if (error instanceof DOMException) return error.name === 'TimeoutError' && faults.length > 0
-    return error instanceof UnavailableError && this.world.weather.hasTabs
+    const { hasTabs, isRough } = this.world.weather
+    return error instanceof UnavailableError && (hasTabs || isRough)
   }
 }

@@ -26,6 +26,8 @@ export class Process {
   readonly name: string
   /** Branches that whoever sits before it wants to lose commits of, with what it does at the moment. */
   readonly wishes = new Set<string>()
+  /** Refs that it has moved with what it does at the moment. */
+  readonly moved = new Set<string>()
   /** Faults that hit what it does at the moment. */
   readonly faults: string[] = []
   readonly #scheduler: Scheduler
@@ -131,7 +133,9 @@ async function observedUpdate(
 ): Promise<UpdateOutcome> {
   const before = await raw.read()
   const outcome = await raw.update(request)
-  if (outcome.state === 'done') await observe(request, { before, after: await raw.read(), process })
+  if (outcome.state !== 'done') return outcome
+  for (const { name } of request.refs) process.moved.add(name)
+  await observe(request, { before, after: await raw.read(), process })
   return outcome
 }
 

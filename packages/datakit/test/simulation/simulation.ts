@@ -23,6 +23,8 @@ export interface SimulationOptions extends Materials {
   readonly turn: () => Promise<void>
   /** Whether clients have parts of the repository. */
   readonly hasParts?: boolean | undefined
+  /** Whether more goes wrong than usual, see `Weather`. */
+  readonly isRough?: boolean | undefined
   /** Reads everything after each update, to find out which one lost something. */
   readonly isThorough?: boolean | undefined
   /** Looks at every repository at the end; throws when it is not as it should be. */
@@ -41,7 +43,7 @@ export interface SimulationReport {
   readonly faults: ReadonlyMap<string, number>
 }
 
-const NAMES = ['Ada', 'Grace', 'Edsger', 'Barbara']
+const NAMES = ['Ada', 'Grace', 'Edsger', 'Barbara', 'Alan', 'Margaret']
 const YEAR = 365 * 24 * 3_600_000
 /** Syncs after which all must be the same, once nothing goes wrong. */
 const MAX_PASSES = 25
@@ -86,7 +88,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
 
 function chooseWeather(
   scheduler: Scheduler,
-  { hasParts = false }: Pick<SimulationOptions, 'hasParts'>,
+  { hasParts = false, isRough = false }: Pick<SimulationOptions, 'hasParts' | 'isRough'>,
 ): Weather {
   const pick = (values: readonly number[]): number => values[scheduler.below(values.length)] ?? 0
   return {
@@ -97,6 +99,7 @@ function chooseWeather(
     hasUpkeep: scheduler.chance(0.5),
     hasTabs: scheduler.chance(0.5),
     hasParts,
+    isRough,
   }
 }
 
@@ -111,12 +114,13 @@ class Simulation {
 
   async live(judge: SimulationOptions['judge']): Promise<SimulationReport> {
     const { scheduler, weather, wire, server, ledger } = this.#world
-    for (const name of NAMES.slice(0, 2 + scheduler.below(3))) {
+    for (const name of NAMES.slice(0, 2 + scheduler.below(weather.isRough ? 5 : 3))) {
       const skew = scheduler.chance(0.5) ? 0 : scheduler.below(4 * YEAR) - 2 * YEAR
       this.#clients.push(await this.#world.machine(name, skew))
     }
     await this.#begin()
     wire.faultRate = weather.faults
+    wire.hasCache = weather.isRough
     this.#unleash()
     const tabs = this.#clients.flatMap((machine) =>
       weather.hasTabs && scheduler.chance(0.7) ? [machine, machine] : [machine],
@@ -193,10 +197,11 @@ class Simulation {
 
   /** Acts for a while, in one process after the other as they are killed. */
   async #keepActing(machine: Machine, act: (actor: Actor) => Promise<void>): Promise<void> {
-    const { scheduler, processes } = this.#world
-    let left = 3 + scheduler.below(9)
+    const { scheduler, processes, weather } = this.#world
+    let left = 3 + scheduler.below(weather.isRough ? 25 : 9)
     while (left > 0) {
       let actor: Actor | undefined
+      if (weather.isRough && scheduler.chance(0.3)) this.#world.jumpClock(machine)
       try {
         actor = await this.#boot(machine)
         for (; left > 0; left--) await actor.process.run(act(actor))

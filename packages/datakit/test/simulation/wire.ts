@@ -4,6 +4,7 @@
  * @module
  */
 import { concat } from '@datakit/git/bytes'
+import { SYNC_TYPE } from '@datakit/git/protocol/sync'
 import { Process } from './process.ts'
 import type { Scheduler } from './scheduler.ts'
 
@@ -46,7 +47,10 @@ export const FAULTS = [
   'portal',
 ] as const
 
-type Fault = (typeof FAULTS)[number]
+/** What a proxy can do that ought to be no proxy: it answers with what it was answered before. */
+const KEPT_ANSWER = 'answer of another request'
+
+type Fault = (typeof FAULTS)[number] | typeof KEPT_ANSWER
 
 const STATUSES = [401, 403, 404, 409, 413, 429, 500, 502, 503, 504]
 
@@ -56,6 +60,8 @@ export class Wire {
   readonly #host: () => Host
   /** How likely something happens to a request. */
   faultRate = 0
+  /** Whether somebody between the two keeps answers. */
+  hasCache = false
   /** How often each fault came up. */
   readonly counts = new Map<string, number>()
   /** Requests that the server answered, with what it said. */
@@ -99,8 +105,9 @@ export class Wire {
 
   async #send(sender: Process, request: SentRequest): Promise<Response> {
     await sender.step()
+    const faults = this.hasCache ? [...FAULTS, KEPT_ANSWER] : FAULTS
     const fault = this.#scheduler.chance(this.faultRate)
-      ? FAULTS[this.#scheduler.below(FAULTS.length)]
+      ? faults[this.#scheduler.below(faults.length)]
       : undefined
     const note = (what: string): void => {
       sender.faults.push(what)
@@ -158,6 +165,12 @@ export class Wire {
       case 'status after':
         await this.#deliver(request)
         return this.#foreignAnswer()
+      case KEPT_ANSWER: {
+        const kept = this.answered[this.#scheduler.below(this.answered.length)]
+        if (kept === undefined) throw unreachable()
+        const headers = new Headers({ 'content-type': SYNC_TYPE })
+        return { status: 200, headers, body: kept.body, isCut: false }
+      }
       case 'portal':
         return page(200, 'text/html', '<html><body>Sign in to the network')
       case undefined:

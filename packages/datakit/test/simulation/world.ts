@@ -15,6 +15,7 @@ import { Repository } from '../../src/repository.ts'
 import { Disk, Ledger, readReached } from './ledger.ts'
 import { Library } from './library.ts'
 import { APP, gatedPlace, Process, type Observer } from './process.ts'
+import { roughPlace } from './rough-place.ts'
 import type { Scheduler } from './scheduler.ts'
 import { Wire, type Host } from './wire.ts'
 
@@ -40,7 +41,16 @@ export interface Weather {
   readonly hasTabs: boolean
   /** Whether clients have parts of the repository. */
   readonly hasParts: boolean
+  /**
+   * Whether places are busy and lose their answers, clocks jump, proxies answer with what they kept, files and directories
+   * take each other's place, and people stay longer.
+   */
+  readonly isRough: boolean
 }
+
+/** How likely a place has a surprise, for each update. */
+const SURPRISES = 0.08
+const YEAR = 365 * 24 * 3_600_000
 
 /** What a run is made with. */
 export interface Materials {
@@ -55,6 +65,8 @@ export interface Machine {
   readonly depot: Depot
   readonly disk: Disk
   readonly clock: () => number
+  /** Puts the clock somewhere else. */
+  readonly setClock: (skew: number) => void
 }
 
 /** What all actors share. */
@@ -117,8 +129,15 @@ export class World {
   async placeOf(machine: Machine, process: Process): Promise<Place> {
     const raw = await this.scheduler.outside(machine.depot.open('config'))
     const observe = this.#observerOf(machine)
-    const { scheduler } = this
-    return gatedPlace(raw, { scheduler, process, density: this.weather.density, observe })
+    const { scheduler, weather } = this
+    const place = gatedPlace(raw, { scheduler, process, density: weather.density, observe })
+    if (!weather.isRough) return place
+    return roughPlace(place, scheduler, () => (this.wire.faultRate === 0 ? 0 : SURPRISES))
+  }
+
+  /** A clock goes wrong by years, or is put right. */
+  jumpClock({ setClock }: Machine): void {
+    setClock(this.scheduler.chance(0.3) ? 0 : this.scheduler.below(4 * YEAR) - 2 * YEAR)
   }
 
   /** Looks at what nobody may lose, and at what a part must have. */
@@ -182,7 +201,8 @@ async function openMachine(
     readonly isPartial: boolean
   },
 ): Promise<Machine> {
-  const clock = (): number => scheduler.now + skew
+  let wrong = skew
+  const clock = (): number => scheduler.now + wrong
   const depot = await scheduler.outside(materials.openDepot(name, clock))
   const { runtime } = materials
   const disk = new Disk(name, {
@@ -190,7 +210,7 @@ async function openMachine(
     runtime,
     isPartial,
   })
-  return { name, depot, disk, clock }
+  return { name, depot, disk, clock, setClock: (next) => void (wrong = next) }
 }
 
 /** Opens the repository that a place keeps, for somebody. */

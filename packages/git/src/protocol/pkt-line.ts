@@ -89,18 +89,22 @@ export async function expectPacket(reader: ByteReader, what: string): Promise<Pa
   return packet
 }
 
-/** Lines of text up to the next mark, which is taken as well. Stops at `most` lines: no message of ours is longer. */
+/** The longest message of lines, in bytes. */
+const MAX_LINES = 256 * 1024 * 1024
+
+/** Lines of text up to the next mark, which is taken as well. Stops at `most` lines, and at 256 MiB: no message is longer. */
 export async function* readLines(
   reader: ByteReader,
   what: string,
   most = 1_000_000,
 ): AsyncGenerator<string, 'flush' | 'delimiter' | 'response-end', undefined> {
-  for (let count = 0; count < most; count++) {
+  for (let [count, bytes] = [0, 0]; count < most && bytes <= MAX_LINES; count++) {
     const packet = await expectPacket(reader, what)
     if (packet.kind !== 'line') return packet.kind
+    bytes += packet.payload.length
     yield lineText(packet.payload)
   }
-  throw new MalformedError(what, `it has more than ${most} lines`)
+  throw new MalformedError(what, `it has more than ${most} lines, or than ${MAX_LINES} bytes`)
 }
 
 /** Text of a payload without the newline that may end it; keeps bytes that are not UTF-8, see {@link decodeName}. */

@@ -105,6 +105,8 @@ export interface SyncOutcome {
 
 /** The header of an answer. Its sections are the pack and then the pack's index. */
 export interface SyncResponse {
+  /** Id of the request; `undefined` from a server that does not say. */
+  readonly id?: string | undefined
   readonly repository: string
   readonly version: Version
   readonly head: Head
@@ -166,10 +168,12 @@ export async function readSyncRequest(reader: ByteReader): Promise<SyncRequest> 
 /**
  * The header of an answer; the reader stands at its pack afterwards.
  *
- * @throws MalformedError when it is none, is cut short or too long
+ * @param id of the request that was sent
+ * @throws MalformedError when it is none, is cut short or too long, or says that it is of another request
  */
-export async function readSyncResponse(reader: ByteReader): Promise<SyncResponse> {
+export async function readSyncResponse(reader: ByteReader, id?: string): Promise<SyncResponse> {
   const header = await readHeader(reader)
+  if (id && (header['id'] ?? id) !== id) throw malformed('it answers another request')
   return {
     // It becomes a part of the name of a ref; a repository that is not there has none.
     repository: refName(ID + string(header, 'repository')).slice(ID.length),

@@ -7,6 +7,7 @@
  */
 import { utf8 } from '../bytes.ts'
 import { RefusedError, UnavailableError, UnsupportedError } from '../error.ts'
+import { readShort } from '../short-body.ts'
 
 /** How a remote is reached. */
 export interface HttpOptions {
@@ -62,7 +63,8 @@ export async function request(
   if (body !== undefined) init.body = body.bytes as Uint8Array<ArrayBuffer>
   const response = await send(fetch, url, { ...init, proxy: options.proxy })
   await checkStatus(response, url)
-  const type = response.headers.get('content-type')
+  // What is behind a semicolon is a proxy's; Git does not look at it either.
+  const type = response.headers.get('content-type')?.split(';')[0]?.trim()
   if (type === accept) return response
   await response.body?.cancel()
   throw new UnsupportedError(
@@ -128,7 +130,7 @@ async function reason(response: Response): Promise<string> {
     await response.body?.cancel()
     return ''
   }
-  const text = (await response.text()).trim().slice(0, 300)
+  const text = (await readShort(response)).trim().slice(0, 300)
   return text === '' ? '' : `: ${text}`
 }
 
