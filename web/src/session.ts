@@ -240,7 +240,7 @@ export class Session {
   }
 
   #describe(): Status {
-    const remote = this.#branches.value.some((branch) => branch.remote !== undefined)
+    const open = this.#branches.value.find(({ name }) => name === this.branch)
     const failure = this.#failure()
     const trouble = this.syncing.trouble.value
     return describeStatus({
@@ -249,7 +249,7 @@ export class Session {
       waiting: this.#waiting.value,
       drafts: this.keeper.drafts.value.size,
       offline: this.syncing.isOffline.value || this.syncing.isLate.value,
-      onServer: remote,
+      onServer: open?.remote !== undefined,
       kept: isKept.value,
     })
   }

@@ -17,7 +17,7 @@ export interface Facts {
   readonly drafts: number
   /** Whether the last attempt to reach the server failed, or the browser knows that there is no network. */
   readonly offline: boolean
-  /** Whether the server is known to have this repository. */
+  /** Whether the server is known to have the branch that is open. */
   readonly onServer: boolean
   /** Whether the browser keeps what is written. */
   readonly kept: boolean
