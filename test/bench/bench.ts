@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { CorpusOptions } from '../support/corpus.ts'
 import { benchBrowser, type BrowserResult } from './bench-browser.ts'
+import { benchLive, type LiveResult } from './bench-live.ts'
 import { benchModel } from './bench-model.ts'
 import { benchPart } from './bench-part.ts'
 import { benchPlaces } from './bench-places.ts'
@@ -21,6 +22,7 @@ import { benchTyping, type TypingRow } from './bench-typing.ts'
 import { benchThrottled, type ThrottledResult } from './bench-throttled.ts'
 import {
   browserTables,
+  liveTables,
   modelTable,
   partTable,
   placesTable,
@@ -56,7 +58,7 @@ async function main(): Promise<void> {
   if (isWanted('store'))
     write(
       'benchmarks-browser.md',
-      `# Benchmarks of the store in a browser\n\n${header('bench:browser')}${storeTable(await store())}${refsTable(await refs())}${typingTable(await typing())}${placesTable(await benchPlaces())}`,
+      `# Benchmarks of the store in a browser\n\n${header('bench:browser')}${storeTable(await store())}${refsTable(await refs())}${typingTable(await typing())}${liveTables(await live())}${placesTable(await benchPlaces())}`,
     )
   if (isWanted('model'))
     write(
@@ -110,6 +112,14 @@ function typing(): Promise<TypingRow[]> {
   const layout = 'directories'
   if (values.quick) return benchTyping({ files: 200, commits: 20, layout, seed: 11 }, 20)
   return benchTyping({ files: 10_000, commits: 2000, layout, seed: 12 }, 1000)
+}
+
+async function live(): Promise<LiveResult[]> {
+  console.error('from one browser to another')
+  const edits = values.quick ? 5 : 50
+  const sse = { title: 'server-sent events', kind: 'node', coordinated: false, edits } as const
+  const socket = { title: 'WebSocket', kind: 'worker', coordinated: true, edits } as const
+  return [await benchLive(sse), await benchLive(socket)]
 }
 
 async function server(): Promise<ServerResult[]> {

@@ -7,6 +7,7 @@ import { BROWSER_WORK, type BrowserResult, type BrowserTimings } from './bench-b
 import type { ModelRow } from './bench-model.ts'
 import type { PartResult } from './bench-part.ts'
 import { SERVER_WORK, type ServerResult, type ServerWork } from './bench-server.ts'
+import { LIVE_STEPS, type LiveResult } from './bench-live.ts'
 import type { PlacesRow } from './bench-places.ts'
 import type { RefsResult } from './bench-refs.ts'
 import type { StoreResult } from './bench-store.ts'
@@ -184,6 +185,42 @@ behind it name what changed (\`docs/sync-protocol.md\`, *A brief request*).
 | --- | ---: | ---: | ---: | ---: | ---: |
 ${lines.join('\n')}
 `
+}
+
+/** The tables of how long an edit is on its way to another browser. */
+export function liveTables(results: readonly LiveResult[]): string {
+  const rows = results.map(({ title, times }) => {
+    const [half, most] = [quantile(times, 0.5), quantile(times, 0.95)]
+    return `| an edit seen in another browser, ${title} | ${times.length} | ${ms(half)} | ${ms(most)} | 200 ms |`
+  })
+  const steps = LIVE_STEPS.map((step, i) => {
+    const each = results.map((result) => result.steps[i] ?? [])
+    const cells = each.flatMap((times) => [quantile(times, 0.5), quantile(times, 0.95)].map(ms))
+    return `| ${step} | ${cells.join(' | ')} |`
+  })
+  const heads = results.flatMap(({ title }) => [title, '95 %'])
+  return `
+## From one browser to another
+
+From the click on *Commit* to the text in the editor of another browser, over \`npm start\`'s server (server-sent events) and over the Worker in local workerd with its Durable Object (WebSocket); durable
+in both browsers and on the server before it is seen.
+
+| work | edits | median | 95 % | must |
+| --- | ---: | ---: | ---: | --- |
+${rows.join('\n')}
+
+Where the time goes; medians of the steps, each from the one before.
+
+| step | ${heads.join(' | ')} |
+| --- |${' ---: |'.repeat(heads.length)}
+${steps.join('\n')}
+`
+}
+
+/** The value below which this share of the times is. */
+function quantile(times: readonly number[], share: number): number {
+  const sorted = times.filter((time) => !Number.isNaN(time)).toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
 }
 
 /** The table of where a page could keep packs. */

@@ -16,8 +16,10 @@ export const NOBODY: Author = { name: 'Anonymous', address: 'anonymous@localhost
 
 /** The author of the commits of this browser. */
 export async function readAuthor(): Promise<Author> {
-  const name = await readSetting('author-name')
-  const address = await readSetting('author-address')
+  const [name, address] = await Promise.all([
+    readSetting('author-name'),
+    readSetting('author-address'),
+  ])
   return { name: name ?? NOBODY.name, address: address ?? NOBODY.address }
 }
 

@@ -247,8 +247,8 @@ class LocalRepository implements RepositoryStore {
     return takeTheirs(this.#repository, decision, choice)
   }
 
-  async waiting(): Promise<number> {
-    const branches = await this.branches()
+  async waiting(listed?: readonly BranchInfo[]): Promise<number> {
+    const branches = listed ?? (await this.branches())
     const behind = branches.filter(({ head, remote }) => head !== remote)
     if (behind.length === 0) return 0
     const known = branches.flatMap(({ remote }) => remote ?? [])

@@ -204,8 +204,8 @@ export interface RepositoryStore {
   ): Promise<MergeOutcome | undefined>
   resolve(decision: ConflictDecision, choices: Choices, words: CommitWords): Promise<CommitResult>
   settle(decision: SplitDecision, choice: SplitChoice): Promise<void>
-  /** How many commits the server has not got, as far as is known here. */
-  waiting(): Promise<number>
+  /** How many commits of these branches the server has not got, as far as is known here; of all when left out. */
+  waiting(branches?: readonly BranchInfo[]): Promise<number>
   /**
    * Does what nobody waits for: proves what the server sent, merges small packs. Gives what is damaged, a sentence for
    * each. Never rejects.

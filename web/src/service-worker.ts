@@ -26,12 +26,24 @@ interface SyncEvent extends ExtendableEvent {
   readonly tag: string
 }
 
+/** Static routing, which TypeScript does not know. Spec: https://w3c.github.io/ServiceWorker/#service-worker-static-router */
+interface RouterEvent extends ExtendableEvent {
+  addRoutes(rules: readonly object[]): Promise<void>
+}
+
+/** Data is not asked for through the service worker: one that sleeps would have to start first. */
+const PAST_ME = ['/*.git/*', '/repositories'].map((urlPattern) => ({
+  condition: { urlPattern },
+  source: 'network',
+}))
+
 const PREFIX = 'datakit-app-'
 const CACHE = PREFIX + VERSION
 
 self.addEventListener('install', (event) => {
   // From here on it is stored with this worker: scripts that were not there at the installation cannot be loaded later.
   if ('sync' in self.registration) importScripts(BACKGROUND_SYNC)
+  if (isRouter(event)) event.waitUntil(event.addRoutes(PAST_ME))
   event.waitUntil(install())
 })
 self.addEventListener('activate', (event) => event.waitUntil(activate()))
@@ -86,6 +98,10 @@ async function syncInBackground(name: string): Promise<void> {
 
 function isSyncEvent(event: Event): event is SyncEvent {
   return event instanceof ExtendableEvent && 'tag' in event && typeof event.tag === 'string'
+}
+
+function isRouter(event: ExtendableEvent): event is RouterEvent {
+  return 'addRoutes' in event
 }
 
 /** The path of a file of the app; `undefined` for everything that is data, and for what is not ours. */

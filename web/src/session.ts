@@ -137,7 +137,6 @@ export class Session {
       if (result.state === 'conflict' || result.state === 'failed') return result
       await this.keeper.drop(group.drafts)
     }
-    void this.syncing.request()
     return result
   }
 
@@ -153,7 +152,6 @@ export class Session {
       await this.keeper.put({ ...draft, path: to + draft.path.slice(from.length), commit })
       await this.keeper.discard(draft.path)
     }
-    void this.syncing.request()
     return { state: 'unchanged' }
   }
 
@@ -165,7 +163,6 @@ export class Session {
       if (result.state !== 'committed') return result
     }
     for (const draft of this.#draftsUnder(path)) await this.keeper.discard(draft.path)
-    void this.syncing.request()
     return { state: 'unchanged' }
   }
 
@@ -303,6 +300,8 @@ export class Session {
       this.#writeFailure.value = undefined
       // From here on there is something that may be nowhere else.
       if (result.state === 'committed') {
+        // Others wait for it: it is on its way before anything here is tidied up.
+        void this.syncing.request()
         void askToKeep()
         void watchStorage()
       }
@@ -363,13 +362,11 @@ export class Session {
   }
 
   async #readAll(): Promise<void> {
-    const [head, branches] = await Promise.all([
-      this.store.head(this.branch),
-      this.store.branches(),
-    ])
-    const waiting = await this.store.waiting()
+    const branches = await this.store.branches()
+    // What there is to see is shown before it is counted what the server lacks.
+    this.#head.value = branches.find(({ name }) => name === this.branch)?.head
+    const waiting = await this.store.waiting(branches)
     batch(() => {
-      this.#head.value = head
       this.#branches.value = branches
       this.#waiting.value = waiting
     })

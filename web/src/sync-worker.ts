@@ -14,7 +14,7 @@ export type SyncMessage =
   | {
       readonly id: number
       readonly name: string
-      /** Id of the repository that must be there; `undefined` when there is none yet. */
+      /** Id of the repository that must be there when it is opened; `undefined` when there is none yet, or it is open. */
       readonly repository: string | undefined
       readonly options: Omit<SyncOptions, 'signal'>
     }
@@ -36,6 +36,8 @@ export class SyncWorker {
   #worker: Worker | undefined
   #count = 0
   #isBroken = false
+  /** Whether the worker has the repository open, as its last sync went well. */
+  #isOpen = false
 
   constructor(name: string) {
     this.#name = name
@@ -44,10 +46,11 @@ export class SyncWorker {
   /** Syncs once. Gives `undefined` when no worker can do it here: then nothing is known, and the page has to. Never rejects. */
   async sync(place: Place, { signal, ...options }: SyncOptions): Promise<SyncReport | undefined> {
     if (place.traits.kind !== 'indexeddb') return undefined
-    const state = await place.read().catch(() => undefined)
-    if (state === undefined || this.#isBroken) return undefined
+    // A worker that has synced knows which repository it has open.
+    const state = this.#isOpen ? undefined : await place.read().catch(() => undefined)
+    if ((state === undefined && !this.#isOpen) || this.#isBroken) return undefined
     const id = ++this.#count
-    const repository = state.exists ? state.repository : undefined
+    const repository = state?.exists === true ? state.repository : undefined
     const { promise, resolve } = Promise.withResolvers<SyncReport | undefined>()
     this.#waiting.set(id, resolve)
     let patience: ReturnType<typeof setTimeout> | undefined
@@ -63,6 +66,7 @@ export class SyncWorker {
     const report = await promise
     signal?.removeEventListener('abort', breakOff)
     clearTimeout(patience)
+    this.#isOpen = report?.state === 'done'
     return report
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import type { JSX } from 'preact'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Editor, EditorOptions } from '../editor/editor.ts'
 import type { LineBreak } from '../text-file.ts'
 import { nextTurn } from '../turns.ts'
@@ -71,7 +71,8 @@ export function EditorPane(props: EditorPaneProps): JSX.Element {
     }
   }, [])
 
-  useEffect(() => {
+  // In the frame in which it came.
+  useLayoutEffect(() => {
     if (editor.current !== undefined && latest.current.isBehind())
       editor.current.replace(props.text)
   }, [props.text])

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { useEffect, useState } from 'preact/hooks'
+import { useLayoutEffect, useState } from 'preact/hooks'
 import { explainProblem } from '../status.ts'
 
 /** A value on its way. While it is read again the last one stays. */
@@ -15,7 +15,8 @@ export type Loaded<T> =
 /** Reads a value now and again whenever one of `inputs` is another; the answer to an earlier call is dropped. */
 export function useLoaded<T>(read: () => Promise<T>, inputs: readonly unknown[]): Loaded<T> {
   const [loaded, setLoaded] = useState<Loaded<T>>({ state: 'loading', value: undefined })
-  useEffect(() => {
+  // At once: an effect that waits for the next frame would show everything a frame later.
+  useLayoutEffect(() => {
     let isWanted = true
     setLoaded((before) => ({ state: 'loading', value: before.value }))
     read().then(

@@ -154,16 +154,22 @@ class StagedWriter implements PackWriter {
     const trailer = await this.#complete(table)
     this.#ended = true
     const { path, file } = this.#writing
-    await file.sync()
-    await file.close()
     const id = `pack-${toHex(trailer)}`
-    await rename(`${path}/pack/new`, `${path}/pack/${id}.pack`)
-    await writeSynced(`${path}/pack/${id}.idx`, encodeStockIdx(table, trailer, nodeRuntime))
-    await writeSynced(`${path}/index`, table.encodeIndex())
-    if (summary.promisor === true) await this.#markPromisor(id, table)
+    const [pack, idx] = [`${path}/pack/${id}.pack`, `${path}/pack/${id}.idx`]
+    // Nobody sees any of them before the directory has its name: in which order they come is all the same.
+    const end = async (): Promise<void> => {
+      await file.sync()
+      await file.close()
+      await rename(`${path}/pack/new`, pack)
+    }
+    await Promise.all([
+      end(),
+      writeSynced(idx, encodeStockIdx(table, trailer, nodeRuntime)),
+      writeSynced(`${path}/index`, table.encodeIndex()),
+      summary.promisor === true && this.#markPromisor(id, table),
+    ])
     // Read-only, as Git's are.
-    await chmod(`${path}/pack/${id}.pack`, 0o444)
-    await chmod(`${path}/pack/${id}.idx`, 0o444)
+    await Promise.all([chmod(pack, 0o444), chmod(idx, 0o444)])
     await syncDirectory(`${path}/pack`)
     await this.#keep(id)
     return { id, size: this.#size, objects: table.count, verified }
