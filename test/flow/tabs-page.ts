@@ -8,7 +8,6 @@ import { UnavailableError } from '@datakit/git/error'
 import { Repository } from '@datakit/datakit/repository'
 import { openIndexedDbPlace } from '@datakit/storage/indexeddb'
 import { compact } from '@datakit/storage/maintenance'
-import { inTurn } from '../../web/src/sync-schedule.ts'
 
 async function open(name: string): Promise<Repository> {
   const place = await openIndexedDbPlace(name)
@@ -59,7 +58,7 @@ const tab = {
   },
 
   /**
-   * Commits without pause for so many milliseconds, as the editor does, and after each looks whether what all tabs had committed before is still there.
+   * Commits without pause for so many milliseconds, and after each looks whether what all tabs had committed before is still there.
    * Gives how many commits there were, the longest that one had to wait for its turn, in milliseconds, and what was missing.
    */
   async work(
@@ -74,7 +73,7 @@ const tab = {
     for (const end = performance.now() + duration; performance.now() < end;) {
       const start = performance.now()
       commits++
-      await inTurn(name, () => write(repository, path, String(commits)))
+      await write(repository, path, String(commits))
       longest = Math.max(longest, performance.now() - start)
       lost.push(...(await takeBack(repository, seen)))
     }

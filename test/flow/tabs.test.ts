@@ -22,7 +22,7 @@ import type { Tab } from './tabs-page.ts'
 declare const tab: Tab
 
 /** Rounds in which two tabs begin at the same moment; `BOOTS` in the environment asks for more. */
-const BOOTS = Number(process.env['BOOTS'] ?? 20)
+const BOOTS = Number(process.env['BOOTS'] ?? 50)
 const COMMITS = 200
 /** How long four tabs work without pause; `TABS_SECONDS` in the environment asks for more. */
 const SECONDS = Number(process.env['TABS_SECONDS'] ?? 5)

@@ -43,7 +43,6 @@ import { mergeDrafted } from './drafted-merge.ts'
 import { isKept } from './kept-storage.ts'
 import { openLocal } from './local-repositories.ts'
 import type { EntryKind } from './tree-rows.ts'
-import { inTurn } from './sync-schedule.ts'
 import { SyncWorker } from './sync-worker.ts'
 import { troubleOf } from './trouble.ts'
 import { freeInWorker, keepUpInWorker } from './upkeep.ts'
@@ -149,7 +148,7 @@ class LocalRepository implements RepositoryStore {
         transaction.abort()
       }
     }
-    return inTurn(this.name, () => this.#whole(write))
+    return this.#whole(write)
   }
 
   async createBranch(name: string, at: Oid): Promise<void> {

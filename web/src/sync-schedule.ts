@@ -101,14 +101,3 @@ export async function whenAlone<Result>(
     return work()
   }
 }
-
-/** How long a commit waits for those of other pages, in milliseconds. */
-const TURN = 2_000
-
-/**
- * Commits after the other pages that have asked before. The branch is moved by compare-and-set all the same: taking turns keeps
- * a page that has to merge from losing to faster ones for seconds.
- */
-export function inTurn<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
-  return whenAlone(`datakit-commit ${name}`, TURN, work)
-}

@@ -222,12 +222,13 @@ function openVersion(name: string, onEnd: () => void, version?: number): Promise
     request.addEventListener('error', () => reject(request.error))
     request.addEventListener('success', () => {
       const database = request.result
-      database.addEventListener('close', onEnd)
-      // Whoever upgrades or deletes the database waits for this.
-      database.addEventListener('versionchange', () => {
+      const end = () => {
         database.close()
         onEnd()
-      })
+      }
+      database.addEventListener('close', end)
+      // Whoever upgrades or deletes the database waits for this.
+      database.addEventListener('versionchange', end)
       if (isLate) database.close()
       else resolve(database)
     })
@@ -254,8 +255,12 @@ const reasons: Readonly<Record<string, keyof typeof advice>> = {
   SecurityError: 'storage-blocked',
 }
 
-function unavailable(name: string, reason: keyof typeof advice, cause?: unknown): UnavailableError {
-  const what = cause instanceof DOMException ? ` (${cause.name}: ${cause.message})` : ''
+function unavailable(
+  name: string,
+  reason: keyof typeof advice,
+  cause?: DOMException,
+): UnavailableError {
+  const what = cause ? ` (${cause})` : ''
   return new UnavailableError(`Cannot use "${name}": ${advice[reason]}${what}`, { cause, reason })
 }
 

@@ -20,6 +20,7 @@ import { ALL_STORES, INDEX_BYTES, PACK_BYTES } from './schema.ts'
 import { packWriter, type HeldPack, type Stages } from './stages.ts'
 import { StateReader } from './state.ts'
 import { planPacks, readTail, type Plan, type Tail } from './tail.ts'
+import type { Crowd } from './turns.ts'
 
 /** What an IndexedDB place can be told. */
 export interface IndexedDbOptions {
@@ -89,7 +90,7 @@ async function hasRepository(name: string): Promise<boolean> {
 function placeOver(connection: Connection, clock: () => number): Place {
   const states = new StateReader(connection)
   const news = new News(connection.name)
-  connection.onEnd = () => news.call()
+  connection.onEnd = () => news.hear()
   const stages: Stages = { connection, clock, held: new Map<PackId, HeldPack>() }
   const updater = new Updater(stages)
   return {
@@ -99,8 +100,8 @@ function placeOver(connection: Connection, clock: () => number): Place {
       return states.read()
     },
     async update(request) {
-      const outcome = await updater.update(request)
-      if (outcome.state === 'done') news.tell()
+      const outcome = await news.inTurn(() => updater.update(request))
+      news.tell(outcome.state)
       return outcome
     },
     async writePack() {
@@ -115,7 +116,7 @@ function placeOver(connection: Connection, clock: () => number): Place {
       updater.held(id)?.index.subarray(start, end) ??
       readChunks(connection, { id, kind: INDEX_BYTES }, [start, end]),
     async markVerified(ids) {
-      if (await (await later()).markVerified(connection, ids)) news.tell()
+      if (await (await later()).markVerified(connection, ids)) news.tell('done')
     },
     async *log(ref) {
       yield* (await later()).readLog(connection, { ref, key: encodeName(ref) })
@@ -209,24 +210,23 @@ function unknownOutcome(cause: unknown): UpdateOutcome {
   throw cause
 }
 
-/** Tells listeners here and in other tabs that something changed. */
-class News {
-  readonly #channel: BroadcastChannel
+/** Tells listeners here and in other tabs what became of updates. */
+class News implements Crowd {
+  /** Makes an update: at once, until one was lost to another, here or in another tab. */
+  inTurn: Crowd['inTurn'] = (update) => update()
+  /** Of all who have the repository open; not there once the place is closed. */
+  channel: BroadcastChannel | undefined
   readonly #listeners = new Set<() => void>()
 
   constructor(name: string) {
-    this.#channel = new BroadcastChannel(`datakit:${name}`)
-    this.#channel.addEventListener('message', () => this.call())
+    this.channel = new BroadcastChannel(`datakit:${name}`)
+    this.channel.addEventListener('message', ({ data }) => this.hear(data))
   }
 
-  tell(): void {
-    queueMicrotask(() => this.call())
-    try {
-      this.#channel.postMessage('changed')
-    } catch (error) {
-      // Closed between the update and the news: nobody here listens any more, and the others will see.
-      if (!(error instanceof DOMException)) throw error
-    }
+  tell(what: UpdateOutcome['state']): void {
+    queueMicrotask(() => this.hear(what))
+    // Where it was closed meanwhile nobody listens any more, and the others will see.
+    this.channel?.postMessage(what)
   }
 
   subscribe(listener: () => void): () => void {
@@ -237,10 +237,18 @@ class News {
 
   close(): void {
     this.#listeners.clear()
-    this.#channel.close()
+    this.channel?.close()
+    this.channel = undefined
   }
 
-  call(): void {
+  /** Calls the listeners; `what` became of an update. */
+  hear(what?: unknown): void {
+    // Where it cannot be loaded, nobody waits for anybody.
+    if (what === 'lost')
+      later().then(
+        ({ crowd }) => crowd(this),
+        () => {},
+      )
     for (const listener of this.#listeners) listener()
   }
 }
