@@ -1,5 +1,5 @@
 /**
- * What is loaded when it is first wanted: everything that is not needed to open, to read and to update, alone. One module, so that
+ * What is loaded when it is first wanted: everything that is not needed to open, to read and to update. One module, so that
  * bundlers make one file of it.
  *
  * @module
