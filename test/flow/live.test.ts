@@ -87,7 +87,7 @@ describe.each(SERVERS)('through the $title server', ({ title, kind, coordinated 
     await ours.commit('Begin')
     await ours.waitForStatus('On server')
     const theirs = await EditorPage.open(there, server.url, 'shared')
-    if (coordinated) await expect.poll(() => there.sockets()).toBe(1)
+    if (coordinated) await expect.poll(() => there.sockets(), { timeout: SOON }).toBe(1)
     await theirs.page.getByRole('treeitem', { name: /^first/ }).waitFor()
     const times: number[] = []
     for (const path of ['second.txt', 'third.txt', 'fourth.txt']) {
