@@ -14,7 +14,10 @@ import type { BrowserProviderOption } from 'vitest/node'
 /** What is started, and how: `profile` is an empty folder. */
 interface Program {
   readonly packages: readonly string[]
-  command(profile: string, url: string): { readonly path: string; readonly args: readonly string[] }
+  command(
+    profile: string,
+    rest: readonly string[],
+  ): { readonly path: string; readonly args: readonly string[] }
   environment(profile: string): Readonly<Record<string, string>>
 }
 
@@ -43,23 +46,23 @@ const MINI_BROWSERS = '/usr/lib/*/webkit2gtk-4.*/MiniBrowser'
 const programs: Readonly<Record<string, Program>> = {
   firefox: {
     packages: ['firefox-esr'],
-    command(profile, url) {
+    command(profile, rest) {
       const lines = Object.entries(PREFERENCES).map(
         ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`,
       )
       writeFileSync(join(profile, 'user.js'), lines.join(''))
       return {
         path: '/usr/bin/firefox-esr',
-        args: ['--headless', '--no-remote', '--profile', profile, url],
+        args: ['--headless', '--no-remote', '--profile', profile, ...rest],
       }
     },
     environment: (profile) => ({ HOME: profile }),
   },
   webkit: {
     packages: ['webkit2gtk-driver', 'xvfb', 'xauth'],
-    command: (_, url) => ({
+    command: (_, rest) => ({
       path: '/usr/bin/xvfb-run',
-      args: ['--auto-servernum', globSync(MINI_BROWSERS)[0] ?? 'MiniBrowser', url],
+      args: ['--auto-servernum', globSync(MINI_BROWSERS)[0] ?? 'MiniBrowser', ...rest],
     }),
     environment: (profile) => ({
       HOME: profile,
@@ -77,15 +80,19 @@ export const BROWSER_PACKAGES: readonly string[] = Object.values(programs).flatM
 )
 
 /**
- * Starts a browser at an address, with its profile in a folder, which is empty or was left by an earlier one. It is the first of a
- * process group of its own: browsers are many processes.
+ * Starts a browser with its profile in a folder, which is empty or was left by an earlier one; `rest` is the address that it opens,
+ * and options of its own. It is the first of a process group of its own: browsers are many processes.
  *
  * @throws Error when there is no such browser, or it is not installed
  */
-export function startBrowser(name: string, profile: string, url: string): ChildProcess {
+export function startBrowser(
+  name: string,
+  profile: string,
+  ...rest: readonly string[]
+): ChildProcess {
   const program = programs[name]
   if (program === undefined) throw new Error(`Cannot start the browser "${name}": unknown`)
-  const { path, args } = program.command(profile, url)
+  const { path, args } = program.command(profile, rest)
   if (!existsSync(path)) {
     const packages = program.packages.join(' ')
     throw new Error(`Cannot start ${name}: "apt-get install ${packages}" brings it`)

@@ -60,7 +60,9 @@ it('has another branch, and hears of what others commit', async () => {
   await dialog.getByRole('button', { name: 'Create' }).click()
   await dialog.waitFor({ state: 'detached' })
   await editor.page.getByRole('treeitem', { name: /^limits/ }).waitFor()
-  await editor.waitForStatus('On server')
+  // A branch without commits of its own is no reason to say that something is not on the server.
+  const branches = () => git(folder.path, 'ls-remote', `${server.url}/private.git`, 'mine')
+  await expect.poll(branches, { timeout: 20_000 }).toContain('refs/heads/mine')
   const other = join(folder.path, 'other')
   await git(folder.path, 'clone', '--quiet', '--branch', 'mine', `${server.url}/private.git`, other)
   await git(other, 'mv', 'limits.json', 'moved.json')

@@ -5,6 +5,7 @@
  */
 import { render } from 'preact'
 import { startRouting } from './app-state.ts'
+import { isKept, lookForPrivateWindow } from './kept-storage.ts'
 import { findStorage } from './local-repositories.ts'
 import { startServiceWorker } from './service-worker-client.ts'
 import { loadToken } from './sign-in.ts'
@@ -16,4 +17,5 @@ await findStorage()
 await loadToken()
 startRouting()
 render(<App />, root)
+if (isKept.value) void lookForPrivateWindow()
 await startServiceWorker()

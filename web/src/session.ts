@@ -21,7 +21,7 @@ import type {
 import { editsOfDecision, writeOf } from './draft-decision.ts'
 import { DraftKeeper } from './draft-keeper.ts'
 import { groupDrafts, isStale, type Draft } from './drafts.ts'
-import { isKept } from './kept-storage.ts'
+import { isFleeting, isKept } from './kept-storage.ts'
 import { listen } from './listen.ts'
 import { SessionSync } from './session-sync.ts'
 import { describeStatus, explainProblem, type Status } from './status.ts'
@@ -248,6 +248,7 @@ export class Session {
       offline: this.syncing.isOffline.value || this.syncing.isLate.value,
       onServer: open?.remote !== undefined,
       kept: isKept.value,
+      fleeting: isFleeting.value,
     })
   }
 

@@ -9,6 +9,7 @@ const agreed: Facts = {
   offline: false,
   onServer: true,
   kept: true,
+  fleeting: false,
 }
 
 function say(changes: Partial<Facts>): string {
@@ -39,6 +40,13 @@ describe('the status', () => {
     expect(say({ kept: false, drafts: 1, offline: true })).toBe(said)
     expect(say({ kept: false, onServer: false })).toBe(said)
     expect(say({ kept: false })).toBe('On server')
+  })
+
+  it('says where it ends that something is saved in a private window', () => {
+    const said = 'Saved until this window is closed'
+    expect(say({ fleeting: true, waiting: 1 })).toBe(said)
+    expect(say({ fleeting: true, drafts: 1, offline: true })).toBe(said)
+    expect(say({ fleeting: true })).toBe('On server')
   })
 
   it('puts a decision before the network, and lost text before all', () => {

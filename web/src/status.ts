@@ -21,6 +21,8 @@ export interface Facts {
   readonly onServer: boolean
   /** Whether the browser keeps what is written. */
   readonly kept: boolean
+  /** Whether it does so only until its window is closed. */
+  readonly fleeting: boolean
 }
 
 /** A sentence and how urgent it is. */
@@ -43,9 +45,9 @@ export function describeStatus(facts: Facts): Status {
     const commits = waiting === 1 ? '1 commit' : `${waiting} commits`
     return { text: `Waiting for network (${commits})`, kind: 'waiting' }
   }
-  return allThere
-    ? { text: 'On server', kind: 'server' }
-    : { text: 'Saved on this device', kind: 'saved' }
+  if (allThere) return { text: 'On server', kind: 'server' }
+  if (facts.fleeting) return { text: 'Saved until this window is closed', kind: 'waiting' }
+  return { text: 'Saved on this device', kind: 'saved' }
 }
 
 /** Why something was not kept, in words for the person who typed it. */

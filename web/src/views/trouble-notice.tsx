@@ -8,7 +8,7 @@ import type { ComponentType, JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { opened } from '../app-state.ts'
 import type { RepositoryStore } from '../data.ts'
-import { isKept } from '../kept-storage.ts'
+import { isFleeting, isKept } from '../kept-storage.ts'
 import type { Session } from '../session.ts'
 import { loadAhead } from '../load-ahead.ts'
 import { explainProblem } from '../status.ts'
@@ -36,6 +36,7 @@ export function StorageNotice(): JSX.Element | undefined {
   if (isKept.value && session?.status.value.kind === 'problem')
     return <DraftsNotice session={session} />
   if (!isKept.value) return <UnkeptNotice session={session} />
+  if (isFleeting.value) return <PrivateNotice session={session} />
   const left = littleLeft.value
   if (left === undefined || session === undefined) return undefined
   return (
@@ -67,14 +68,22 @@ export function TroublePanel(props: TroubleProps): JSX.Element {
 }
 
 /** Stays as long as the page does. */
+function PrivateNotice({ session }: { readonly session: Session | undefined }): JSX.Element {
+  return (
+    <section class="notice unkept" role="note" aria-label="Private window">
+      <p>
+        This looks like a private window: what is kept here may be gone when it is closed, unless it
+        is on the server or you export it.
+      </p>
+      <WaysOut session={session} />
+    </section>
+  )
+}
+
+/** Stays as long as the page does. */
 function UnkeptNotice({ session }: { readonly session: Session | undefined }): JSX.Element {
-  const [said, setSaid] = useState<string>()
   // Such browsers have no service worker either: without a network nothing can be loaded that is not here by then.
   useEffect(loadAhead, [])
-  const exportAll = async (store: RepositoryStore): Promise<void> => {
-    const exporting = import('../recovery.ts').then(({ exportBundle }) => exportBundle(store))
-    setSaid(await exporting.catch(explainProblem))
-  }
   return (
     <section class="notice unkept" role="alert" aria-label="Nothing is kept">
       <p>
@@ -82,6 +91,20 @@ function UnkeptNotice({ session }: { readonly session: Session | undefined }): J
         What you do here is gone when you close the page, unless it is on the server or you export
         it.
       </p>
+      <WaysOut session={session} />
+    </section>
+  )
+}
+
+/** Buttons that hand out what is only here. */
+function WaysOut({ session }: { readonly session: Session | undefined }): JSX.Element {
+  const [said, setSaid] = useState<string>()
+  const exportAll = async (store: RepositoryStore): Promise<void> => {
+    const exporting = import('../recovery.ts').then(({ exportBundle }) => exportBundle(store))
+    setSaid(await exporting.catch(explainProblem))
+  }
+  return (
+    <>
       {session?.head.value !== undefined && (
         <button type="button" onClick={() => void exportAll(session.store)}>
           Export everything
@@ -93,7 +116,7 @@ function UnkeptNotice({ session }: { readonly session: Session | undefined }): J
         </button>
       )}
       <p role="status">{said}</p>
-    </section>
+    </>
   )
 }
 
