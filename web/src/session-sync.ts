@@ -14,8 +14,8 @@ import { watchStorage } from './storage-watch.ts'
 import type { Trouble } from './trouble.ts'
 import { SyncSchedule, whenAlone, type Verdict } from './sync-schedule.ts'
 
-/** How long one page waits for another to finish its sync, in milliseconds. */
-const PATIENCE = 10_000
+/** How long one page waits for another to finish its sync, in milliseconds: if that was frozen, this one has synced within ten seconds. */
+const PATIENCE = 6_000
 /** After this long a sync is given up, in milliseconds: a server that hangs must not hold it for ever. */
 const LIMIT = 600_000
 /** From here on a sync is slow enough to be broken off by a person who closes the page, in milliseconds. Asking early costs little: a service worker that finds nothing to send sends nothing. */
