@@ -153,7 +153,9 @@ it('asks about a branch that was deleted on the server, where there are commits 
   await page.getByRole('dialog').getByLabel('Name').fill('topic')
   await page.getByRole('dialog').getByRole('button', { name: 'Create' }).click()
   await page.getByRole('combobox', { name: 'Branch' }).selectOption({ label: 'topic' })
-  await editor.waitForStatus('On server')
+  // A branch without commits of its own is no reason to say that something is not on the server.
+  const branches = () => git(folder.path, 'ls-remote', `${server.url}/deleted.git`, 'topic')
+  await expect.poll(branches, { timeout: 20_000 }).toContain('refs/heads/topic')
   const path = join(folder.path, 'deleted')
   await git(folder.path, 'clone', '--quiet', `${server.url}/deleted.git`, path)
   await device.context.setOffline(true)
