@@ -78,6 +78,14 @@ const reading: Cases = {
     ({ repository, head }, bad) => drain(repository.diff(bad, head.oid)),
     NO_OID.slice(1),
   ],
+  'options of a difference': [
+    ({ repository, head }, bad) => drain(repository.diff(head.oid, head.oid, bad)),
+    NO_OPTIONS,
+  ],
+  'paths of a difference': [
+    ({ repository, head }, paths) => drain(repository.diff(head.oid, head.oid, { paths })),
+    [5, 'xyz', {}, [], [5], ['a//b'], ['..']],
+  ],
   'merge bases': [({ repository, head }, bad) => repository.mergeBases(bad, head.oid), NO_OID],
   'an ancestor': [({ repository, head }, bad) => repository.isAncestor(head.oid, bad), NO_OID],
   'trees to merge': [({ repository }, bad) => repository.mergeTrees(bad), [undefined, 5, 'xyz']],
@@ -141,6 +149,10 @@ const changing: Cases = {
   'a commit to compare with': [
     ({ transaction }, bad) => drain(transaction.diff(bad)),
     NO_OID.slice(1),
+  ],
+  'paths to compare': [
+    ({ transaction }, paths) => drain(transaction.diff(undefined, { paths })),
+    [5, 'xyz', {}, [], [5], ['a/']],
   ],
   'a parent': [({ transaction }, bad) => transaction.addParent(bad), NO_OID],
   'a path in conflict': [({ transaction }, bad) => transaction.explain(bad), [...NO_TEXT, 'x']],

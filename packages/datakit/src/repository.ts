@@ -8,7 +8,7 @@ import type { Head, LogEntry, Place } from '@datakit/git/place'
 import type { MarkerOptions, MergeOutcome } from '@datakit/merge/driver'
 import { Branch } from './branch/branch.ts'
 import type { Conflict, Resolution } from './merge/conflict.ts'
-import type { Change } from './history/diff.ts'
+import type { Change, DiffOptions } from './history/diff.ts'
 import type { Files } from './files/files.ts'
 import type { GraphNode, GraphOptions } from './history/graph.ts'
 import { History } from './history/history.ts'
@@ -100,8 +100,12 @@ export class Repository {
   }
 
   /** Files that differ between two commits; `undefined` for nothing, so that a first commit shows all that it adds. */
-  async *diff(before: Oid | undefined, after: Oid): AsyncGenerator<Change, void, undefined> {
-    yield* (await later()).diffCommits(this.store, before, after)
+  async *diff(
+    before: Oid | undefined,
+    after: Oid,
+    options?: DiffOptions,
+  ): AsyncGenerator<Change, void, undefined> {
+    yield* (await later()).diffCommits(this.store, before, after, options)
   }
 
   /** The best common ancestors of two commits, the oldest first. */

@@ -148,7 +148,7 @@ export class HistoryScript {
       for (const [path, { mode, content }] of files) {
         if (mode === '160000')
           lines.push(`M 160000 ${Buffer.from(content).toString('hex').padEnd(40, '1')} ${path}`)
-        else lines.push(`M ${mode} inline ${path}`, `data ${content.length}`, content)
+        else lines.push(`M ${mode} inline ${path}`, `data ${Buffer.byteLength(content)}`, content)
       }
       lines.push('')
     }

@@ -5,7 +5,6 @@
  */
 import { decodeTree, findEntry, isGitlinkMode, isTreeMode, type TreeEntry } from '@datakit/git/tree'
 import type { Oid } from '@datakit/git/oid'
-import { NotHereError } from '@datakit/git/error'
 import type { Side } from '../merge/conflict.ts'
 import { later } from '../loading.ts'
 import { readBody, readTreeBody, type ObjectSource, type StatSource } from './object-source.ts'
@@ -55,7 +54,7 @@ export async function findPath(
   let found: Side = { mode: 0o040000, oid: root }
   for (const step of splitPath(path)) {
     if (!isTreeMode(found.mode)) return undefined
-    const entry = findEntry(await readTreeBody(source, found.oid), step)
+    const entry = findEntry(await readTreeBody(source, found.oid, path), step)
     if (entry === undefined) return undefined
     found = { mode: entry.mode, oid: entry.oid }
   }
@@ -78,12 +77,7 @@ export async function readSide(
   side: Side,
   path: string,
 ): Promise<Uint8Array> {
-  if (isFile(side))
-    return readBody(source, side.oid, 'blob').catch((cause: unknown) => {
-      throw cause instanceof NotHereError
-        ? new NotHereError(cause.oid, cause.remote, { cause, path })
-        : cause
-    })
+  if (isFile(side)) return readBody(source, side.oid, 'blob', path)
   throw (await later()).notFile(path, side)
 }
 
@@ -99,7 +93,7 @@ export async function listPath(source: ObjectSource, root: Oid, path: string): P
   const found = await findPath(source, root, path)
   if (found === undefined) return []
   if (!isTreeMode(found.mode)) throw (await later()).notListed(path, found)
-  return decodeTree(await readTreeBody(source, found.oid)).map(toEntry)
+  return decodeTree(await readTreeBody(source, found.oid, path)).map(toEntry)
 }
 
 function toEntry({ name, mode, oid }: TreeEntry): Entry {

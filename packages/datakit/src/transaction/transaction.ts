@@ -19,7 +19,7 @@ import { text, utf8 } from '@datakit/git/bytes'
 import { EMPTY_TREE, type Oid } from '@datakit/git/oid'
 import type { MarkerOptions, MergeOutcome } from '@datakit/merge/driver'
 import type { Conflict, Resolution } from '../merge/conflict.ts'
-import type { Change } from '../history/diff.ts'
+import type { Change, DiffOptions } from '../history/diff.ts'
 import { Draft } from './draft.ts'
 import { TransactionError } from '../error.ts'
 import { landCommit, type CommitOptions, type CommitOutcome } from './land.ts'
@@ -83,9 +83,9 @@ export class Transaction {
    * Files that differ from a commit, or from what the transaction began with: `before` is there, `after` is here. Ordered
    * as `git diff-tree -r` orders them.
    */
-  async *diff(since?: Oid): AsyncGenerator<Change, void, undefined> {
+  async *diff(since?: Oid, options?: DiffOptions): AsyncGenerator<Change, void, undefined> {
     const tree = await this.#saveTree()
-    yield* (await later()).diffSince(this.#work, tree, since)
+    yield* (await later()).diffSince(this.#work, tree, since, options)
   }
 
   /** The bytes of a file or the target of a link; `undefined` when nothing is there. @throws PathError */
