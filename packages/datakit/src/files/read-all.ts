@@ -5,7 +5,7 @@
  */
 import type { Oid } from '@datakit/git/oid'
 import type { Store } from '../store.ts'
-import { NotHereError } from '@datakit/git/error'
+import { withPath } from './fetch-ahead.ts'
 import { isFile } from './tree-reader.ts'
 import { walkTree, type WalkedFile, type WalkOptions } from './walk.ts'
 
@@ -34,13 +34,6 @@ export async function* readAllFiles(
       for (const file of files.get(oid) ?? []) yield { ...file, body }
     }
   } catch (error) {
-    throw withPath(error, files)
+    throw withPath(error, new Map([...files].map(([oid, [file]]) => [oid, file?.path ?? ''])))
   }
-}
-
-function withPath(error: unknown, files: ReadonlyMap<string, readonly WalkedFile[]>): unknown {
-  if (!(error instanceof NotHereError)) return error
-  const { oid, remote, cause } = error
-  const path = files.get(oid)?.[0]?.path
-  return path === undefined ? error : new NotHereError(oid, remote, { cause, path })
 }

@@ -8,6 +8,7 @@ import type { Oid } from '@datakit/git/oid'
 import { findEntry, TreeCursor, isTreeMode } from '@datakit/git/tree'
 import type { Store } from '../store.ts'
 import type { Page, PageOptions } from './files.ts'
+import { fetchAhead, withPath } from './fetch-ahead.ts'
 import { readTreeBody } from './object-source.ts'
 import { notFile, notListed } from './path-problems.ts'
 import { findPath, isFile, kindOf, type Entry } from './tree-reader.ts'
@@ -21,8 +22,13 @@ export async function* streamFile(
   const found = await findPath(store, tree, path)
   if (found === undefined) return
   if (!isFile(found)) throw notFile(path, found)
-  await store.onDemand?.ahead([found.oid])
-  yield* streamObject(store.objects, found.oid, 'blob')
+  const paths = new Map([[found.oid, path]])
+  await fetchAhead(store.onDemand, paths)
+  try {
+    yield* streamObject(store.objects, found.oid, 'blob')
+  } catch (error) {
+    throw withPath(error, paths)
+  }
 }
 
 /** See {@link Files.page}. */
@@ -33,7 +39,7 @@ export async function pageOf(
 ): Promise<Page> {
   const found = await findPath(store, tree, path)
   if (found !== undefined && !isTreeMode(found.mode)) throw notListed(path, found)
-  const body = await readTreeBody(store, found?.oid)
+  const body = await readTreeBody(store, found?.oid, path)
   const cursor = new TreeCursor(body)
   if (after !== undefined) {
     const last = findEntry(body, after)

@@ -8,6 +8,7 @@ import type { Oid } from '@datakit/git/oid'
 import { action, checkOptions, signal, text } from '../argument.ts'
 import type { Side } from '../merge/conflict.ts'
 import type { Store } from '../store.ts'
+import { fetchAhead } from './fetch-ahead.ts'
 import { readTreeBody } from './object-source.ts'
 import { joinPath } from './path.ts'
 import { findPath } from './tree-reader.ts'
@@ -52,11 +53,12 @@ async function* walkFile(
     return
   }
   options.signal?.throwIfAborted()
-  const children = decodeTree(await readTreeBody(store, file.oid))
+  const children = decodeTree(await readTreeBody(store, file.oid, file.path))
     .map(({ name, mode, oid }) => ({ path: joinPath(file.path, name), mode, oid }))
     .filter((child) => passes(child, options))
-  const directories = children.filter(({ mode }) => isTreeMode(mode)).map(({ oid }) => oid)
-  await store.onDemand?.ahead(directories, options.signal)
+  const directories = children.filter(({ mode }) => isTreeMode(mode))
+  const wanted = new Map(directories.map(({ oid, path }) => [oid, path]))
+  await fetchAhead(store.onDemand, wanted, options.signal)
   for (const child of children) yield* walkFile(store, child, options)
 }
 

@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { NotHereError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
 import { isTreeMode, type TreeEntry } from '@datakit/git/tree'
 import { compareEntries } from '@datakit/git/tree-entry'
@@ -12,6 +11,7 @@ import { checkOptions } from '../argument.ts'
 import type { Side } from '../merge/conflict.ts'
 import { ChosenPaths, PATHS } from './chosen-paths.ts'
 import { History, type LinkSource } from './history.ts'
+import { fetchAhead } from '../files/fetch-ahead.ts'
 import { readTreeBody, type ObjectSource } from '../files/object-source.ts'
 import type { OnDemand } from '../files/demand.ts'
 import { joinPath } from '../files/path.ts'
@@ -151,8 +151,5 @@ async function fetchDirectories({ onDemand }: DiffSource, rows: readonly Row[]):
   const wanted = new Map<Oid | undefined, string>()
   for (const { mode, path, sides } of rows)
     if (isTreeMode(mode)) for (const side of sides) wanted.set(side?.oid, path)
-  await onDemand?.ahead(wanted.keys()).catch((error: unknown) => {
-    const path = error instanceof NotHereError && wanted.get(error.oid as Oid)
-    throw path ? new NotHereError(error.oid, error.remote, { cause: error.cause, path }) : error
-  })
+  await fetchAhead(onDemand, wanted)
 }

@@ -9,6 +9,7 @@ import type { Oid } from '@datakit/git/oid'
 import { findEntry, isTreeMode } from '@datakit/git/tree'
 import { kindOfMode } from '@datakit/git/tree-entry'
 import { readTreeBody } from '../files/object-source.ts'
+import { joinPath } from '../files/path.ts'
 import { compareTrees } from '../history/tree-difference.ts'
 import type { Side } from './conflict.ts'
 import type { Trees, TreesMerge } from './merge.ts'
@@ -27,14 +28,14 @@ async function fetchFiles({ trees, draft }: TreesMerge): Promise<void> {
   const { onDemand } = draft
   if (onDemand === undefined || draft.mergeContent === undefined) return
   const wanted = new Set<Oid>()
-  const open: Trees[] = [trees]
+  const open: (Trees & { readonly path: string })[] = [{ ...trees, path: '' }]
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const { base, ours, theirs } = next
+    const { path, base, ours, theirs } = next
     if (ours === theirs || base === theirs || base === ours) continue
     const bodies = {
-      base: await readTreeBody(draft, base),
-      ours: await readTreeBody(draft, ours),
-      theirs: await readTreeBody(draft, theirs),
+      base: await readTreeBody(draft, base, path),
+      ours: await readTreeBody(draft, ours, path),
+      theirs: await readTreeBody(draft, theirs, path),
     }
     for (const body of Object.values(bodies)) {
       const attributes = findEntry(body, '.gitattributes')
@@ -47,7 +48,12 @@ async function fetchFiles({ trees, draft }: TreesMerge): Promise<void> {
       for (const side of mergedFiles(before, after, other)) wanted.add(side.oid)
       const directory = (side: Side | undefined): Oid | undefined =>
         side && isTreeMode(side.mode) ? side.oid : undefined
-      open.push({ base: directory(before), ours: directory(after), theirs: directory(other) })
+      open.push({
+        path: joinPath(path, name),
+        base: directory(before),
+        ours: directory(after),
+        theirs: directory(other),
+      })
     }
   }
   try {

@@ -26,7 +26,8 @@ export async function mergeAlikeTrees(
 ): Promise<Oid | undefined> {
   if (side === undefined || base === side || within.draft.mergeContent === undefined) return side
   const { draft } = within
-  const changes = compareTrees(await readTreeBody(draft, base), await readTreeBody(draft, side))
+  const before = await readTreeBody(draft, base, path)
+  const changes = compareTrees(before, await readTreeBody(draft, side, path))
   const edits = await mergeAlike(within, path, changes)
   return edits.size === 0 ? side : draft.editTree(side, edits)
 }

@@ -125,9 +125,9 @@ class TreeMerge {
     if (base === theirs) return ours
     if (base === ours) return theirs
     if (ours === theirs) return mergeAlikeTrees(this.#within, path, { base, side: ours })
-    const bodyOfTheirs = await readTreeBody(this.#draft, theirs)
-    const differences = compareTrees(bodyOfTheirs, await readTreeBody(this.#draft, ours))
-    const bodyOfBase = await readTreeBody(this.#draft, base)
+    const bodyOfTheirs = await readTreeBody(this.#draft, theirs, path)
+    const differences = compareTrees(bodyOfTheirs, await readTreeBody(this.#draft, ours, path))
+    const bodyOfBase = await readTreeBody(this.#draft, base, path)
     const alike = compareTrees(bodyOfBase, bodyOfTheirs)
     for (const name of differences.keys()) alike.delete(name)
     const edits = new Map(await mergeAlike(this.#within, path, alike))

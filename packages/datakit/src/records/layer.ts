@@ -4,11 +4,12 @@
  *
  * @module
  */
-import { GitError } from '@datakit/git/error'
+import { GitError, NotHereError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
 import { isTreeMode } from '@datakit/git/tree'
 import type { Branch } from '../branch/branch.ts'
 import type { Repository } from '../repository.ts'
+import { joinPath } from '../files/path.ts'
 import { findPath, isFile, kindOf, readSide } from '../files/tree-reader.ts'
 import { PathFinder, readHead } from '../watch/watch-path.ts'
 
@@ -42,6 +43,7 @@ interface Known {
 export class Layer {
   readonly branch: Branch
   readonly #repository: Repository
+  readonly #path: string
   readonly #keys: readonly string[]
   readonly #finder: PathFinder
   #known: Known | undefined
@@ -49,6 +51,7 @@ export class Layer {
   constructor(repository: Repository, branch: string, { path, keys }: LayerPlan) {
     this.#repository = repository
     this.branch = repository.branch(branch)
+    this.#path = path
     this.#keys = keys
     this.#finder = new PathFinder(path)
   }
@@ -101,10 +104,17 @@ export class Layer {
       return { state: 'text', text: decode(await readSide(store, side, key)) }
     } catch (error) {
       if (error instanceof TypeError) return { state: 'wrong', problem: 'it is not UTF-8' }
-      if (error instanceof GitError) return { state: 'unreadable', problem: error.message }
+      if (error instanceof GitError)
+        return { state: 'unreadable', problem: problemAt(joinPath(this.#path, key), error) }
       throw error
     }
   }
+}
+
+/** What an error says; it was met while something was looked up in the record's directory, and knows no more of the path. */
+function problemAt(path: string, error: GitError): string {
+  if (!(error instanceof NotHereError)) return error.message
+  return new NotHereError(error.oid, error.remote, { path }).message
 }
 
 /** @throws TypeError when it is not UTF-8 */

@@ -141,9 +141,9 @@ export class Draft implements StatSource, LinkSource {
     })
   }
 
-  /** The entry of a tree. */
-  async find(tree: Oid, name: string): Promise<Side | undefined> {
-    const entry = findEntry(await readTreeBody(this, tree), name)
+  /** The entry of a tree, on the way to `path`. */
+  async find(tree: Oid, name: string, path?: string): Promise<Side | undefined> {
+    const entry = findEntry(await readTreeBody(this, tree, path), name)
     return entry && { mode: entry.mode, oid: entry.oid }
   }
 

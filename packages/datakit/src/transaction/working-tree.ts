@@ -45,7 +45,7 @@ export class WorkingTree {
 
   /** What is at a path, a directory with the oid that it would be stored under; `undefined` when nothing is. */
   async find(path: string): Promise<Side | undefined> {
-    const node = await this.#find(splitPath(path))
+    const node = await this.#find(path)
     return node && this.#settle(node)
   }
 
@@ -54,7 +54,7 @@ export class WorkingTree {
     const found = path === '' ? await this.#settle(this.#root) : await this.find(path)
     if (found === undefined) return []
     if (!isTreeMode(found.mode)) throw (await later()).notListed(path, found)
-    return decodeTree(await readTreeBody(this.#draft, found.oid))
+    return decodeTree(await readTreeBody(this.#draft, found.oid, path))
   }
 
   /**
@@ -73,7 +73,7 @@ export class WorkingTree {
     const name = steps.pop() ?? ''
     const parent = await this.#enter(path, { steps, replace: options.replace === true })
     if (options.replace !== true && !isTreeMode(value.mode)) {
-      const there = await this.#child(parent, name)
+      const there = await this.#child(parent, name, path)
       const settled = there && (await this.#settle(there))
       if (settled && isTreeMode(settled.mode)) throw (await later()).directoryThere(path)
     }
@@ -100,20 +100,20 @@ export class WorkingTree {
     return this.#save(this.#root)
   }
 
-  async #find(steps: readonly string[]): Promise<Node | undefined> {
+  async #find(path: string): Promise<Node | undefined> {
     let node: Node | undefined = this.#root
-    for (const step of steps) {
+    for (const step of splitPath(path)) {
       if (node === undefined) return undefined
       if (!(node instanceof Directory) && !isTreeMode(node.mode)) return undefined
-      node = await this.#child(node, step)
+      node = await this.#child(node, step, path)
     }
     return node
   }
 
-  async #child(node: Node, name: string): Promise<Node | undefined> {
+  async #child(node: Node, name: string, path: string): Promise<Node | undefined> {
     if (node instanceof Directory && node.changes.has(name)) return node.changes.get(name)
     const tree = node instanceof Directory ? node.base : node.oid
-    return tree && this.#draft.find(tree, name)
+    return tree && this.#draft.find(tree, name, path)
   }
 
   /** The directory at `steps`, made ready to be changed. */
@@ -125,7 +125,7 @@ export class WorkingTree {
     let way = ''
     for (const step of steps) {
       way = joinPath(way, step)
-      const found = await this.#child(directory, step)
+      const found = await this.#child(directory, step, path)
       // Whoever changes something else in it at the same time may have made it ready meanwhile.
       const child = directory.changes.get(step) ?? found
       if (child instanceof Directory) {

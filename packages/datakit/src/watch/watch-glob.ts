@@ -96,21 +96,17 @@ class GlobFinder {
 
   /** What fits; the very same value as before when nothing of it differs, `undefined` when nothing fits. */
   async find(source: ObjectSource, root: Oid | undefined): Promise<Found | undefined> {
-    this.#last =
-      root && (await this.#visit(source, root, { state: this.#glob.start, before: this.#last }))
+    const at = { path: '', state: this.#glob.start, before: this.#last }
+    this.#last = root && (await this.#visit(source, root, at))
     return this.#last?.found
   }
 
-  async #visit(
-    source: ObjectSource,
-    tree: Oid,
-    { state, before }: { readonly state: GlobState; readonly before: Visited | undefined },
-  ): Promise<Visited> {
+  async #visit(source: ObjectSource, tree: Oid, { path, state, before }: Visit): Promise<Visited> {
     if (before?.tree === tree) return before
     const below = new Map<string, Visited>()
     const [files, directories] = [new Map<string, Side>(), new Map<string, Found>()]
     const names: string[] = []
-    for (const { name, mode, oid } of decodeTree(await readTreeBody(source, tree))) {
+    for (const { name, mode, oid } of decodeTree(await readTreeBody(source, tree, path))) {
       if (!isTreeMode(mode)) {
         if (!this.#glob.matches(state, name)) continue
         files.set(name, { mode, oid })
@@ -120,6 +116,7 @@ class GlobFinder {
       const inside = this.#glob.enter(state, name)
       if (inside.length === 0) continue
       const visited = await this.#visit(source, oid, {
+        path: joinPath(path, name),
         state: inside,
         before: before?.below.get(name),
       })
@@ -131,6 +128,13 @@ class GlobFinder {
     const found = names.length === 0 ? undefined : { tree, files, directories, names }
     return { tree, below, found: isSameFound(before?.found, found) ? before?.found : found }
   }
+}
+
+/** A directory that is opened, what of the pattern is left in it, and what it was. */
+interface Visit {
+  readonly path: string
+  readonly state: GlobState
+  readonly before: Visited | undefined
 }
 
 /** A directory that was opened. */

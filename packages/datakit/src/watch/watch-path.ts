@@ -81,6 +81,7 @@ export function isSameSide(a: Side | undefined, b: Side | undefined): boolean {
 
 /** Finds what is at one path in one tree after the other, and reads only the trees that differ on the way. */
 export class PathFinder {
+  readonly #path: string
   readonly #steps: readonly string[]
   /** The trees on the way of the look before, from the root on. */
   #trail: readonly Oid[] = []
@@ -88,6 +89,7 @@ export class PathFinder {
 
   /** @throws PathError `bad-path` */
   constructor(path: string) {
+    this.#path = path
     this.#steps = splitPath(path)
   }
 
@@ -100,7 +102,7 @@ export class PathFinder {
       if (at.oid === this.#trail[i])
         return this.#keep([...trail, ...this.#trail.slice(i)], this.#found)
       trail.push(at.oid)
-      const entry = findEntry(await readTreeBody(source, at.oid), step)
+      const entry = findEntry(await readTreeBody(source, at.oid, this.#path), step)
       at = entry && { mode: entry.mode, oid: entry.oid }
     }
     return this.#keep(trail, at)
