@@ -22,7 +22,7 @@ export interface StatSource extends ObjectSource {
 /**
  * The body of an object that must be of `type`.
  *
- * @param path where it is wanted, for the error when it is not here; the root and nothing to say when left out
+ * @param path where it is wanted, for the error when it is not here; empty or left out: nothing is said of it
  * @throws MalformedError when it is of another
  * @throws NotHereError with the path, when it was left with a remote
  */
@@ -30,10 +30,10 @@ export async function readBody(
   source: ObjectSource,
   oid: Oid,
   type: ObjectType,
-  path = '',
+  path?: string,
 ): Promise<Uint8Array> {
   const object = await source.read(oid).catch((error: unknown) => {
-    throw error instanceof NotHereError && path !== ''
+    throw path && error instanceof NotHereError
       ? new NotHereError(error.oid, error.remote, { cause: error.cause, path })
       : error
   })
