@@ -47,14 +47,18 @@ export interface Lie {
   readonly header?: Readonly<Record<string, unknown>> | undefined
   /** What the pack holds; nothing is sent when left out. */
   readonly objects?: readonly PackObject[] | undefined
+  /** The pack and its index as they are, in the place of objects. */
+  readonly sections?: readonly Uint8Array[] | undefined
 }
 
 /** The answer with another header, and with these objects in the place of all that it brings. */
-export async function lieInPlaceOf(answer: Response, { header, objects }: Lie): Promise<Response> {
+export async function lieInPlaceOf(answer: Response, lie: Lie): Promise<Response> {
+  const { header, objects } = lie
   const reader = new ByteReader(streamOf(new Uint8Array(await answer.arrayBuffer())), 'an answer')
   const honest = await readSyncResponse(reader)
   const { bytes, table } = await encodePack(runtime, objects ?? [])
-  const sections = objects === undefined ? [] : [bytes, table.encodeIndex()]
+  const made = objects === undefined ? [] : [bytes, table.encodeIndex()]
+  const sections = lie.sections ?? made
   const [pack = 0, index = 0] = sections.map(({ length }) => length)
   // The lie may have any shape, which is what it is for.
   const told = { ...honest, pack, index, ...header } as typeof honest

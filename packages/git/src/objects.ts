@@ -41,6 +41,8 @@ export interface NamedObject extends GitObject {
 
 /** Deltas on deltas that are followed before it is called a circle; Git writes at most 4,095. */
 const MAX_CHAIN = 4096
+/** Bytes of the deltas of a chain that are kept until they are applied; the others are inflated a second time. */
+const MAX_HELD = 64_000_000
 /** How often a state that keeps changing under a read is followed. */
 const MAX_ATTEMPTS = 8
 
@@ -53,7 +55,8 @@ interface Kept {
 /** A delta on the way from a base to an object, and where it is. */
 interface Step {
   readonly at: Located
-  readonly delta: Uint8Array
+  /** `undefined` where it is too much to be kept. */
+  readonly delta: Uint8Array | undefined
 }
 
 /** The objects of one repository. */
@@ -310,6 +313,7 @@ export class Objects {
   /** Follows deltas down to a whole object, and applies them on the way back. */
   async #resolve(copy: Located): Promise<GitObject> {
     const steps: Step[] = []
+    let held = 0
     let at = copy
     for (;;) {
       const { index, ordinal } = at
@@ -324,7 +328,8 @@ export class Objects {
         if (steps.length > 1) this.#keep(index.oid(ordinal), object, false)
         return this.#applySteps(object, steps, false)
       }
-      steps.push({ at, delta: data })
+      held += data.length
+      steps.push({ at, delta: held > MAX_HELD ? undefined : data })
       if (steps.length > MAX_CHAIN)
         throw new MalformedError(`pack ${at.pack.id}`, 'its deltas go in a circle')
       at = this.#lookup.nearBase(at) ?? (await this.#farBase(at))
@@ -343,18 +348,20 @@ export class Objects {
    * What the deltas make of their base. What they make on the way is kept, where `isAgain` says that objects of the chain are read
    * for a second time; its name is checked when somebody asks for it. Else it goes into memory that is used again.
    */
-  #applySteps(
+  async #applySteps(
     { type, body: base }: GitObject,
     steps: readonly Step[],
     isAgain: boolean,
-  ): GitObject {
+  ): Promise<GitObject> {
     const rooms = [reusedRoom(), reusedRoom()]
     let body = base
     for (let i = steps.length - 1; ; i--) {
       const step = steps[i]
       if (step === undefined) return { type, body }
       const room = i === 0 || isAgain ? undefined : rooms[i % 2]
-      body = applyDelta(body, step.delta, this.#maxObject, room)
+      const span = spanOf(step.at)
+      const delta = step.delta ?? this.#openEntry(span, await this.#windows.read(span)).data
+      body = applyDelta(body, delta, this.#maxObject, room)
       const { index, ordinal } = step.at
       if (isAgain && i > 0) this.#keep(index.oid(ordinal), { type, body }, false)
     }

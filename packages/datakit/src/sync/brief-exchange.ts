@@ -67,7 +67,11 @@ async function askBriefly(
   const brief = { ...request, known: last.version, haves: [], brief: true }
   try {
     const answer = await exchange(server, brief, pack)
-    const refs = [...movedRefs(last.refs, answer.header)].map(([name, oid]) => ({ name, oid }))
+    const moved = await movedRefs(last.refs, answer.header).catch(async (error: unknown) => {
+      await answer.close()
+      throw error
+    })
+    const refs = [...moved].map(([name, oid]) => ({ name, oid }))
     // Whoever goes on with an answer names what he has; so little is asked for anew.
     return { ...answer, header: { ...answer.header, refs, resume: undefined } }
   } catch (error) {
@@ -77,7 +81,10 @@ async function askBriefly(
 }
 
 /** The refs of the server, from those before and the moves that it tells. @throws MalformedError when it tells none */
-function movedRefs(refs: Told['refs'], { brief, refs: all }: SyncResponse): Map<string, Oid> {
+async function movedRefs(
+  refs: Told['refs'],
+  { brief, refs: all }: SyncResponse,
+): Promise<Map<string, Oid>> {
   if (!Array.isArray(brief) || all !== undefined)
     throw malformed('it does not tell which refs moved')
   const moved = new Map(refs)

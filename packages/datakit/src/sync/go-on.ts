@@ -90,6 +90,7 @@ async function askForRest(
   const body = encodeSyncRequest({ ...reading, resume: { plan, wants, from } })
   const rest = await persist(options, () => sendOnce(options, body, reading.id))
   if (rest.header.resume === plan) return rest
+  await rest.close()
   throw new SyncError('plan-gone', 'Cannot sync: the server cannot go on with its answer')
 }
 
@@ -112,7 +113,8 @@ class Sections {
   }
 
   answer(): Answer {
-    return { header: this.#answer.header, pack: this.pack(), index: this.index() }
+    const close = (): Promise<void> => this.#answer.close()
+    return { header: this.#answer.header, pack: this.pack(), index: this.index(), close }
   }
 
   async *pack(): AsyncGenerator<Uint8Array, void, undefined> {

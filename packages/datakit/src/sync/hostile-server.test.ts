@@ -52,6 +52,20 @@ const refused: readonly (readonly [what: string, lie: Lie, problem: RegExp])[] =
     /is a blob, not a commit/,
   ],
   ['a commit of a file', { header: refTo(ofBlob), objects: [blob, ofBlob] }, /a blob, not a tree/],
+  // Seen to fail when what a tag names counts as checked for whatever else leads to it.
+  [
+    'a commit of a file that a tag names, too',
+    {
+      header: {
+        refs: [
+          { name: 'refs/tags/v1', oid: blob.oid },
+          { name: MAIN, oid: ofBlob.oid },
+        ],
+      },
+      objects: [blob, ofBlob],
+    },
+    /a blob, not a tree/,
+  ],
   [
     'a directory that is a commit',
     {

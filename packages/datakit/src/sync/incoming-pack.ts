@@ -17,7 +17,7 @@ import { readLinks, unpackLinks } from '@datakit/git/pack/links'
 import type { PackIndex } from '@datakit/git/pack/pack-index'
 import { encodePackHeader } from '@datakit/git/pack/write-pack'
 import type { PackId, PackWriter, Place, PromisedObjects, StagedPack } from '@datakit/git/place'
-import { decodeTree, isTreeMode } from '@datakit/git/tree'
+import { isTreeMode, TreeCursor } from '@datakit/git/tree'
 import type { Answer } from './sync-exchange.ts'
 import type { Store } from '../store.ts'
 import { HEADS, type Refs } from './sync-refs.ts'
@@ -33,6 +33,12 @@ export interface ReceivedPack {
 
 /** Packs up to this many bytes are hashed in one go, which is the fastest way where the runtime has one. */
 const HELD = 32 * 1024 * 1024
+/** The longest pack that is taken, in bytes: what Git itself can index. */
+const MAX_PACK = 2 ** 32 - 1
+/** The largest commit or tree that refs may lead to, in bytes: two million names in one directory. */
+const MAX_TREE = 64_000_000
+/** No entry of a pack has fewer bytes. */
+const LEAST_ENTRY = 9
 /** The longest index that is taken, in bytes: more than any that was made as docs/storage-format.md says. */
 const MAX_INDEX = 256 * 1024 * 1024
 const INDEX_FLOOR = 64 * 1024
@@ -63,12 +69,14 @@ export async function receivePack(
   try {
     const { size, read } = await writeChecked(store, writer, answer.pack, options.onBytes)
     const count = await readCount(read)
-    const limit = Math.min(MAX_INDEX, INDEX_FLOOR + INDEX_BYTES * count)
+    // What a header only announces does not count.
+    const most = Math.min(count, size / LEAST_ENTRY)
+    const limit = Math.min(MAX_INDEX, INDEX_FLOOR + INDEX_BYTES * most)
     const table = await openReceivedIndex(await collect(answer.index, limit))
     if (table.count !== count) throw misfit('they do not have the same number of objects')
     checkBounds(table.index, size)
     const place = placeWith(store.place, { size, read, table })
-    const objects = await Objects.open(place, store.runtime)
+    const objects = await Objects.open(place, store.runtime, { maxObject: MAX_TREE })
     const promised = await answer.findLeft?.(objects, table.index)
     await checkHeads(store, options.refs, { objects, index: table.index, promised })
     const needs = await findNeeds(store, table.index)
@@ -95,8 +103,10 @@ async function writeChecked(
   let held: Uint8Array[] = []
   const hasher = store.runtime.hasher()
   for await (const piece of pack) {
-    await writer.write(piece)
     size += piece.length
+    // What was read of it has no trailer then.
+    if (size > MAX_PACK) break
+    await writer.write(piece)
     onBytes?.(size)
     held.push(piece)
     if (size <= HELD) continue
@@ -175,6 +185,8 @@ function placeWith(
 
 /** An object that has to be there, and its type where only one will do. */
 type Needed = readonly [oid: Oid, type: ObjectType | undefined]
+/** Takes one. */
+type Need = (...needed: Needed) => unknown
 
 /** What came with an answer. */
 interface Arrival {
@@ -194,17 +206,13 @@ async function checkHeads({ objects }: Store, refs: Refs, came?: Arrival): Promi
   // Another tab may have brought something since this one looked.
   const here = came?.objects ?? objects
   // The empty tree need not be stored anywhere.
-  const absent = [EMPTY_TREE].concat(came?.promised?.add ?? [])
-  const checked = new Set(absent.map((oid) => `${oid}tree`))
-  const needed = [...refs].map(([name, oid]): Needed => [
-    oid,
-    name.startsWith(HEADS) ? 'commit' : undefined,
-  ])
+  const absent = new Set([EMPTY_TREE, ...(came?.promised?.add ?? [])])
+  const needed = new Map<string, Needed>()
+  const need: Need = (oid, type) => needed.set(oid + type, [oid, type])
+  for (const [name, oid] of refs) need(oid, name.startsWith(HEADS) ? 'commit' : undefined)
   // It grows while it is walked over.
-  for (const [oid, type] of needed) {
-    const key = oid + (type ?? 'tree')
-    if (checked.has(key)) continue
-    checked.add(key)
+  for (const [oid, type] of needed.values()) {
+    if (absent.has(oid) && type !== 'commit') continue
     const object = came && came.index.find(oid) >= 0 ? await came.objects.read(oid) : undefined
     const [copy] = object ? [] : await here.locate(oid)
     const found = object?.type ?? copy?.index.type(copy.ordinal)
@@ -212,7 +220,7 @@ async function checkHeads({ objects }: Store, refs: Refs, came?: Arrival): Promi
       throw new MissingError('what an answer to sync rests on', oid)
     if (type && found && found !== type)
       throw new MalformedError('an answer to sync', `${oid} is a ${found}, not a ${type}`)
-    if (object) needed.push(...leadsTo(object))
+    if (object) follow(object, need)
   }
 }
 
@@ -233,16 +241,17 @@ async function findNeeds({ objects, onDemand }: Store, index: PackIndex): Promis
   return [...needs]
 }
 
-/** The tree of a commit, the trees in a tree, the target of a tag. */
-function leadsTo({ type, body }: GitObject): Needed[] {
-  if (type === 'blob') return []
-  if (type === 'tree')
-    return decodeTree(body).flatMap(({ mode, oid }): Needed[] =>
-      isTreeMode(mode) ? [[oid, 'tree']] : [],
-    )
+/** Adds the tree of a commit, the trees in a tree, the target of a tag. */
+function follow({ type, body }: GitObject, need: Need): void {
+  if (type === 'blob') return
+  if (type === 'tree') {
+    for (const cursor = new TreeCursor(body); cursor.next();)
+      if (isTreeMode(cursor.mode)) need(cursor.oid(), 'tree')
+    return
+  }
   const links = readLinks(type, body)
   if (links === undefined) throw new MalformedError(`a ${type}`, 'it does not name what it must')
   const found = unpackLinks(links)
-  if (found.kind === 'tree') return []
-  return [found.kind === 'tag' ? [found.target, undefined] : [found.tree, 'tree']]
+  if (found.kind === 'tag') need(found.target, undefined)
+  if (found.kind === 'commit') need(found.tree, 'tree')
 }

@@ -163,7 +163,7 @@ class KeepingExchange {
       this.hasGoneOn = true
       const pack = this.#checked(this.#joined(kept, rest, writer))
       // What came of its updates is for who asked for them.
-      return { header: { ...known.header, updates: [] }, pack, index: rest.index }
+      return { ...rest, header: { ...known.header, updates: [] }, pack }
     } catch (error) {
       if (isPassing(error)) throw error
       await this.#drop()

@@ -113,24 +113,32 @@ class PartRun {
    * reach: where that is not so it is asked for everything.
    */
   async exchange(options: Sending, request: SyncRequest, pack: Uint8Array): Promise<Answer> {
-    const stop = new AbortController()
-    const signals = [stop.signal, ...(options.signal ? [options.signal] : [])]
     const send = options.exchange ?? exchange
-    const answer = await send({ ...options, signal: AbortSignal.any(signals) }, request, pack)
+    const answer = await send(options, request, pack)
     const { choice } = answer.header
     this.#isWhole = choice === undefined
-    if (choice !== undefined && !isSameChoice(parseChoice(choice), this.#choice)) {
-      stop.abort()
+    if (!this.#isWhole && !this.#isAsked(choice)) {
+      await answer.close()
       throw new MalformedError('an answer to sync', 'it is of another part than was asked for')
     }
     const isLacking = !isWholeScope(this.#held) || this.#stale.size > 0
     if (this.#isWhole && isLacking && request.haves.length > 0) {
-      stop.abort()
+      await answer.close()
       return this.exchange(options, { ...request, haves: [], held: undefined }, pack)
     }
     const header = this.#joined(answer.header)
     this.moves = this.#moves()
     return { ...answer, header, findLeft: this.#findLeft(answer.header) }
+  }
+
+  /** Whether an answer is to what was asked for; what it says of that may be anything. */
+  #isAsked(choice: unknown): boolean {
+    try {
+      return isSameChoice(parseChoice(choice), this.#choice)
+    } catch (error) {
+      if (error instanceof MalformedError) return false
+      throw error
+    }
   }
 
   /** The header with the refs of the server's that were not asked for, as they were. */

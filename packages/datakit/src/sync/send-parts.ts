@@ -38,7 +38,7 @@ export async function sendParts(
     if (there.has(number)) continue
     const body = pack.slice(at, at + PART_BYTES)
     await persist(options, () =>
-      ask(options, { method: 'PUT', path: `${path}/${number}`, body }, JSON_TYPE),
+      askShort(options, { method: 'PUT', path: `${path}/${number}`, body }),
     )
     const bytes = Math.min(at + PART_BYTES, pack.length)
     options.onProgress?.({ phase: 'sending', bytes, total: pack.length })
@@ -51,9 +51,10 @@ const JSON_TYPE = 'application/json'
 /** Numbers of the parts that the server has; `undefined` where it takes none. */
 async function partsThere(options: Target, path: string): Promise<Set<unknown> | undefined> {
   try {
-    const response = await persist(options, () => ask(options, { path }, JSON_TYPE))
     // It is checked before it is used.
-    const told = JSON.parse(await readShort(response)) as { readonly parts?: unknown } | undefined
+    const told = JSON.parse(await persist(options, () => askShort(options, { path }))) as
+      | { readonly parts?: unknown }
+      | undefined
     return Array.isArray(told?.parts) ? new Set(told.parts) : undefined
   } catch (error) {
     // A server from before there were parts; whatever else stands in the way says so to the whole request, too.
@@ -61,4 +62,15 @@ async function partsThere(options: Target, path: string): Promise<Set<unknown> |
     if (error instanceof SyntaxError) return undefined
     throw error
   }
+}
+
+/** What is answered to one request, as text. @throws SyncError as `ask`, and `offline` when the answer breaks off */
+async function askShort(options: Target, init: Parameters<typeof ask>[1]): Promise<string> {
+  const response = await ask(options, init, JSON_TYPE)
+  return readShort(response).catch((cause: unknown) => {
+    options.signal?.throwIfAborted()
+    throw new SyncError('offline', `Cannot sync with ${options.url}: the answer broke off`, {
+      cause,
+    })
+  })
 }

@@ -12,7 +12,7 @@ import { SyncError } from '../error.ts'
 import { OnDemand, type ObjectFetcher } from '../files/demand.ts'
 import type { Repository } from '../repository.ts'
 import { publish } from '../transaction/update.ts'
-import { receivePack } from './incoming-pack.ts'
+import { receivePack, type ReceivedPack } from './incoming-pack.ts'
 import { findLeft, SERVER } from './left-out.ts'
 import { exchange, type Answer, type ServerOptions } from './sync-exchange.ts'
 import { readKnown } from './sync-refs.ts'
@@ -72,17 +72,7 @@ async function fetchByName(
     objects,
   }
   const answer = await exchange(options, request, new Uint8Array(0))
-  if (answer.header.choice === undefined)
-    throw new SyncError(
-      'unsupported',
-      `Cannot fetch objects by name from ${options.url}: the server is from before that could be done; have it updated, or sync without a choice`,
-    )
-  const nothing = { heads: [], choice: {} }
-  const named: Answer = {
-    ...answer,
-    findLeft: (objects, index) => findLeft(objects, index, nothing),
-  }
-  const received = await receivePack(store, named, { refs: new Map() })
+  const received = await receiveNamed(store, options.url, answer).finally(answer.close)
   if (received === undefined) return objects
   const { staged, promised } = received
   await publish(store.place, { refs: [], addPacks: [staged], promised, log }, options)
@@ -90,6 +80,25 @@ async function fetchByName(
   const missing: Oid[] = []
   for (const oid of objects) if (!(await store.objects.has(oid))) missing.push(oid)
   return missing
+}
+
+/** Takes in the pack of an answer that was asked for objects by name. @throws as `receivePack`, SyncError `unsupported` */
+async function receiveNamed(
+  store: Repository['store'],
+  url: string,
+  answer: Answer,
+): Promise<ReceivedPack | undefined> {
+  if (answer.header.choice === undefined)
+    throw new SyncError(
+      'unsupported',
+      `Cannot fetch objects by name from ${url}: the server is from before that could be done; have it updated, or sync without a choice`,
+    )
+  const nothing = { heads: [], choice: {} }
+  const named: Answer = {
+    ...answer,
+    findLeft: (objects, index) => findLeft(objects, index, nothing),
+  }
+  return receivePack(store, named, { refs: new Map() })
 }
 
 /** @throws UnavailableError for what passes, and the error itself otherwise */

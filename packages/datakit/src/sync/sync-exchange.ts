@@ -46,6 +46,8 @@ export interface Answer {
   readonly header: SyncResponse
   readonly pack: AsyncIterable<Uint8Array>
   readonly index: AsyncIterable<Uint8Array>
+  /** Lets go of the connection: somebody may send without end. */
+  readonly close: () => Promise<void>
   /** Finds out what the server left out of the pack, where only a part was wanted. @throws MalformedError when it is too much */
   readonly findLeft?: ((objects: Objects, index: PackIndex) => Promise<PromisedObjects>) | undefined
 }
@@ -130,8 +132,10 @@ export async function sendOnce(
       header,
       pack: readSection(reader, header.pack),
       index: readSection(reader, header.index),
+      close: () => reader.cancel(),
     }
   } catch (cause) {
+    await reader.cancel()
     if (!(cause instanceof MalformedError)) throw cause
     throw new SyncError('malformed', `Cannot sync with ${options.url}: ${cause.message}`, { cause })
   }
@@ -164,13 +168,13 @@ export async function ask(
     const detail = why && ` (${why})`
     throw new SyncError('offline', `Cannot sync with ${url}: no answer${detail}`, { cause })
   })
-  const type = response.headers.get('content-type')?.split(';')[0]?.trim() ?? ''
+  const type = response.headers.get('content-type')?.split(';')[0]?.trim() || 'no content type'
   if (!response.ok) throw await refusal(response)
   if (type === expected) return response
-  await response.body?.cancel()
+  await response.body?.cancel().catch(() => undefined)
   throw new SyncError(
     'not-datakit',
-    `Cannot sync with ${url}: something that is not a DataKit server answered (${type || 'no content type'})`,
+    `Cannot sync with ${url}: no DataKit server answered (${type})`,
     response,
   )
 }
@@ -190,24 +194,23 @@ async function refusal(response: Response): Promise<SyncError> {
   )
   const code =
     told?.code ?? (status === 401 ? 'unauthorised' : status >= 500 ? 'unavailable' : 'not-datakit')
-  const message = told?.message ?? `it answered ${status}, not in the words of a DataKit server`
+  const message = told?.message ?? `no DataKit server answered (${status})`
   const retryAfter = retryAfterOf(response.headers)
   return new SyncError(code, `Cannot sync: ${message}`, { status, retryAfter })
 }
 
-/** `Retry-After` in milliseconds. A moment counts from the server's own clock: ours may be wrong by years. */
+/** `Retry-After` in milliseconds, a day at most: timers cannot wait for longer than 24. A moment counts from the server's own clock: ours may be wrong by years. */
 export function retryAfterOf(headers: Headers): number {
   const told = headers.get('retry-after') ?? ''
   const moment = Date.parse(told) - Date.parse(headers.get('date') ?? '')
-  return Math.max(0, Number(told) * 1000 || moment || 0)
+  return Math.min(864e5, Math.max(0, Number(told) * 1000 || moment || 0))
 }
 
 /** The body as it comes. Not every runtime can iterate over a stream of a response. */
 async function* streamBody(response: Response): AsyncGenerator<Uint8Array, void, undefined> {
   const reader = response.body?.getReader()
-  if (reader === undefined) return
   try {
-    for (;;) {
+    while (reader) {
       const { done, value } = await reader.read().catch((cause: unknown) => {
         throw new SyncError('cut-off', 'Cannot sync: the answer was cut off', { cause })
       })
@@ -215,6 +218,6 @@ async function* streamBody(response: Response): AsyncGenerator<Uint8Array, void,
       yield value
     }
   } finally {
-    await reader.cancel().catch(() => undefined)
+    await reader?.cancel().catch(() => undefined)
   }
 }

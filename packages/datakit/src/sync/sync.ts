@@ -256,29 +256,30 @@ export class Remote {
   ): Promise<void> {
     const send = this.#part?.exchange ?? this.#options.exchange ?? exchange
     const answer = await send(this.#options, request, pack)
-    const { header } = answer
     this.#tell('sending', pack.length, pack.length)
-    const isOther = header.repository !== request.repository
-    if (request.repository && isOther)
-      throw new SyncError(
-        'repository-changed',
-        'Cannot sync: the server has another repository there',
-      )
-    const refs = this.#refsOf(header)
-    const total = header.pack === 'chunked' ? undefined : header.pack
-    const onBytes = (bytes: number): void => this.#tell('receiving', bytes, total)
-    const received = await receivePack(this.#repository.store, answer, { refs, onBytes })
-    const removed = run.settle(plan.wishes, header.updates)
-    const { repository, own, tracked: since } = plan.known
-    const isRelated =
-      run.isRelated ||
-      request.repository !== undefined ||
-      header.repository === repository ||
-      own.size === 0
-    const taking = { answer: header, refs, removed, isRelated, since }
-    this.#seen = { version: header.version, refs }
-    // Where another sync was faster, the server is asked again.
-    run.heard = (await this.#take(run, taking, received)) ? taking : undefined
+    try {
+      const { header } = answer
+      const isOther = header.repository !== request.repository
+      if (request.repository && isOther)
+        throw new SyncError('repository-changed', 'Cannot sync: the server has another repository')
+      const refs = this.#refsOf(header)
+      const total = header.pack === 'chunked' ? undefined : header.pack
+      const onBytes = (bytes: number): void => this.#tell('receiving', bytes, total)
+      const received = await receivePack(this.#repository.store, answer, { refs, onBytes })
+      const removed = run.settle(plan.wishes, header.updates)
+      const { repository, own, tracked: since } = plan.known
+      const isRelated =
+        run.isRelated ||
+        request.repository !== undefined ||
+        header.repository === repository ||
+        own.size === 0
+      const taking = { answer: header, refs, removed, isRelated, since }
+      this.#seen = { version: header.version, refs }
+      // Where another sync was faster, the server is asked again.
+      run.heard = (await this.#take(run, taking, received)) ? taking : undefined
+    } finally {
+      await answer.close()
+    }
   }
 
   #refsOf({ refs }: SyncResponse): Refs {
@@ -319,7 +320,7 @@ export class Remote {
       // What another tab has of the server decides over the answer to a part.
       if (this.#part) return false
       if (outcome.packs.length > 0)
-        throw new SyncError('cut-off', 'Cannot sync: the store was compacted meanwhile')
+        throw new SyncError('cut-off', 'Cannot sync: the store was compacted')
     }
     throw new SyncError('busy', 'Cannot sync: another sync is under way here')
   }

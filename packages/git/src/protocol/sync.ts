@@ -185,7 +185,7 @@ export async function readSyncResponse(reader: ByteReader, id?: string): Promise
     pack: section(header, 'pack'),
     index: section(header, 'index'),
     resume: optional(header, 'resume', string),
-    choice: header['choice'],
+    choice: header['choice'] ?? undefined,
   }
 }
 
@@ -299,9 +299,8 @@ function parseHeadUpdate(fields: Fields, name: string): { from: Head; to: Head }
 
 function parseHead(fields: Fields, name: string): Head {
   const head = object(fields, name)
-  return head['oid'] === undefined
-    ? { ref: refName(string(head, 'ref')) }
-    : { oid: oid(head, 'oid') }
+  const at = optional(head, 'oid', oid)
+  return at === undefined ? { ref: refName(string(head, 'ref')) } : { oid: at }
 }
 
 function parseParts(fields: Fields, name: string): PartedPack {

@@ -66,7 +66,7 @@ export async function request(
   // What is behind a semicolon is a proxy's; Git does not look at it either.
   const type = response.headers.get('content-type')?.split(';')[0]?.trim()
   if (type === accept) return response
-  await response.body?.cancel()
+  await response.body?.cancel().catch(() => undefined)
   throw new UnsupportedError(
     `Cannot talk to ${url}: its answer is of type "${type ?? ''}", expected "${accept}"`,
   )
@@ -126,11 +126,12 @@ async function checkStatus(response: Response, url: string): Promise<void> {
 /** What a server says in plain text; a page is for somebody else to read. */
 async function reason(response: Response): Promise<string> {
   const isText = response.headers.get('content-type')?.startsWith('text/plain') === true
+  // It may break off; the status has said enough.
   if (!isText) {
-    await response.body?.cancel()
+    await response.body?.cancel().catch(() => undefined)
     return ''
   }
-  const text = (await readShort(response)).trim().slice(0, 300)
+  const text = (await readShort(response).catch(() => '')).trim().slice(0, 300)
   return text === '' ? '' : `: ${text}`
 }
 
