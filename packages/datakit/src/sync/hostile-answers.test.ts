@@ -18,8 +18,9 @@ import { Network } from '../../test/network.ts'
 import { SyncError } from '../error.ts'
 import type { Repository } from '../repository.ts'
 import { briefExchange } from './brief-exchange.ts'
+import { goingOn } from './go-on.ts'
 import { sendParts } from './send-parts.ts'
-import { retryAfterOf } from './sync-exchange.ts'
+import { retryAfterOf, type Answer } from './sync-exchange.ts'
 import { readKnown } from './sync-refs.ts'
 import { sync, type SyncOptions } from './sync.ts'
 
@@ -352,6 +353,78 @@ describe('a server that lies about parts', () => {
     const { ended, methods } = await send(there ?? (() => json({ parts: [] })), taken)
     expect(ended).toBeInstanceOf(SyncError)
     expect(methods).toBe(expected)
+  })
+})
+
+describe('a server that lies about the rest of an answer', () => {
+  beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }))
+  afterEach(() => vi.useRealTimers())
+
+  const plan = 'the plan'
+  const told = {
+    repository: '1'.repeat(32),
+    version: '1',
+    head: { ref: MAIN },
+    refs: [],
+    updates: [],
+    pack: 100,
+    index: 0,
+    resume: plan,
+  }
+  const request = { id: '1'.repeat(32), haves: [], updates: [] } as unknown as SyncRequest
+
+  /** Reads an answer that is cut off after ten bytes, and all that there is then; gives how that ends, and the requests. */
+  async function goOn(rest: () => Response): Promise<{ ended: unknown; count: number }> {
+    let count = 0
+    const { url } = new Network().options
+    const fetch = async (): Promise<Response> => (count++, rest())
+    async function* cut(): AsyncGenerator<Uint8Array, void, undefined> {
+      yield new Uint8Array(10)
+      throw new SyncError('cut-off', 'Cannot sync: the answer was cut off')
+    }
+    const first: Answer = { header: told, pack: cut(), index: flow([]), close: async () => {} }
+    const read = async (): Promise<number> => {
+      let bytes = 0
+      for await (const piece of goingOn({ url, fetch }, request, first).pack) bytes += piece.length
+      return bytes
+    }
+    const ended = read().catch((error: unknown) => error)
+    await vi.runAllTimersAsync()
+    return { ended: await ended, count }
+  }
+
+  function answer(lie: object, body: ReadableStream<Uint8Array>): Response {
+    const header = encodeSyncResponse({ ...told, ...lie })
+    const reader = body.getReader()
+    let isFirst = true
+    const joined = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        if (isFirst) controller.enqueue(header)
+        else {
+          const { value, done } = await reader.read()
+          if (done) controller.close()
+          else controller.enqueue(value)
+        }
+        isFirst = false
+      },
+    })
+    return respond(200, SYNC_TYPE, joined)
+  }
+
+  const gone = '{"error":{"code":"plan-gone","message":"gone"}}'
+  it.each([
+    ['is of another plan', () => answer({ resume: 'other' }, flow([])), 'plan-gone', 1],
+    ['is of no plan', () => answer({ resume: undefined }, flow([])), 'plan-gone', 1],
+    ['is gone for ever', () => respond(409, JSON_TYPE, gone), 'plan-gone', 1],
+    ['is cut for ever', () => answer({ pack: 90 }, broken()), 'cut-off', 3],
+    ['is a page', () => respond(200, 'text/html', html), 'not-datakit', 1],
+  ])('that %s is given up', async (_, rest, code, requests) => {
+    expect(await goOn(rest)).toMatchObject({ ended: { name: 'SyncError', code }, count: requests })
+  })
+
+  it('that is longer than what was left is handed on, for the trailer to tell', async () => {
+    const rest = (): Response => answer({ pack: 1000 }, flow([new Uint8Array(1000)]))
+    expect(await goOn(rest)).toEqual({ ended: 1010, count: 1 })
   })
 })
 
