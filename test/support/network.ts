@@ -17,6 +17,8 @@ export type Fate =
   | 'portal'
   /** A proxy answers with this status. */
   | { readonly status: number; readonly headers?: Readonly<Record<string, string>> }
+  /** The server answers, and this is made of its answer. */
+  | { readonly change: (answer: Response) => Promise<Response> }
 
 /** A network that runs. There are no WebSockets in it. */
 export class Network {
@@ -71,6 +73,8 @@ interface Request {
 
 function answer(server: string, fate: Fate, { incoming, outgoing }: Request): void {
   if (fate === 'pass') return passOn(server, { incoming, outgoing })
+  if (typeof fate === 'object' && 'change' in fate)
+    return void passChanged(server, fate.change, { incoming, outgoing })
   if (fate === 'hang') return
   if (fate === 'refuse') incoming.socket.destroy()
   else if (fate === 'portal') {
@@ -90,4 +94,26 @@ function passOn(server: string, { incoming, outgoing }: Request): void {
   upstream.on('error', () => outgoing.destroy())
   outgoing.on('close', () => upstream.destroy())
   incoming.pipe(upstream)
+}
+
+async function passChanged(
+  server: string,
+  change: (answer: Response) => Promise<Response>,
+  { incoming, outgoing }: Request,
+): Promise<void> {
+  const { method = 'GET', url, headers } = incoming
+  const asked: Uint8Array[] = []
+  for await (const piece of incoming) asked.push(piece)
+  const answer = await change(
+    await fetch(new URL(url ?? '/', server), {
+      method,
+      headers: {
+        'content-type': headers['content-type'] ?? '',
+        'x-forwarded-host': headers.host ?? '',
+      },
+      ...(asked.length === 0 ? {} : { body: Buffer.concat(asked) }),
+    }),
+  )
+  outgoing.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '' })
+  outgoing.end(new Uint8Array(await answer.arrayBuffer()))
 }

@@ -37,6 +37,7 @@ import type {
   SyncReport,
   SplitChoice,
   SplitDecision,
+  Standing,
 } from './data.ts'
 import { findDecisions, serverOptions, syncWithServer } from './data-sync.ts'
 import { mergeDrafted } from './drafted-merge.ts'
@@ -89,6 +90,10 @@ class LocalRepository implements RepositoryStore {
   }
 
   async branches(): Promise<readonly BranchInfo[]> {
+    return (await this.standing()).branches
+  }
+
+  async standing(): Promise<Standing> {
     const state = await this.#place.read()
     // Two listings, and not a look-up for each: there may be thousands.
     const remotes = new Map<string, Oid>()
@@ -98,7 +103,7 @@ class LocalRepository implements RepositoryStore {
       const short = name.slice(HEADS.length)
       branches.push({ name: short, head: oid, remote: remotes.get(REMOTES + short) })
     }
-    return branches
+    return { branches, isProved: state.packs.every(({ verified }) => verified) }
   }
 
   async homeBranch(): Promise<string> {
@@ -257,10 +262,8 @@ class LocalRepository implements RepositoryStore {
   }
 
   async keepUp(): Promise<readonly string[]> {
-    // What is in the memory of this page no worker has.
-    if (!isKept.value) return []
-    const { damaged, problem } = await keepUpInWorker(this.name, await this.#place.read())
-    if (problem !== undefined) console.warn(problem)
+    const { damaged, problem } = await keepUpInWorker(this.name, this.#place)
+    if (problem !== undefined) throw new Error(`Cannot keep "${this.name}" up: ${problem}`)
     return damaged
   }
 

@@ -59,6 +59,13 @@ export interface BranchInfo {
   readonly remote: Oid | undefined
 }
 
+/** What there is at one moment, and how far it is known to be so. */
+export interface Standing {
+  readonly branches: readonly BranchInfo[]
+  /** Whether every object that came from the server is proved to be what its name says. */
+  readonly isProved: boolean
+}
+
 /** One step of a commit. */
 export type Edit =
   | {
@@ -163,6 +170,7 @@ export type Choices = ReadonlyMap<string, Resolution>
 export interface RepositoryStore {
   readonly name: string
   branches(): Promise<readonly BranchInfo[]>
+  standing(): Promise<Standing>
   /** The branch that HEAD names, whether it exists or not. */
   homeBranch(): Promise<string>
   head(branch: string): Promise<Oid | undefined>
@@ -208,7 +216,7 @@ export interface RepositoryStore {
   waiting(branches?: readonly BranchInfo[]): Promise<number>
   /**
    * Does what nobody waits for: proves what the server sent, merges small packs. Gives what is damaged, a sentence for
-   * each. Never rejects.
+   * each. Rejects when it was broken off; it goes on next time.
    */
   keepUp(): Promise<readonly string[]>
   /**

@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { batch, signal, type ReadonlySignal } from '@preact/signals'
+import { batch, computed, signal, type ReadonlySignal } from '@preact/signals'
 import { askForBackgroundSync } from './background-sync.ts'
 import type { Decision, RepositoryStore, SyncReport } from './data.ts'
 import { listen } from './listen.ts'
+import { ProofWatch } from './proof.ts'
 import { ServerListener } from './server-listener.ts'
 import { askForToken, currentToken, onSignIn } from './sign-in.ts'
 import { explainProblem } from './status.ts'
@@ -25,6 +26,10 @@ const LATE = 5_000
 
 /** Syncs at the start, when the server has news, when the network comes back, when the page is looked at again, when asked and now and then. */
 export class SessionSync {
+  /** Whether what came is what the server said that it is. */
+  readonly proof: ProofWatch
+  /** What the last sync, and what came of what it brought, had to say for people. */
+  readonly message: ReadonlySignal<string | undefined>
   readonly #store: RepositoryStore
   readonly #afterwards: () => Promise<void>
   readonly #schedule: SyncSchedule
@@ -32,7 +37,7 @@ export class SessionSync {
   readonly #isRunning = signal(false)
   readonly #isOffline = signal(!navigator.onLine)
   readonly #isLate = signal(false)
-  readonly #message = signal<string | undefined>(undefined)
+  readonly #said = signal<string | undefined>(undefined)
   readonly #trouble = signal<Trouble | undefined>(undefined)
   readonly #decisions = signal<readonly Decision[]>([])
   readonly #stops: (() => void)[] = []
@@ -50,6 +55,8 @@ export class SessionSync {
   constructor(store: RepositoryStore, afterwards: () => Promise<void>) {
     this.#store = store
     this.#afterwards = afterwards
+    this.proof = new ProofWatch(store)
+    this.message = computed(() => this.#said.value ?? this.proof.damage.value)
     this.#schedule = new SyncSchedule(() => this.#runAlone())
     this.#listener = new ServerListener(
       store,
@@ -70,11 +77,6 @@ export class SessionSync {
   /** Whether a sync takes so long that what it has to send waits, for all that is known. */
   get isLate(): ReadonlySignal<boolean> {
     return this.#isLate
-  }
-
-  /** What the last sync had to say for people. */
-  get message(): ReadonlySignal<string | undefined> {
-    return this.#message
   }
 
   /** What of the storage of this browser kept the last sync from its work. */
@@ -133,6 +135,7 @@ export class SessionSync {
   stop(): void {
     this.#listener.stop()
     this.#schedule.stop()
+    this.proof.stop()
     for (const stop of this.#stops) stop()
   }
 
@@ -158,7 +161,7 @@ export class SessionSync {
         verdict = await this.#runOnce()
       })
     } catch (error) {
-      this.#message.value = explainProblem(error)
+      this.#said.value = explainProblem(error)
     }
     clearTimeout(timer)
     await this.#note(verdict)
@@ -193,7 +196,7 @@ export class SessionSync {
       this.#acceptsOther = false
       this.#restore = []
       this.#listener.wake()
-      void this.#keepUp()
+      void this.proof.keepUp()
     }
     if (report.state === 'unauthorized') {
       askForToken()
@@ -221,17 +224,11 @@ export class SessionSync {
     }
   }
 
-  async #keepUp(): Promise<void> {
-    const damaged = await this.#store.keepUp().catch(() => [])
-    const [problem] = damaged
-    if (problem !== undefined) this.#message.value = problem
-  }
-
   #show(report: SyncReport): void {
     batch(() => {
       this.#isLate.value = false
       this.#isOffline.value = report.state === 'offline' || !navigator.onLine
-      this.#message.value = report.message
+      this.#said.value = report.message
       this.#trouble.value = report.trouble
       this.#decisions.value = report.decisions
     })

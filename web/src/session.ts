@@ -26,7 +26,7 @@ import { listen } from './listen.ts'
 import { SessionSync } from './session-sync.ts'
 import { describeStatus, explainProblem, type Status } from './status.ts'
 import { askToKeep, watchStorage } from './storage-watch.ts'
-import { explainTrouble, troubleOf, type Trouble } from './trouble.ts'
+import { explainTrouble, isOfObjects, troubleOf, type Trouble } from './trouble.ts'
 
 /** How something that a person asked for ended. */
 export type ActionResult = CommitResult | { readonly state: 'failed'; readonly reason: string }
@@ -247,6 +247,7 @@ export class Session {
       drafts: this.keeper.drafts.value.size,
       offline: this.syncing.isOffline.value || this.syncing.isLate.value,
       onServer: open?.remote !== undefined,
+      proof: this.syncing.proof.state.value,
       kept: isKept.value,
       fleeting: isFleeting.value,
     })
@@ -259,7 +260,13 @@ export class Session {
 
   /** What went wrong here last, the worst first; `undefined` when all is well. */
   #failure(): unknown {
-    return this.keeper.failure.value ?? this.#writeFailure.value ?? this.#readFailure.value
+    return this.keeper.failure.value ?? this.#writeFailure.value ?? this.#readProblem()
+  }
+
+  /** Why reading failed. Of what the server sent and nobody has proved this device is not to blame: it is taken back, and that is said. */
+  #readProblem(): unknown {
+    const failure = this.#readFailure.value
+    return this.syncing.proof.state.value !== 'proved' && isOfObjects(failure) ? undefined : failure
   }
 
   #findStale(): ReadonlySet<string> {
@@ -363,13 +370,15 @@ export class Session {
   }
 
   async #readAll(): Promise<void> {
-    const branches = await this.store.branches()
+    const { branches, isProved } = await this.store.standing()
+    if (!isProved) this.syncing.proof.note(false)
     // What there is to see is shown before it is counted what the server lacks.
     this.#head.value = branches.find(({ name }) => name === this.branch)?.head
     const waiting = await this.store.waiting(branches)
     batch(() => {
       this.#branches.value = branches
       this.#waiting.value = waiting
+      this.syncing.proof.note(isProved)
     })
     await this.#readUnderDrafts()
   }

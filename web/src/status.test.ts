@@ -8,6 +8,7 @@ const agreed: Facts = {
   drafts: 0,
   offline: false,
   onServer: true,
+  proof: 'proved',
   kept: true,
   fleeting: false,
 }
@@ -47,6 +48,28 @@ describe('the status', () => {
     expect(say({ fleeting: true, waiting: 1 })).toBe(said)
     expect(say({ fleeting: true, drafts: 1, offline: true })).toBe(said)
     expect(say({ fleeting: true })).toBe('On server')
+  })
+
+  it('does not say "On server" before it is proved what came from there, and says why', () => {
+    const checking = { text: 'Saved on this device', detail: 'Checking what came from the server' }
+    expect(describeStatus({ ...agreed, proof: 'checking' })).toMatchObject(checking)
+    expect(say({ proof: 'checking', offline: true })).toBe('Saved on this device')
+    expect(say({ proof: 'checking', fleeting: true })).toBe('Saved until this window is closed')
+    expect(say({ proof: 'checking', kept: false })).toBe('In this page only')
+    expect(describeStatus({ ...agreed, proof: 'damaged' })).toEqual({
+      text: 'Saved on this device',
+      kind: 'saved',
+      detail: 'Something that came from the server is damaged',
+    })
+    expect(describeStatus(agreed)).toEqual({ text: 'On server', kind: 'server' })
+  })
+
+  it('says what is left here before what is checked', () => {
+    const waiting = { ...agreed, proof: 'checking', offline: true, waiting: 1 } as const
+    expect(say(waiting)).toBe('Waiting for network (1 commit)')
+    expect(describeStatus({ ...waiting, offline: false }).detail).toBeUndefined()
+    expect(say({ proof: 'damaged', decisions: 1 })).toBe('Needs your decision (1)')
+    expect(say({ proof: 'damaged', kept: false, waiting: 1 })).toMatch(/^Not saved/)
   })
 
   it('puts a decision before the network, and lost text before all', () => {

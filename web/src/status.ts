@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Proof } from './proof.ts'
 import { explainTrouble, troubleOf } from './trouble.ts'
 
 /** What the sentence is made of. */
@@ -19,6 +20,8 @@ export interface Facts {
   readonly offline: boolean
   /** Whether the server is known to have the branch that is open. */
   readonly onServer: boolean
+  /** Whether what came from there is what it should be, as far as is known. */
+  readonly proof: Proof
   /** Whether the browser keeps what is written. */
   readonly kept: boolean
   /** Whether it does so only until its window is closed. */
@@ -29,7 +32,15 @@ export interface Facts {
 export interface Status {
   readonly text: string
   readonly kind: 'saved' | 'server' | 'waiting' | 'decision' | 'problem'
+  /** Why it does not say more, where that is not plain. */
+  readonly detail?: string
 }
+
+const details = {
+  proved: {},
+  checking: { detail: 'Checking what came from the server' },
+  damaged: { detail: 'Something that came from the server is damaged' },
+} as const
 
 /** The sentence for these facts; the worst news wins. */
 export function describeStatus(facts: Facts): Status {
@@ -37,8 +48,11 @@ export function describeStatus(facts: Facts): Status {
   if (facts.decisions > 0) {
     return { text: `Needs your decision (${facts.decisions})`, kind: 'decision' }
   }
-  const allThere = facts.onServer && facts.waiting === 0 && facts.drafts === 0
-  if (!facts.kept && !allThere)
+  const isSent = facts.onServer && facts.waiting === 0 && facts.drafts === 0
+  // Until what came is proved, nobody knows that the server has what is here.
+  const allThere = isSent && facts.proof === 'proved'
+  const detail = isSent ? details[facts.proof] : {}
+  if (!facts.kept && !isSent)
     return { text: 'Not saved – it is in this page only, as long as it is open', kind: 'problem' }
   const waiting = facts.waiting ?? 0
   if (waiting > 0 && facts.offline) {
@@ -46,8 +60,10 @@ export function describeStatus(facts: Facts): Status {
     return { text: `Waiting for network (${commits})`, kind: 'waiting' }
   }
   if (allThere) return { text: 'On server', kind: 'server' }
-  if (facts.fleeting) return { text: 'Saved until this window is closed', kind: 'waiting' }
-  return { text: 'Saved on this device', kind: 'saved' }
+  if (!facts.kept) return { text: 'In this page only', kind: 'waiting', ...detail }
+  if (facts.fleeting)
+    return { text: 'Saved until this window is closed', kind: 'waiting', ...detail }
+  return { text: 'Saved on this device', kind: 'saved', ...detail }
 }
 
 /** Why something was not kept, in words for the person who typed it. */

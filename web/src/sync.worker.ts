@@ -15,6 +15,9 @@ declare const self: DedicatedWorkerGlobalScope
 
 type SyncOrder = Extract<SyncMessage, { options: unknown }>
 
+/** Bytes of a pack that is proved in less time than it takes to start a worker. */
+const SMALL = 256 * 1024
+
 const running = new Map<number, AbortController>()
 let author = NOBODY
 let opened: Promise<Repository> | undefined
@@ -39,10 +42,21 @@ async function sync(order: SyncOrder, signal: AbortSignal): Promise<SyncReport> 
     author = await readAuthor().catch(() => author)
     const opening = (opened ??= open(order))
     opening.catch(() => (opened = undefined))
-    return await syncWithServer(await opening, order.name, { ...order.options, signal })
+    const repository = await opening
+    const report = await syncWithServer(repository, order.name, { ...order.options, signal })
+    await proveSmall(repository).catch((error: unknown) => console.warn(error))
+    return report
   } catch (error) {
     return { ...describeFailure(error), decisions: [] }
   }
+}
+
+/** Proves what came in small packs at once, in milliseconds; the rest is upkeep's, and so is what to do where it is wrong. */
+async function proveSmall({ store }: Repository): Promise<void> {
+  const { packs } = await store.state()
+  if (!packs.some(({ verified, size }) => !verified && size <= SMALL)) return
+  const { verifyPacks } = await import('@datakit/storage/verify')
+  await verifyPacks(store.place, portableRuntime, { objects: store.objects, maxSize: SMALL })
 }
 
 async function open({ name, repository }: SyncOrder): Promise<Repository> {

@@ -57,6 +57,13 @@ export function troubleOf(error: unknown): Trouble | undefined {
   return undefined
 }
 
+/** Whether an error comes from an object that is missing or is not what its name says, wherever that went wrong. */
+export function isOfObjects(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if ('code' in cause && (cause.code === 'malformed' || cause.code === 'missing')) return true
+  return false
+}
+
 /** A trouble in words; that something is damaged only its error can say. */
 export function explainTrouble(trouble: Trouble): string | undefined {
   return trouble === 'damaged' ? undefined : sentences[trouble]

@@ -3,8 +3,10 @@
  *
  * @module
  */
-import type { State } from '@datakit/git/place'
+import type { Place } from '@datakit/git/place'
 import { needsUpkeep } from '@datakit/storage/upkeep'
+import { isKept } from './kept-storage.ts'
+import { whenAlone } from './sync-schedule.ts'
 
 /** What the worker is told. */
 export interface UpkeepOrder {
@@ -23,20 +25,32 @@ export interface UpkeepAnswer {
 
 const nothing: UpkeepAnswer = { damaged: [], problem: undefined }
 
-/** Versions of repositories whose upkeep found damage: nothing that it does makes that go away. */
-const given = new Map<string, string>()
+/** Milliseconds to wait for another page that is at it. It may be at a large clone, or frozen. */
+const PATIENCE = 60_000
 
-/** Keeps a repository up if its state asks for it, unless another page is at it. Never rejects. */
-export async function keepUpInWorker(name: string, state: State): Promise<UpkeepAnswer> {
-  if (!needsUpkeep(state) || given.get(name) === state.version) return nothing
-  const order = { name, does: 'upkeep' } as const
-  if (!('locks' in navigator)) return run(order)
-  const options = { ifAvailable: true } as const
-  const answer = await navigator.locks.request(`datakit-upkeep ${name}`, options, async (lock) =>
-    lock === null ? nothing : run(order),
-  )
-  if (answer.damaged.length > 0) given.set(name, state.version)
-  return answer
+/** What upkeep found damaged, and the version of the repository of which it is true. */
+const given = new Map<string, { readonly version: string; readonly answer: UpkeepAnswer }>()
+
+/** Keeps a repository up if its state asks for it, when no other page is at it. Rejects when its state cannot be read. */
+export async function keepUpInWorker(name: string, place: Place): Promise<UpkeepAnswer> {
+  if (!needsUpkeep(await place.read())) return nothing
+  return whenAlone(`datakit-upkeep ${name}`, PATIENCE, async () => {
+    // Another page may have done it meanwhile, or brought more.
+    const state = await place.read()
+    if (!needsUpkeep(state)) return nothing
+    const known = given.get(name)
+    if (known?.version === state.version) return known.answer
+    const answer =
+      (isKept.value && (await run({ name, does: 'upkeep' }))) || (await keepUpHere(place))
+    if (answer.damaged.length > 0) given.set(name, { version: state.version, answer })
+    return answer
+  })
+}
+
+/** In the page: what is in its memory no worker has, and there are browsers that start none. */
+async function keepUpHere(place: Place): Promise<UpkeepAnswer> {
+  const { keepPlaceUp } = await import('./upkeep-work.ts')
+  return { damaged: await keepPlaceUp(place, 'upkeep'), problem: undefined }
 }
 
 /**
@@ -44,8 +58,7 @@ export async function keepUpInWorker(name: string, state: State): Promise<Upkeep
  * again then. Rejects when that cannot be done.
  */
 export async function freeInWorker(name: string): Promise<void> {
-  const { problem } = await run({ name, does: 'free' })
-  if (problem !== undefined) throw new Error(problem)
+  throwProblem(await run({ name, does: 'free' }))
 }
 
 /**
@@ -53,16 +66,23 @@ export async function freeInWorker(name: string): Promise<void> {
  * their objects. Rejects when it cannot look.
  */
 export async function repairInWorker(name: string): Promise<void> {
-  const { problem } = await run({ name, does: 'repair' })
+  throwProblem(await run({ name, does: 'repair' }))
+}
+
+function throwProblem(answer: UpkeepAnswer | undefined): void {
+  const problem = answer === undefined ? 'this browser starts no worker' : answer.problem
   if (problem !== undefined) throw new Error(problem)
 }
 
-function run(order: UpkeepOrder): Promise<UpkeepAnswer> {
+/** Has a worker do it; `undefined` where none can. */
+function run(order: UpkeepOrder): Promise<UpkeepAnswer | undefined> {
   const worker = new Worker(new URL('./upkeep.worker.ts', import.meta.url), { type: 'module' })
-  const { promise, resolve } = Promise.withResolvers<UpkeepAnswer>()
+  const { promise, resolve } = Promise.withResolvers<UpkeepAnswer | undefined>()
   worker.addEventListener('message', (event: MessageEvent<UpkeepAnswer>) => resolve(event.data))
-  // A browser that starts no worker keeps its packs as they are, which costs time and nothing else.
-  worker.addEventListener('error', (event) => resolve({ damaged: [], problem: event.message }))
+  worker.addEventListener('error', (event) => {
+    console.warn(`Cannot keep "${order.name}" up in a worker: ${event.message}`)
+    resolve(undefined)
+  })
   worker.postMessage(order)
   return promise.finally(() => worker.terminate())
 }

@@ -24,6 +24,15 @@ export interface DamagedPack {
   readonly problem: string
 }
 
+/** What to verify, and how. */
+export interface VerifyOptions {
+  readonly signal?: AbortSignal | undefined
+  /** Bytes of the largest pack that is looked at; all are when left out. */
+  readonly maxSize?: number | undefined
+  /** The objects of the place, where somebody has them open and has just refreshed them; opened anew when left out. */
+  readonly objects?: Objects | undefined
+}
+
 const STEP = 1024 * 1024
 /** Bytes of packs and objects that are kept meanwhile. */
 const CACHE = 8_000_000
@@ -35,13 +44,14 @@ const CACHE = 8_000_000
 export async function verifyPacks(
   place: Place,
   runtime: Runtime,
-  options: { readonly signal?: AbortSignal | undefined } = {},
+  options: VerifyOptions = {},
 ): Promise<{ readonly verified: number; readonly damaged: readonly DamagedPack[] }> {
-  const objects = await Objects.open(place, runtime, { bytes: CACHE })
+  const { maxSize = Infinity } = options
+  const objects = options.objects ?? (await Objects.open(place, runtime, { bytes: CACHE }))
   const damaged: DamagedPack[] = []
   let verified = 0
   for (const pack of objects.state.packs) {
-    if (pack.verified) continue
+    if (pack.verified || pack.size > maxSize) continue
     options.signal?.throwIfAborted()
     try {
       await verifyPack(objects, pack, options.signal)

@@ -22,7 +22,7 @@ export function PageHeader(props: { readonly onNewBranch: () => void }): JSX.Ele
       {session !== undefined && <Place session={session} onNewBranch={props.onNewBranch} />}
       <span class="spacer" />
       <div class="state">
-        <span role="status" class={`status ${status?.kind ?? ''}`}>
+        <span role="status" class={`status ${status?.kind ?? ''}`} title={status?.detail}>
           {status?.text}
         </span>
         {status?.kind === 'decision' && (
