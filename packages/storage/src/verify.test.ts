@@ -1,5 +1,6 @@
 import { utf8 } from '@datakit/git/bytes'
 import { nameObject, type ObjectType } from '@datakit/git/object'
+import { Objects } from '@datakit/git/objects'
 import type { Oid } from '@datakit/git/oid'
 import { rowsOfIndex } from '@datakit/git/pack/index-table'
 import { openPackIndexBytes } from '@datakit/git/pack/pack-index'
@@ -61,6 +62,21 @@ it('marks packs that are what their index says, and lets them be merged', async 
   expect(await verifyPacks(place, nodeRuntime)).toEqual({ verified: 2, damaged: [] })
   expect((await place.read()).packs.map(({ verified }) => verified)).toEqual([true, true])
   expect(await verifyPacks(place, nodeRuntime)).toEqual({ verified: 0, damaged: [] })
+})
+
+it('leaves packs over a size to another run, and takes objects that are open', async () => {
+  const place = memoryPlace()
+  await keep(place, history)
+  await keep(place, [two])
+  const [large, small] = (await place.read()).packs.map(({ size }) => size)
+  expect(large).toBeGreaterThan(small ?? Infinity)
+  const options = { objects: await Objects.open(place, nodeRuntime), maxSize: small }
+  const marks = async () => (await place.read()).packs.map(({ verified }) => verified)
+  expect(await verifyPacks(place, nodeRuntime, options)).toEqual({ verified: 1, damaged: [] })
+  expect(await marks()).toEqual([false, true])
+  expect(await verifyPacks(place, nodeRuntime, options)).toEqual({ verified: 0, damaged: [] })
+  expect(await verifyPacks(place, nodeRuntime)).toEqual({ verified: 1, damaged: [] })
+  expect(await marks()).toEqual([true, true])
 })
 
 it('takes trees that the index tells by another tree', async () => {
