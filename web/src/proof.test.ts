@@ -1,5 +1,6 @@
 /** When the page has proved what came from a server, by the clock. */
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { MalformedError, MissingError } from '@datakit/git/error'
 import { ProofWatch } from './proof.ts'
 
 beforeEach(() => void vi.useFakeTimers())
@@ -101,4 +102,22 @@ it('does nothing any more when it was stopped', async () => {
   proof.note(false)
   await vi.advanceTimersByTimeAsync(5000)
   expect(runs).toHaveLength(0)
+})
+
+// Seen to fail when a damaged disk is told where the server is to blame, and the other way round.
+it('explains why an object cannot be read as long as it is not proved, and nothing else', () => {
+  const { proof } = watched()
+  const failures = [
+    new Error('Cannot show it', { cause: new MalformedError('pack 1', 'it is cut off') }),
+    new MissingError('a tree', 'a'.repeat(40)),
+    new DOMException('no room', 'QuotaExceededError'),
+    undefined,
+  ]
+  const explained = () => failures.map((failure) => proof.explains(failure))
+  expect(explained()).toEqual([false, false, false, false])
+  proof.note(false)
+  expect(explained()).toEqual([true, true, false, false])
+  proof.note(true)
+  expect(explained()).toEqual([false, false, false, false])
+  proof.stop()
 })

@@ -9,6 +9,7 @@
  */
 import { computed, signal, type ReadonlySignal } from '@preact/signals'
 import type { RepositoryStore } from './data.ts'
+import { isOfObjects } from './trouble.ts'
 
 /** How far what came from the server is proved. */
 export type Proof =
@@ -54,6 +55,14 @@ export class ProofWatch {
       this.#timer = undefined
       if (this.state.value === 'checking') void this.keepUp()
     }, PATIENCE)
+  }
+
+  /**
+   * Whether something could not be read, for all that is known, because of what the server sent: then this device is not to
+   * blame. It is taken back, and that is said.
+   */
+  explains(failure: unknown): boolean {
+    return this.state.value !== 'proved' && isOfObjects(failure)
   }
 
   /** Does what nobody waits for, and once more when it was asked for meanwhile. Never rejects. */

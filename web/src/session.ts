@@ -26,7 +26,7 @@ import { listen } from './listen.ts'
 import { SessionSync } from './session-sync.ts'
 import { describeStatus, explainProblem, type Status } from './status.ts'
 import { askToKeep, watchStorage } from './storage-watch.ts'
-import { explainTrouble, isOfObjects, troubleOf, type Trouble } from './trouble.ts'
+import { explainTrouble, troubleOf, type Trouble } from './trouble.ts'
 
 /** How something that a person asked for ended. */
 export type ActionResult = CommitResult | { readonly state: 'failed'; readonly reason: string }
@@ -260,13 +260,9 @@ export class Session {
 
   /** What went wrong here last, the worst first; `undefined` when all is well. */
   #failure(): unknown {
-    return this.keeper.failure.value ?? this.#writeFailure.value ?? this.#readProblem()
-  }
-
-  /** Why reading failed. Of what the server sent and nobody has proved this device is not to blame: it is taken back, and that is said. */
-  #readProblem(): unknown {
-    const failure = this.#readFailure.value
-    return this.syncing.proof.state.value !== 'proved' && isOfObjects(failure) ? undefined : failure
+    const read = this.#readFailure.value
+    const reading = this.syncing.proof.explains(read) ? undefined : read
+    return this.keeper.failure.value ?? this.#writeFailure.value ?? reading
   }
 
   #findStale(): ReadonlySet<string> {
