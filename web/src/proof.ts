@@ -31,6 +31,9 @@ export class ProofWatch {
   #timer: ReturnType<typeof setTimeout> | undefined
   #running: Promise<void> | undefined
   #isDue = false
+  /** How often something was found damaged, and how often it had been when the last sync that is over began. */
+  #found = 0
+  #asked = 0
   #isStopped = false
 
   constructor(store: Pick<RepositoryStore, 'keepUp'>) {
@@ -65,6 +68,15 @@ export class ProofWatch {
     return this.state.value !== 'proved' && isOfObjects(failure)
   }
 
+  /** Has what a sync brought proved that begins now: to be called when that is over. What was damaged before, it asks for anew. */
+  beginSync(): () => Promise<void> {
+    const found = this.#found
+    return () => {
+      this.#asked = found
+      return this.keepUp()
+    }
+  }
+
   /** Does what nobody waits for, and once more when it was asked for meanwhile. Never rejects. */
   keepUp(): Promise<void> {
     this.#isDue = true
@@ -82,7 +94,9 @@ export class ProofWatch {
       this.#isDue = false
       try {
         const [damage] = await this.#store.keepUp()
-        this.#damage.value = damage
+        if (damage !== undefined) this.#found++
+        // That what is left is whole does not mean that what was taken back has come.
+        if (damage !== undefined || this.#asked === this.#found) this.#damage.value = damage
       } catch (error) {
         // It goes on after the next sync, and until then nobody says that all is proved.
         console.warn(error)

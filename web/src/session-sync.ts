@@ -186,6 +186,7 @@ export class SessionSync {
       this.#isOffline.value = true
       return 'failed'
     }
+    const prove = this.proof.beginSync()
     const report = await this.#syncOnce()
     await this.#afterwards()
     void watchStorage()
@@ -196,7 +197,7 @@ export class SessionSync {
       this.#acceptsOther = false
       this.#restore = []
       this.#listener.wake()
-      void this.proof.keepUp()
+      void prove()
     }
     if (report.state === 'unauthorized') {
       askForToken()
