@@ -1,58 +1,18 @@
 /**
  * Syncs of a part of a repository.
  */
-import { MalformedError, MissingError, NotHereError } from '@datakit/git/error'
-import { parseOid, type Oid } from '@datakit/git/oid'
+import { MalformedError, NotHereError } from '@datakit/git/error'
+import { type Oid } from '@datakit/git/oid'
 import { nodeRuntime } from '@datakit/git/runtime/node'
-import { OPEN_POLICY } from '@datakit/server/policy'
 import { memoryDepot } from '@datakit/storage/memory'
 import { describe, expect, it } from 'vitest'
-import { forceBranch, forceTag, heads, read, refs, states, write } from '../../test/clients.ts'
+import { forceTag, heads, read, refs, states, write } from '../../test/clients.ts'
 import { Network } from '../../test/network.ts'
-import { partWire, withoutParts } from '../../test/part-wire.ts'
+import { filled, goOffline, headOf, LARGE, partOf } from '../../test/part-clients.ts'
+import { partWire } from '../../test/part-wire.ts'
 import { Repository } from '../repository.ts'
 import { readChoice, setChoice, type SyncChoice } from './choice.ts'
-import { serverPromisor } from './server-promisor.ts'
 import { sync } from './sync.ts'
-
-const LARGE = Array.from({ length: 3000 }, (_, i) => `${(i * 7919) % 10_007}`).join(' ')
-
-/** A server with files in directories, large ones and several branches. */
-async function filled(network = new Network()): Promise<Network> {
-  const ada = await network.client()
-  await write(ada, '.gitattributes', '*.json -merge\n')
-  await write(ada, 'a/deep/one', '1\n')
-  await write(ada, 'b/deep/two', '2\n')
-  await write(ada, 'b/large', LARGE)
-  await write(ada, 'top', 'top\n')
-  await write(ada, 'a/large', `a ${LARGE}`)
-  const base = await headOf(ada)
-  for (const name of ['dev', 'team/x', 'team/y']) {
-    await ada.branch(name).create(base)
-    await write(ada, `${name}/own`, name, name)
-  }
-  await sync(ada, network.options)
-  return network
-}
-
-async function partOf(network: Network, choice: SyncChoice, name = 'Grace'): Promise<Repository> {
-  const client = await network.client(name)
-  await setChoice(client, choice)
-  await sync(client, network.options)
-  return client
-}
-
-/** Where a branch is. */
-async function headOf(client: Repository, branch = 'main'): Promise<Oid> {
-  const oid = await client.branch(branch).oid()
-  if (oid === undefined) throw new Error(`There is no branch "${branch}"`)
-  return oid
-}
-
-/** As without a network. */
-function goOffline(client: Repository): void {
-  client.store.onDemand = undefined
-}
 
 /** Commits one file behind the back of all clients. */
 async function writeThere(network: Network, path: string, content: string): Promise<void> {
@@ -368,152 +328,5 @@ describe('a branch that was left alone while a part was widened', () => {
       'refs/datakit/choice/stale/heads/dev',
       'refs/datakit/choice/stale/heads/team/y',
     ])
-  })
-})
-
-describe('a server from before there were parts', () => {
-  it('is taken at its word: its answer is whole', async () => {
-    const network = await filled()
-    const client = await network.client('Grace')
-    await setChoice(client, { paths: ['a'], branches: ['main'] })
-    await sync(client, partWire(network.options, withoutParts))
-    goOffline(client)
-    expect(await read(client, 'b/large')).toBe(LARGE)
-    expect(Object.keys(await heads(client))).toHaveLength(4)
-    expect(Object.keys(await refs(client, 'refs/datakit/choice/'))).toHaveLength(1)
-    // One that knows of parts need bring nothing again.
-    const wire = partWire(network.options)
-    await sync(client, wire)
-    expect(wire.received).toBeLessThan(1000)
-  })
-
-  it('is asked for everything by whoever has a part, since it knows nothing of that', async () => {
-    const network = await filled()
-    const client = await partOf(network, { paths: ['a'] })
-    await write(client, 'a/deep/one', 'mine\n')
-    const ada = await network.client()
-    await sync(ada, network.options)
-    await ada.branch('main').commit((files) => files.move('b', 'a/b'), { message: 'Move' })
-    await sync(ada, network.options)
-    const old = partWire(network.options, withoutParts)
-    expect(states((await sync(client, old)).branches)).toMatchObject({ main: 'merged' })
-    expect(old.asked.map(({ haves }) => (haves as unknown[]).length > 0)).toContain(true)
-    goOffline(client)
-    expect(await read(client, 'a/b/large')).toBe(LARGE)
-    expect(await read(client, 'top')).toBe('top\n')
-  })
-
-  it('cannot be asked for objects by name, and the error says so', async () => {
-    const network = await filled()
-    const client = await partOf(network, { paths: ['a'] })
-    const old = partWire(network.options, withoutParts)
-    await sync(client, { ...old, pull: true }).catch(() => undefined)
-    const { fetchObjects } = serverPromisor(client, old)('origin') ?? {}
-    const oids = [parseOid('1'.repeat(40))]
-    await expect(fetchObjects?.(oids, new AbortController().signal)).rejects.toMatchObject({
-      code: 'unsupported',
-    })
-  })
-})
-
-describe('objects by name', () => {
-  const secret = { ...OPEN_POLICY.fetch.readable }
-  const policy = {
-    ...OPEN_POLICY,
-    fetch: {
-      ...OPEN_POLICY.fetch,
-      readable: { key: 'open', includes: (name: string) => !name.includes('secret') },
-    },
-  }
-
-  it('are given where a ref leads to them that the caller may read, and not otherwise', async () => {
-    expect(secret.includes('refs/heads/secret')).toBe(true)
-    const network = await filled(new Network({ policyOf: () => policy }))
-    const server = await network.server()
-    await forceBranch(server, 'secret', await headOf(server))
-    await write(server, 'hidden', 'hidden\n', 'secret')
-    const dropped = await write(server, 'dropped', 'dropped\n', 'dev')
-    const kept = await headOf(server, 'team/x')
-    await forceBranch(server, 'dev', kept)
-    const oidOf = async (commit: Oid, path: string): Promise<Oid> =>
-      (await (await server.snapshot(commit)).stat(path))?.oid ?? commit
-    const hidden = await oidOf(await headOf(server, 'secret'), 'hidden')
-    const forced = await oidOf(dropped, 'dropped')
-    const nothing = parseOid('12'.repeat(20))
-    const open = await oidOf(kept, 'b/large')
-    const client = await partOf(network, { paths: ['a'] })
-    const { fetchObjects } = serverPromisor(client, network.options)('origin') ?? {}
-    const lacking = await fetchObjects?.(
-      [hidden, forced, nothing, open, kept],
-      new AbortController().signal,
-    )
-    // A commit is here; the request does not bring it.
-    expect(lacking).toEqual([hidden, forced, nothing])
-    expect(await client.store.objects.has(open)).toBe(true)
-    for (const oid of [hidden, forced]) expect(await client.store.objects.has(oid)).toBe(false)
-  })
-
-  it('are not here where the server is out of reach, and say why', async () => {
-    const network = await filled()
-    const client = await partOf(network, { paths: ['a'] })
-    network.onAnswer = () => {
-      throw new TypeError('fetch failed')
-    }
-    const lack = await read(client, 'b/large').catch((error: unknown) => error)
-    expect(lack).toBeInstanceOf(NotHereError)
-    expect(String((lack as Error).cause)).toContain('no answer')
-    network.onAnswer = (answer) => answer
-    expect(await read(client, 'b/large')).toBe(LARGE)
-  })
-})
-
-describe('what is neither here nor left with the server', () => {
-  it('is lost, and never taken for promised', async () => {
-    const network = await filled()
-    const client = await partOf(network, { paths: ['a'] })
-    await expect(client.readBlob(parseOid('ab'.repeat(20)))).rejects.toThrow(MissingError)
-  })
-
-  it('is not looked for in an answer to another choice: that is refused', async () => {
-    const network = await filled()
-    const client = await network.client('Grace')
-    await setChoice(client, { blobLimit: 1000 })
-    const other = partWire(network.options, (header) => ({ ...header, choice: { blobLimit: 0 } }))
-    await expect(sync(client, other)).rejects.toThrow('another part')
-    expect(await heads(client)).toEqual({})
-  })
-
-  it('is found out where it was asked for: nothing of the answer is kept', async () => {
-    const network = await filled()
-    const client = await network.client('Grace')
-    await setChoice(client, { paths: ['a', 'b'] })
-    // A server that takes a part for a smaller one and says otherwise.
-    const lying = partWire(network.options, (header) => ({
-      ...header,
-      choice: { paths: ['a'] },
-    }))
-    const through = lying.fetch
-    const wire = {
-      ...lying,
-      fetch: async (url: string, init: RequestInit) => {
-        const answer = await through?.(url, init)
-        const bytes = new Uint8Array((await answer?.arrayBuffer()) ?? new ArrayBuffer(0))
-        const before = new TextEncoder().encode('"paths":["a"]')
-        const at = Buffer.from(bytes).indexOf(before)
-        const after = new TextEncoder().encode('"paths":["a","b"]')
-        const length = new DataView(bytes.buffer).getUint32(4) + after.length - before.length
-        const changed = Buffer.concat([
-          bytes.subarray(0, at),
-          after,
-          bytes.subarray(at + before.length),
-        ])
-        changed.writeUInt32BE(length, 4)
-        return new Response(changed, answer)
-      },
-    }
-    await expect(sync(client, wire)).rejects.toThrow('"b" was asked for')
-    expect(await heads(client)).toEqual({})
-    // That of the choice.
-    expect((await client.store.state()).packs).toHaveLength(1)
   })
 })
