@@ -108,24 +108,22 @@ function bench({ promises: files }: LightningFS, fs: PromiseFsClient): Bench {
   }
 }
 
-/** Walks both trees, and not into what is the same in both, as the program's documentation shows it. */
+/** Compares both trees by hand, down to where they differ: `git.walk` asks every entry of both for its oid, and takes seconds. */
 async function changedFiles(
   base: { readonly fs: PromiseFsClient; readonly dir: string; readonly cache: object },
   before: string,
   after: string,
 ): Promise<number> {
-  const trees = [git.TREE({ ref: before }), git.TREE({ ref: after })]
+  const [old, young] = await Promise.all(
+    [before, after].map(async (oid) => (await git.readTree({ ...base, oid })).tree),
+  )
+  const had = new Map(old?.map((entry) => [entry.path, entry.oid]))
   let files = 0
-  await git.walk({
-    ...base,
-    trees,
-    async map(_, [a, b]) {
-      // `null` says that nobody wants what is below.
-      if ((await a?.oid()) === (await b?.oid())) return null
-      if ((await (b ?? a)?.type()) === 'blob') files++
-      return true
-    },
-  })
+  for (const { path, oid, type } of young ?? []) {
+    const own = had.get(path)
+    if (own === oid) continue
+    files += type === 'tree' && own !== undefined ? await changedFiles(base, own, oid) : 1
+  }
   return files
 }
 

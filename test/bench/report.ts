@@ -159,7 +159,7 @@ export function typingTable(rows: readonly TypingRow[]): string {
 ## How long a key waits
 
 The editor with a repository of the size above, from \`npm start\`'s server. *Longest* is the longest time that the page's thread took no turn for anything else, whatever it was busy with: a key that is
-pressed in it is shown behind it.
+pressed in it is shown behind it. *Clone* ends where the status says *On server*, when everything that came is proved; files can be read long before.
 
 | work | took | longest |
 | --- | ---: | ---: |
@@ -195,7 +195,7 @@ export function liveTables(results: readonly LiveResult[]): string {
   })
   const steps = LIVE_STEPS.map((step, i) => {
     const each = results.map((result) => result.steps[i] ?? [])
-    const cells = each.flatMap((times) => [quantile(times, 0.5), quantile(times, 0.95)].map(ms))
+    const cells = each.flatMap((times) => [0.5, 0.95].map((share) => cell(times, share)))
     return `| ${step} | ${cells.join(' | ')} |`
   })
   const heads = results.flatMap(({ title }) => [title, '95 %'])
@@ -209,12 +209,17 @@ in both browsers and on the server before it is seen.
 | --- | ---: | ---: | ---: | --- |
 ${rows.join('\n')}
 
-Where the time goes; medians of the steps, each from the one before.
+Where the time goes; medians of the steps, each from the one before. What passes over a WebSocket is not seen.
 
 | step | ${heads.join(' | ')} |
 | --- |${' ---: |'.repeat(heads.length)}
 ${steps.join('\n')}
 `
+}
+
+/** Empty where nothing was seen. */
+function cell(times: readonly number[], share: number): string {
+  return times.every((time) => Number.isNaN(time)) ? '' : ms(quantile(times, share))
 }
 
 /** The value below which this share of the times is. */
