@@ -201,7 +201,7 @@ export class Remote {
     const { known } = plan
     const haves = this.#isWhole ? [] : [...new Set(known.tracked.values())]
     const pack = await this.#pack(plan, haves)
-    const isFirst = plan.wishes[0] && !run.isRelated
+    const isFirst = plan.wishes.length > 0 && !run.isRelated
     const request: SyncRequest = {
       id: randomId(),
       repository: this.#isAccepting(run)
