@@ -16,7 +16,8 @@ import { openPackIndex, type PackIndex } from '@datakit/git/pack/pack-index'
 import type { PackTable } from '@datakit/git/pack/pack-table'
 import { readPack, type PackedObject, type ReadPack } from '@datakit/git/pack/read-pack'
 import type { PackId, PackInfo, Place } from '@datakit/git/place'
-import { compareRows, LinkCheck, piecesOf } from '../verify.ts'
+import { compareIndex } from '../compare-index.ts'
+import { piecesOf } from '../verify.ts'
 import { found, messageOf, progress, type CheckEvent } from './finding.ts'
 
 /** What is known of a pack after it was checked. */
@@ -72,7 +73,7 @@ export async function* checkPack(
     yield found('pack-gone', pack.id, { message, remedy: 'copy' })
     return { pack, bytes: 'gone', index: 'damaged', listed: undefined, damaged: [] }
   }
-  const reading = yield* readThrough(objects, pack, { index, options })
+  const reading = yield* readThrough(objects, pack, options)
   if ('damage' in reading) {
     yield found('pack', pack.id, { message: reading.damage, remedy: 'repair' })
     const damaged = index === undefined ? [] : yield* findDamaged(objects, pack, { index, options })
@@ -80,7 +81,7 @@ export async function* checkPack(
     const state = index === undefined ? 'damaged' : 'sound'
     return { pack, bytes: 'damaged', index: state, listed: index, damaged }
   }
-  const wrong = problem ?? reading.wrongLinks ?? (await wrongRows(pack, reading.table, index))
+  const wrong = problem ?? (await wrongIndex(objects, reading.table, { index, options }))
   if (wrong !== undefined) yield indexFinding(pack, wrong)
   const state = wrong === undefined ? 'sound' : 'damaged'
   return { pack, bytes: 'sound', index: state, listed: index, damaged: [] }
@@ -108,30 +109,22 @@ interface Checking {
   readonly options: CheckPackOptions
 }
 
-type Reading =
-  | { readonly table: PackTable; readonly wrongLinks: string | undefined }
-  | { readonly damage: string }
+type Reading = { readonly table: PackTable } | { readonly damage: string }
 
 /** Reads a pack from end to end. */
 async function* readThrough(
   objects: Objects,
   pack: PackInfo,
-  { index, options }: Checking,
+  options: CheckPackOptions,
 ): AsyncGenerator<CheckEvent, Reading> {
   const { place, runtime } = objects
   const events: CheckEvent[] = []
-  const links = index === undefined ? undefined : new LinkCheck(objects, pack, index)
-  let wrongLinks: string | undefined
-  const onObject = async (object: PackedObject): Promise<void> => {
-    events.push(...problemsOf(object))
-    wrongLinks ??= await wrongLinksOf(object, links)
-  }
   try {
     const read = await readPack(piecesOf(place, pack), {
       runtime,
       writer: { write: async () => {}, read: (start, end) => place.readPack(pack.id, start, end) },
       resolveBase: async (oid) => ((await objects.has(oid)) ? objects.read(oid) : undefined),
-      onObject,
+      onObject: (object) => void events.push(...problemsOf(object)),
       allowsRepeats: true,
       cache: CACHE,
       signal: options.signal,
@@ -141,21 +134,12 @@ async function* readThrough(
       return { damage: `pack ${pack.id} has ${read.size} bytes, expected ${pack.size}` }
     }
     yield* options.onRead?.(pack, read) ?? []
-    return { table: distinctRows(read.table), wrongLinks }
+    return { table: distinctRows(read.table) }
   } catch (error) {
     if (!(error instanceof GitError) || error.code === 'unavailable') throw error
     yield* events
     return { damage: `pack ${pack.id} cannot be read to its end: ${error.message}` }
   }
-}
-
-/** What the index says wrongly of an object, or why that part of it cannot be read: the pack may be sound all the same. */
-async function wrongLinksOf(
-  object: PackedObject,
-  links: LinkCheck | undefined,
-): Promise<string | undefined> {
-  const { value, error } = await attempt(async () => links?.difference(object))
-  return value ?? error?.message
 }
 
 /** Bytes of bodies and deltas that are kept while a pack is read. */
@@ -167,22 +151,17 @@ function problemsOf({ oid, type, body }: PackedObject): CheckEvent[] {
   )
 }
 
-async function wrongRows(
-  pack: PackInfo,
+/** What the index says wrongly of its pack, or why that part of it cannot be read: the pack may be sound all the same. */
+async function wrongIndex(
+  objects: Objects,
   table: PackTable,
-  index: PackIndex | undefined,
+  { index, options }: Checking,
 ): Promise<string | undefined> {
   if (index === undefined) return undefined
-  if (table.count !== index.count) {
-    return `it lists ${index.count} objects, the pack holds ${table.count}`
-  }
-  try {
-    await compareRows(pack, table, index)
-    return undefined
-  } catch (error) {
-    if (error instanceof GitError) return error.message
-    throw error
-  }
+  const { value, error } = await attempt(() =>
+    compareIndex(objects, { table, index }, options.signal),
+  )
+  return value ?? error?.message
 }
 
 /** Looks at each object that the index lists by itself, in this pack alone and those that it needs. */
