@@ -7,8 +7,8 @@
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Page } from 'playwright'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { leave, waitUntilQuiet, wake } from '../support/background.ts'
 import { EditorPage, openDevice, type Device } from '../support/editor-page.ts'
 import {
   freePort,
@@ -21,40 +21,6 @@ import { git, tryGit } from '../support/stock-git.ts'
 
 const TOKEN = 'open-sesame'
 const SOON = { timeout: 30_000 }
-
-/** Tags of the background syncs that the pages of a site have asked for. Runs in a page. */
-async function registeredTags(): Promise<string[]> {
-  const registration = await navigator.serviceWorker.ready
-  if (!('sync' in registration)) throw new Error('This browser has no background sync')
-  const { sync } = registration as { sync: { getTags(): Promise<string[]> } }
-  return sync.getTags()
-}
-
-/** Has the browser wake the service worker of a site now. */
-async function wake(device: Device, origin: string, tag: string): Promise<void> {
-  const page = await device.context.newPage()
-  const session = await device.context.newCDPSession(page)
-  const found = Promise.withResolvers<string>()
-  session.on('ServiceWorker.workerRegistrationUpdated', ({ registrations }) => {
-    const own = registrations.find(({ scopeURL }) => scopeURL === `${origin}/`)
-    if (own !== undefined) found.resolve(own.registrationId)
-  })
-  await session.send('ServiceWorker.enable')
-  const registrationId = await found.promise
-  const event = { origin, registrationId, tag, lastChance: false }
-  await session.send('ServiceWorker.dispatchSyncEvent', event)
-  await page.close()
-}
-
-/** Waits until no service worker and no page is at a sync. */
-async function waitUntilQuiet(device: Device): Promise<void> {
-  const isSyncing = async (): Promise<boolean> => {
-    const [worker] = device.context.serviceWorkers()
-    const { held = [] } = (await worker?.evaluate(() => navigator.locks.query())) ?? {}
-    return held.some(({ name }) => name?.startsWith('datakit-sync'))
-  }
-  await expect.poll(isSyncing, SOON).toBe(false)
-}
 
 /** Counts what is asked of the network from here on. Runs in a service worker. */
 function countRequests(): void {
@@ -147,14 +113,6 @@ describe.each(SERVER_KINDS)('through the %s server', (kind) => {
     await git(path, 'push', '--quiet', url, 'main')
     await elsewhere.stop()
     return git(path, 'rev-parse', 'HEAD')
-  }
-
-  /** Closes the tab, and gives the tag by which it has asked for its work to be sent. */
-  async function leave(page: Page, name: string): Promise<string> {
-    const tag = `datakit-sync:${name}`
-    await expect.poll(() => page.evaluate(registeredTags), SOON).toContain(tag)
-    await page.close()
-    return tag
   }
 
   it('sends what a closed tab has left, merged with what others sent', async () => {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { MissingError } from '@datakit/git/error'
+import { MissingError, NotHereError } from '@datakit/git/error'
 import { nameObject } from '@datakit/git/object'
 import type { Oid } from '@datakit/git/oid'
 import type { Place } from '@datakit/git/place'
@@ -17,7 +17,7 @@ import type { LoggedCommit } from '@datakit/datakit/log'
 import { Repository } from '@datakit/datakit/repository'
 import type { Snapshot } from '@datakit/datakit/snapshot'
 import type { Transaction } from '@datakit/datakit/transaction'
-import { kindOf, type Entry } from '@datakit/datakit/tree-reader'
+import { findPath, kindOf, type Entry } from '@datakit/datakit/tree-reader'
 import { countAhead } from './ahead.ts'
 import { NOBODY, type Author } from './author.ts'
 import type {
@@ -122,7 +122,10 @@ class LocalRepository implements RepositoryStore {
   }
 
   async stat(commit: Oid, path: string): Promise<ListedEntry | undefined> {
-    const found = await this.#whole(async () => (await this.#snapshot(commit)).stat(path))
+    // What a file is says its directory: it may be left with the server, and only its size would be asked for there.
+    const found = await this.#whole(async () =>
+      findPath(this.#repository.store, (await this.#snapshot(commit)).tree, path),
+    )
     const name = path.slice(path.lastIndexOf('/') + 1)
     return found && describeEntry(path, { ...found, name })
   }
@@ -209,7 +212,7 @@ class LocalRepository implements RepositoryStore {
   }
 
   decisions(): Promise<readonly Decision[]> {
-    return findDecisions(this.#repository)
+    return this.#whole(() => findDecisions(this.#repository))
   }
 
   async explain(
@@ -218,7 +221,7 @@ class LocalRepository implements RepositoryStore {
     keys: readonly KeyDecision[] = [],
   ): Promise<MergeOutcome | undefined> {
     const { unstored } = decision
-    if (unstored.size === 0) return this.#repository.explain(decision, conflict)
+    if (unstored.size === 0) return this.#whole(() => this.#repository.explain(decision, conflict))
     const read = async (oid: Oid): Promise<Uint8Array> =>
       unstored.get(oid) ?? (await this.readBlob(oid))
     return mergeDrafted(conflict, read, keys)
@@ -230,6 +233,14 @@ class LocalRepository implements RepositoryStore {
     words: CommitWords,
   ): Promise<CommitResult> {
     this.#setAuthor(words.author)
+    return this.#whole(() => this.#resolve(decision, choices, words))
+  }
+
+  async #resolve(
+    decision: ConflictDecision,
+    choices: Choices,
+    words: CommitWords,
+  ): Promise<CommitResult> {
     const { branch, theirs } = decision
     const transaction = await this.#repository.branch(branch).transaction()
     try {
@@ -269,10 +280,12 @@ class LocalRepository implements RepositoryStore {
 
   async bundle(): Promise<Blob> {
     const { exportBundle } = await import('@datakit/datakit/bundle')
-    const pieces: Uint8Array<ArrayBuffer>[] = []
-    // A piece is valid until the next one is asked for.
-    for await (const piece of exportBundle(this.#repository)) pieces.push(piece.slice())
-    return new Blob(pieces)
+    return this.#whole(async () => {
+      const pieces: Uint8Array<ArrayBuffer>[] = []
+      // A piece is valid until the next one is asked for.
+      for await (const piece of exportBundle(this.#repository)) pieces.push(piece.slice())
+      return new Blob(pieces)
+    })
   }
 
   async free(): Promise<void> {
@@ -289,15 +302,26 @@ class LocalRepository implements RepositoryStore {
     return this.#repository.close()
   }
 
-  /** Does work that changes nothing until it is done; what is damaged on the way is fetched from the server, if it can be. */
+  /** Does work that changes nothing until it is done; what is damaged or was left there is fetched from the server, if it can be. */
   async #whole<Result>(work: () => Promise<Result>): Promise<Result> {
     try {
       return await work()
     } catch (error) {
-      if (troubleOf(error) !== 'damaged' && !isMissing(error)) throw error
+      if (error instanceof NotHereError) return this.#withLeft(work, error)
+      const isMissing = error instanceof MissingError
+      if (troubleOf(error) !== 'damaged' && !isMissing) throw error
       const { mendAndRetry } = await import('./mend.ts')
       return mendAndRetry(this.#repository, this.name, { work, error })
     }
+  }
+
+  /** Does work again that met what was left with the server, unless what it lacks has been asked for already. */
+  async #withLeft<Result>(work: () => Promise<Result>, error: NotHereError): Promise<Result> {
+    if (this.#repository.store.onDemand !== undefined) throw error
+    const loaded = await import('./left.ts').catch(() => undefined)
+    if (loaded === undefined) throw error
+    loaded.fetchLeft(this.#repository, this.name)
+    return this.#whole(work)
   }
 
   #snapshot(oid: Oid): Promise<Snapshot> {
@@ -330,10 +354,6 @@ class LocalRepository implements RepositoryStore {
     const common = { kind: 'conflict', branch, base: undefined } as const
     return { ...common, conflicts, ours: theirs, theirs, unstored }
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof MissingError
 }
 
 async function apply(transaction: Transaction, edit: Edit): Promise<void> {

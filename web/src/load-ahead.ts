@@ -12,6 +12,7 @@ export function loadAhead(): void {
     import('./editor/editor.ts'),
     import('./recovery.ts'),
     import('./mend.ts'),
+    import('./left.ts'),
     import('./views/trouble-panel.tsx'),
     import('@datakit/datakit/bundle'),
     later(),

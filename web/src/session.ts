@@ -21,6 +21,7 @@ import type {
 import { editsOfDecision, writeOf } from './draft-decision.ts'
 import { DraftKeeper } from './draft-keeper.ts'
 import { groupDrafts, isStale, type Draft } from './drafts.ts'
+import { isOfPath, readUnder } from './under-drafts.ts'
 import { isFleeting, isKept } from './kept-storage.ts'
 import { listen } from './listen.ts'
 import { SessionSync } from './session-sync.ts'
@@ -313,8 +314,8 @@ export class Session {
       return result
     } catch (error) {
       const reason = explainProblem(error)
-      // A path that cannot be used is for the person who typed it, and nothing was lost by it.
-      if (!(error instanceof Error && error.name === 'PathError')) this.#writeFailure.value = error
+      // A path that cannot be used here is for the person who typed it, and nothing was lost by it.
+      if (!isOfPath(error)) this.#writeFailure.value = error
       return { state: 'failed', reason }
     }
   }
@@ -389,11 +390,8 @@ export class Session {
 
   async #readUnderDrafts(): Promise<void> {
     const head = this.#head.value
-    const paths = [...this.keeper.drafts.value.keys()]
-    const found = await Promise.all(
-      paths.map(async (path) => (head === undefined ? undefined : this.store.stat(head, path))),
-    )
+    const found = await readUnder(this.store, head, [...this.keeper.drafts.value.keys()])
     if (head !== this.#head.value) return this.#readUnderDrafts()
-    this.#committed.value = new Map(paths.map((path, i) => [path, found[i]]))
+    this.#committed.value = found
   }
 }

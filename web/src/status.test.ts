@@ -1,3 +1,4 @@
+import { MissingError, NotHereError, UnavailableError } from '@datakit/git/error'
 import { describe, expect, it } from 'vitest'
 import { describeStatus, explainProblem, type Facts } from './status.ts'
 
@@ -84,5 +85,23 @@ describe('a problem', () => {
     const error = new Error('Cannot write the pack', { cause })
     expect(explainProblem(error)).toBe('the storage of this browser is full')
     expect(explainProblem(new Error('Cannot write the pack'))).toBe('Cannot write the pack')
+  })
+})
+
+describe('what was left with the server', () => {
+  const at = (cause: unknown, path?: string): NotHereError =>
+    new NotHereError('1234', 'origin', { cause, ...(path === undefined ? {} : { path }) })
+
+  it('is named with where it is and how to get it', () => {
+    const away = new UnavailableError('Cannot sync: no answer')
+    expect(explainProblem(at(away, 'a/b.json'))).toBe(
+      '“a/b.json” is not on this device: only a part of the repository is kept here, and the rest on the server (origin). Connect and try again',
+    )
+    expect(explainProblem(new NotHereError('1234', 'origin'))).toMatch(/^It is not .* try again$/)
+  })
+
+  it('is not to be waited for where the server does not give it', () => {
+    const gone = new MissingError('what a remote promised', '1234')
+    expect(explainProblem(at(gone, 'a'))).toMatch(/\(origin\), which does not give it: .*"1234"/)
   })
 })

@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { UnavailableError, type NotHereError } from '@datakit/git/error'
 import type { Proof } from './proof.ts'
-import { explainTrouble, troubleOf } from './trouble.ts'
+import { explainTrouble, isLeft, troubleOf } from './trouble.ts'
 
 /** What the sentence is made of. */
 export interface Facts {
@@ -71,5 +72,15 @@ export function explainProblem(error: unknown): string {
   const trouble = troubleOf(error)
   const sentence = trouble && explainTrouble(trouble)
   if (sentence !== undefined) return sentence
+  if (isLeft(error)) return explainLeft(error)
   return error instanceof Error ? error.message : String(error)
+}
+
+/** Why something is not here that was left with the server, and how to get it. */
+function explainLeft({ path, remote, cause }: NotHereError): string {
+  const what = path === undefined ? 'It' : `“${path}”`
+  const why = `${what} is not on this device: only a part of the repository is kept here, and the rest on the server (${remote})`
+  if (cause === undefined || cause instanceof UnavailableError)
+    return `${why}. Connect and try again`
+  return `${why}, which does not give it: ${cause instanceof Error ? cause.message : String(cause)}`
 }

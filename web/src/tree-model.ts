@@ -21,6 +21,8 @@ export class TreeModel {
   readonly #isReady = signal(false)
   readonly #stop: () => void
   #commit: Oid | undefined
+  /** Directories that could not be read. */
+  #failed: ReadonlySet<string> = new Set()
 
   constructor(session: Session) {
     this.#session = session
@@ -31,6 +33,8 @@ export class TreeModel {
     this.#stop = effect(() => {
       const head = session.head.value
       const open = this.#open.value
+      // What could not be read before can be when the server is within reach again.
+      void session.syncing.isOffline.value
       void this.#list(head, ['', ...open])
     })
   }
@@ -79,23 +83,26 @@ export class TreeModel {
     return listings
   }
 
-  /** Reads the directories that are not read yet, or all of them when the commit is another. */
+  /** Reads the directories that are not read yet, or all of them when the commit is another. One that fails stays as it was, and is read again next time. */
   async #list(commit: Oid | undefined, directories: readonly string[]): Promise<void> {
     const isOther = commit !== this.#commit
     this.#commit = commit
     const known = this.#listed.peek()
-    const wanted = isOther ? directories : directories.filter((path) => !known.has(path))
-    try {
-      const read = await Promise.all(wanted.map((path) => this.#read(commit, path)))
-      if (commit !== this.#commit) return
-      batch(() => {
-        this.#listed.value = new Map([...(isOther ? [] : this.#listed.peek()), ...read])
-        this.#problem.value = undefined
-        this.#isReady.value = true
-      })
-    } catch (error) {
-      this.#problem.value = explainProblem(error)
-    }
+    const wanted = isOther
+      ? directories
+      : directories.filter((path) => !known.has(path) || this.#failed.has(path))
+    const settled = await Promise.allSettled(wanted.map((path) => this.#read(commit, path)))
+    if (commit !== this.#commit) return
+    const read = settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
+    const failure = settled.find((each) => each.status === 'rejected')
+    this.#failed = new Set(wanted.filter((_, i) => settled[i]?.status === 'rejected'))
+    const before = [...this.#listed.peek()]
+    const kept = isOther ? before.filter(([path]) => this.#failed.has(path)) : before
+    batch(() => {
+      this.#listed.value = new Map([...kept, ...read])
+      this.#problem.value = failure && explainProblem(failure.reason)
+      this.#isReady.value ||= this.#listed.value.has('')
+    })
   }
 
   async #read(commit: Oid | undefined, path: string): Promise<[string, readonly ListedEntry[]]> {

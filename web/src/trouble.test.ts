@@ -1,4 +1,4 @@
-import { MalformedError, UnavailableError } from '@datakit/git/error'
+import { MalformedError, NotHereError, UnavailableError } from '@datakit/git/error'
 import { expect, it } from 'vitest'
 import { explainProblem } from './status.ts'
 import { troubleOf } from './trouble.ts'
@@ -27,4 +27,12 @@ it('has nothing to say of what is no trouble', () => {
   expect(troubleOf(new UnavailableError('Cannot reach it'))).toBeUndefined()
   expect(troubleOf(new Error('Cannot merge'))).toBeUndefined()
   expect(troubleOf('no')).toBeUndefined()
+})
+
+it('takes nothing for damaged here that was left with the server and came as something else', () => {
+  const answer = new MalformedError('an answer to sync', 'it ends too early')
+  const cause = new UnavailableError(answer.message, { cause: answer })
+  expect(troubleOf(new NotHereError('1234', 'origin', { cause }))).toBeUndefined()
+  const full = new UnavailableError('Cannot write', { reason: 'storage-full' })
+  expect(troubleOf(new NotHereError('1234', 'origin', { cause: full }))).toBe('full')
 })

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { NotHereError } from '@datakit/git/error'
 
 /** What is wrong. */
 export type Trouble =
@@ -46,6 +47,17 @@ const sentences: Readonly<Record<Exclude<Trouble, 'damaged'>, string>> = {
 
 /** The trouble that an error comes from; `undefined` when it has nothing to do with the storage. */
 export function troubleOf(error: unknown): Trouble | undefined {
+  const trouble = firstTrouble(error)
+  // What a network made of an answer is not what is kept here.
+  return trouble === 'damaged' && isLeft(error) ? undefined : trouble
+}
+
+/** Whether something cannot be read because it was left with the server. */
+export function isLeft(error: unknown): error is NotHereError {
+  return error instanceof NotHereError
+}
+
+function firstTrouble(error: unknown): Trouble | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const reason = 'reason' in cause ? cause.reason : undefined
     const code = 'code' in cause ? cause.code : undefined

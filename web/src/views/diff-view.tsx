@@ -9,7 +9,7 @@ import type { FileSide } from '../data.ts'
 import { diffLines, firstLines, hunksOf, type DiffLine } from '../line-diff.ts'
 import type { Session } from '../session.ts'
 import { decodeText, formatSize } from '../text-file.ts'
-import { useLoaded } from './use-loaded.ts'
+import { useReached } from './use-loaded.ts'
 
 /** So many lines of a difference are shown: a browser needs seconds for a hundred thousand. */
 const MOST_LINES = 5000
@@ -50,9 +50,10 @@ export function StoredDiff(props: {
   const { session, before, after } = props
   const read = async (side: FileSide | undefined): Promise<Uint8Array | undefined> =>
     side === undefined || side.mode === 0o160000 ? undefined : session.readBlob(side.oid)
-  const loaded = useLoaded(
+  const loaded = useReached(
+    session,
     async () => ({ before: await read(before), after: await read(after) }),
-    [session, before?.oid, after?.oid],
+    [before?.oid, after?.oid],
   )
   if (loaded.state === 'failed') return <p class="problem">It cannot be read: {loaded.reason}</p>
   if (loaded.value === undefined) return <p class="hint">Loading…</p>

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { NotHereError } from '@datakit/git/error'
 import type { JSX } from 'preact'
 import { useRef, useState } from 'preact/hooks'
 import { linkTo } from '../app-state.ts'
@@ -11,11 +12,12 @@ import type { Draft } from '../drafts.ts'
 import type { Session } from '../session.ts'
 import { decodeText, encodeText, formatSize, type BinaryFile, type TextFile } from '../text-file.ts'
 import { nameOf } from '../tree-rows.ts'
+import { isLeft } from '../trouble.ts'
 import { CommitForm } from './commit-form.tsx'
 import { download } from './download.ts'
 import { TextDiff } from './diff-view.tsx'
 import { EditorPane } from './editor-pane.tsx'
-import { useLoaded } from './use-loaded.ts'
+import { useReached } from './use-loaded.ts'
 
 /** A committed file with its bytes. */
 type Committed = ListedEntry & { readonly bytes: Uint8Array }
@@ -33,9 +35,12 @@ export function FileView(props: FileViewProps): JSX.Element {
   const { session, path } = props
   const head = session.head.value
   const draft = session.keeper.drafts.value.get(path)
-  const loaded = useLoaded(() => readCommitted(session, path), [session, path, head])
-  if (loaded.state === 'failed')
-    return <Notice title={path} text={`It cannot be read: ${loaded.reason}`} />
+  const loaded = useReached(session, () => readCommitted(session, path), [path, head])
+  // What was typed is shown also where nobody can tell what it was typed over.
+  if (loaded.state === 'failed' && draft === undefined)
+    return (
+      <Notice title={path} text={`It cannot be read: ${loaded.reason}`} onRetry={loaded.retry} />
+    )
   if (loaded.state === 'loading' && loaded.value?.path !== path && draft === undefined) {
     return <Notice title={path} text="Loading…" />
   }
@@ -199,13 +204,22 @@ function StaleNotice(props: {
 }
 
 /** A place without a file, and why. */
-export function Notice(props: { readonly title: string; readonly text: string }): JSX.Element {
+export function Notice(props: {
+  readonly title: string
+  readonly text: string
+  readonly onRetry?: () => void
+}): JSX.Element {
   return (
     <article class="file">
       <h1 tabIndex={-1}>
         <bdi>{props.title}</bdi>
       </h1>
       <p>{props.text}</p>
+      {props.onRetry !== undefined && (
+        <button type="button" onClick={props.onRetry}>
+          Try again
+        </button>
+      )}
     </article>
   )
 }
@@ -216,7 +230,17 @@ async function readCommitted(session: Session, path: string): Promise<Committed 
   const entry = await session.store.stat(head, path)
   if (entry === undefined) return undefined
   const hasBytes = entry.kind === 'file' || entry.kind === 'link'
-  return { ...entry, bytes: hasBytes ? await session.readBlob(entry.oid) : new Uint8Array(0) }
+  return { ...entry, bytes: hasBytes ? await readAt(session, entry) : new Uint8Array(0) }
+}
+
+/** @throws NotHereError that names the path, when the file was left with the server */
+async function readAt(session: Session, { oid, path }: ListedEntry): Promise<Uint8Array> {
+  try {
+    return await session.readBlob(oid)
+  } catch (error) {
+    if (!isLeft(error)) throw error
+    throw new NotHereError(oid, error.remote, { cause: error.cause, path })
+  }
 }
 
 function hexDump(bytes: Uint8Array): string {

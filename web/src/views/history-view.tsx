@@ -10,7 +10,7 @@ import { linkTo, linkToCommit } from '../app-state.ts'
 import type { CommitInfo, FileChange, Signature } from '../data.ts'
 import type { Session } from '../session.ts'
 import { StoredDiff } from './diff-view.tsx'
-import { useLoaded } from './use-loaded.ts'
+import { useReached } from './use-loaded.ts'
 
 const PAGE = 50
 /** Files whose differences are shown without being asked for. */
@@ -28,7 +28,7 @@ export function HistoryView(props: {
   const [limit, setLimit] = useState(PAGE)
   const read = async (): Promise<readonly CommitInfo[]> =>
     head === undefined ? [] : session.store.history(head, { limit: limit + 1, path })
-  const loaded = useLoaded(read, [session, head, path, limit])
+  const loaded = useReached(session, read, [head, path, limit])
   const commits = loaded.value ?? []
   return (
     <article class="history scroll">
@@ -64,14 +64,7 @@ export function HistoryView(props: {
 /** One commit: its message and what it changed. */
 export function CommitView(props: { readonly session: Session; readonly oid: Oid }): JSX.Element {
   const { session, oid } = props
-  const [most, setMost] = useState(FILES)
-  const loaded = useLoaded(
-    async () => ({
-      commit: await session.store.describe(oid),
-      changes: await session.store.changes(oid),
-    }),
-    [session, oid],
-  )
+  const loaded = useReached(session, () => session.store.describe(oid), [oid])
   if (loaded.state === 'failed') {
     return (
       <article class="scroll">
@@ -81,7 +74,7 @@ export function CommitView(props: { readonly session: Session; readonly oid: Oid
     )
   }
   if (loaded.value === undefined) return <p class="hint">Loading…</p>
-  const { commit, changes } = loaded.value
+  const commit = loaded.value
   const body = commit.message.trim().split('\n').slice(1).join('\n').trim()
   return (
     <article class="commit-view scroll">
@@ -97,6 +90,22 @@ export function CommitView(props: { readonly session: Session; readonly oid: Oid
           </>
         ))}
       </p>
+      <ChangedFiles key={oid} session={session} oid={oid} />
+    </article>
+  )
+}
+
+/** What a commit changed: also where that cannot be told, the commit is shown. */
+function ChangedFiles(props: { readonly session: Session; readonly oid: Oid }): JSX.Element {
+  const { session, oid } = props
+  const [most, setMost] = useState(FILES)
+  const loaded = useReached(session, () => session.store.changes(oid), [oid])
+  if (loaded.state === 'failed')
+    return <p class="problem">What it changed cannot be read: {loaded.reason}</p>
+  if (loaded.value === undefined) return <p class="hint">Loading…</p>
+  const changes = loaded.value
+  return (
+    <>
       <h2>{changes.length === 1 ? '1 file changed' : `${changes.length} files changed`}</h2>
       {changes.slice(0, most).map((change, i) => (
         <ChangedFile key={change.path} session={session} change={change} isOpen={i < SHOWN} />
@@ -106,7 +115,7 @@ export function CommitView(props: { readonly session: Session; readonly oid: Oid
           Show more, {changes.length - most} are left
         </button>
       )}
-    </article>
+    </>
   )
 }
 

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { useLayoutEffect, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useState } from 'preact/hooks'
+import type { Session } from '../session.ts'
 import { explainProblem } from '../status.ts'
 
 /** A value on its way. While it is read again the last one stays. */
@@ -29,4 +30,20 @@ export function useLoaded<T>(read: () => Promise<T>, inputs: readonly unknown[])
     }
   }, inputs)
   return loaded
+}
+
+/** As {@link useLoaded}, for what the server may have to give: what failed is read again once that is within reach again, or when asked. */
+export function useReached<T>(
+  session: Session,
+  read: () => Promise<T>,
+  inputs: readonly unknown[],
+): Loaded<T> & { readonly retry: () => void } {
+  const [attempt, setAttempt] = useState(0)
+  const loaded = useLoaded(read, [session, ...inputs, attempt])
+  const retry = (): void => setAttempt((before) => before + 1)
+  const isOffline = session.syncing.isOffline.value
+  useEffect(() => {
+    if (!isOffline && loaded.state === 'failed') retry()
+  }, [isOffline])
+  return { ...loaded, retry }
 }
