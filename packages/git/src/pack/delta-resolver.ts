@@ -262,7 +262,7 @@ export class DeltaResolver {
 
   /** The body of a resolved entry that nobody kept. */
   async #remake(entry: number): Promise<Uint8Array> {
-    const { entries, bodies, resolveBase } = this.#parts
+    const { entries, bodies, resolveBase, limits } = this.#parts
     const way: number[] = []
     let body: Uint8Array | undefined
     for (let at = entry; body === undefined; at = entries.base(at)) {
@@ -278,7 +278,12 @@ export class DeltaResolver {
     }
     const first = way.pop() ?? NONE
     let made = body ?? (await this.#readData(first))
-    for (const step of way.toReversed()) made = applyDelta(made, await this.#readData(step))
+    // Whoever sends a pack could have a long chain made again for each of its links.
+    spend(made.length, limits)
+    for (const step of way.toReversed()) {
+      made = applyDelta(made, await this.#readData(step))
+      spend(made.length, limits)
+    }
     return made
   }
 

@@ -13,7 +13,7 @@ export interface PackLimits {
   readonly objects?: number | undefined
   /** Bytes of the body of one object; 512 MB when left out. */
   readonly object?: number | undefined
-  /** Bytes of all bodies together; 256 GB when left out. */
+  /** Bytes of all bodies together, and of those that are made again as bases; 256 GB when left out. */
   readonly inflated?: number | undefined
   /** Deltas between an object and the whole one that it is made of; 4,095 when left out, Git's own limit. */
   readonly depth?: number | undefined

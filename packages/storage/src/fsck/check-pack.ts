@@ -17,7 +17,7 @@ import type { PackTable } from '@datakit/git/pack/pack-table'
 import { readPack, type PackedObject, type ReadPack } from '@datakit/git/pack/read-pack'
 import type { PackId, PackInfo, Place } from '@datakit/git/place'
 import { compareIndex } from '../compare-index.ts'
-import { piecesOf } from '../verify.ts'
+import { StoredPack } from '../stored-pack.ts'
 import { found, messageOf, progress, type CheckEvent } from './finding.ts'
 
 /** What is known of a pack after it was checked. */
@@ -120,9 +120,10 @@ async function* readThrough(
   const { place, runtime } = objects
   const events: CheckEvent[] = []
   try {
-    const read = await readPack(piecesOf(place, pack), {
+    const stored = new StoredPack(place, pack)
+    const read = await readPack(stored.pieces(), {
       runtime,
-      writer: { write: async () => {}, read: (start, end) => place.readPack(pack.id, start, end) },
+      writer: stored.writer,
       resolveBase: async (oid) => ((await objects.has(oid)) ? objects.read(oid) : undefined),
       onObject: (object) => void events.push(...problemsOf(object)),
       allowsRepeats: true,

@@ -27,7 +27,7 @@ import { KINDS } from '@datakit/git/transport/children'
 import { settleUpdate } from '@datakit/git/transport/settle'
 import { dependentsOf } from '../dependents.ts'
 import { randomId } from '../update.ts'
-import { piecesOf } from '../verify.ts'
+import { StoredPack } from '../stored-pack.ts'
 import { checkLinks, type Root } from './check-links.ts'
 import { withPacks, type PackHealth } from './check-pack.ts'
 import type { Health } from './check-place.ts'
@@ -156,7 +156,7 @@ export class Repair {
     const objects = await this.#open(pack.id)
     const writer = await this.#place.writePack()
     try {
-      const read = await readPack(piecesOf(this.#place, pack), {
+      const read = await readPack(new StoredPack(this.#place, pack).pieces(), {
         runtime: this.#runtime,
         writer,
         resolveBase: async (oid) => ((await objects.has(oid)) ? objects.read(oid) : undefined),

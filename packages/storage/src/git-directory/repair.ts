@@ -19,7 +19,7 @@ import { nodeRuntime } from '@datakit/git/runtime/node'
 import { mended, progressOf, type CheckEvent } from '../fsck/finding.ts'
 import { isHere, repairPlace, type CopySource, type RepairOptions } from '../fsck/repair-place.ts'
 import { randomId } from '../update.ts'
-import { piecesOf } from '../verify.ts'
+import { StoredPack } from '../stored-pack.ts'
 import { checkGitDirectory, isThere, openView, type DirectoryHealth } from './check.ts'
 import { openGitDirectory } from './depot.ts'
 import { randomName, replaceFile } from './durable.ts'
@@ -144,10 +144,10 @@ async function digestOf(path: string, length: number): Promise<Uint8Array> {
 }
 
 async function stockIdxOf(place: Place, pack: PackInfo): Promise<Uint8Array> {
-  const read = (start: number, end: number) => place.readPack(pack.id, start, end)
-  const { table, trailer } = await readPack(piecesOf(place, pack), {
+  const stored = new StoredPack(place, pack)
+  const { table, trailer } = await readPack(stored.pieces(), {
     runtime: nodeRuntime,
-    writer: { write: async () => {}, read },
+    writer: stored.writer,
     allowsRepeats: true,
   })
   return encodeStockIdx(table, trailer, nodeRuntime)
