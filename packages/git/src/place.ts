@@ -193,6 +193,8 @@ export interface UpdateRequest {
   readonly id: string
   /** Whether nobody has asked with this id before, so that a place need not look for an earlier outcome. */
   readonly isFirst?: boolean | undefined
+  /** Id of the repository that it is meant for, empty where there must be none: it is lost on another one. */
+  readonly repository?: string | undefined
   readonly refs: readonly RefUpdate[]
   readonly head?: { readonly from: Head; readonly to: Head } | undefined
   readonly addPacks?: readonly StagedPack[] | undefined

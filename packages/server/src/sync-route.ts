@@ -133,6 +133,7 @@ async function receive(
     receiveUpdate(objects, {
       id: message.id,
       isCurrent,
+      repository: message.repository,
       updates: message.updates,
       head: message.head,
       pack: packOf(context, message, reader),

@@ -137,6 +137,7 @@ class MemoryRepository {
     const differences = findDifferences(request, {
       ref: (name) => this.moment.refs.get(name)?.oid,
       head: this.moment.head,
+      repository: this.moment.repository,
       isLive: (id) => this.isLive(id),
       isStaged: (id) => this.packs.has(id) && !this.#wasLive.has(id),
     })

@@ -90,7 +90,7 @@ export function checkReceipt(receipt: Receipt, digest: string): void {
   if (receipt.digest === digest) return
   throw new RefusedError(
     'receipt-mismatch',
-    `Cannot update: the id "${receipt.id}" was used for a different update before`,
+    `Cannot update: the id "${receipt.id}" was used for another update`,
   )
 }
 
@@ -140,6 +140,7 @@ export interface Found {
   /** Where every ref of the request is. */
   ref(name: string): Oid | undefined
   readonly head: Head
+  readonly repository: string
   isLive(id: PackId): boolean
   isStaged(id: PackId): boolean
 }
@@ -158,7 +159,8 @@ export function findDifferences(
   const relied = [...(request.reliesOn ?? []), ...(request.removePacks ?? [])]
   const packs = new Set(relied.filter((id) => !found.isLive(id)))
   for (const { id } of request.addPacks ?? []) if (!found.isStaged(id)) packs.add(id)
-  if (refs.size === 0 && head === undefined && packs.size === 0) return undefined
+  const isMeant = (request.repository ?? found.repository) === found.repository
+  if (isMeant && refs.size + packs.size === 0 && !head) return undefined
   return { state: 'lost', refs, head, packs: [...packs] }
 }
 

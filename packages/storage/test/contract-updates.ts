@@ -35,6 +35,25 @@ export function refContract(test: Test): void {
     expect((await place.read()).repository).toBe(state.repository)
   })
 
+  test('is lost on another repository than the one it is meant for', async ({ place, reopen }) => {
+    const firsts = [1, 2, 3].map((n) =>
+      request([move(`refs/heads/n${n}`, undefined, oid(n))], { repository: '' }),
+    )
+    const other = await reopen()
+    const outcomes = await Promise.all(
+      firsts.map((first, i) => settle(i === 1 ? other : place, first)),
+    )
+    expect(outcomes.filter(({ state }) => state === 'done')).toHaveLength(1)
+    for (const [i, first] of firsts.entries())
+      expect((await settle(place, first)).state).toBe(outcomes[i]?.state)
+    const { repository } = await place.read()
+    const moveMain = (repository: string) =>
+      settle(place, request([move(MAIN, undefined, oid(4))], { repository }))
+    expect((await moveMain('0'.repeat(32))).state).toBe('lost')
+    expect((await moveMain(repository)).state).toBe('done')
+    expect(await collect((await place.read()).refs())).toHaveLength(2)
+  })
+
   test('gives every state a version of its own', async ({ place }) => {
     const before = await place.read()
     const version = await done(place, request([move(MAIN, undefined, oid(1))]))

@@ -7,6 +7,7 @@ import { UnavailableError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
 import type { Place } from '@datakit/git/place'
 import { compact } from '@datakit/storage/maintenance'
+import { collectGarbage } from '@datakit/storage/r2/collect'
 import { keepUp } from '@datakit/storage/upkeep'
 import { BranchError, PathError, SyncError } from '../../src/error.ts'
 import type { Resolution } from '../../src/merge/conflict.ts'
@@ -95,6 +96,7 @@ export class Actor {
         [1, () => this.moveTag()],
       )
     if (hasUpkeep) deeds.push([2, () => this.upkeep()], [3, () => this.prune()])
+    if (hasUpkeep && this.machine.bucket !== undefined) deeds.push([3, () => this.collect()])
     if (isRough && hasRewrites && hasUpkeep) deeds.push([4, () => this.throwAway()])
     await this.#act(deeds)
   }
@@ -295,6 +297,18 @@ export class Actor {
 
   async prune(): Promise<void> {
     await prune(this.#place, this.world.materials.runtime)
+  }
+
+  /** Collects the garbage of a bucket, after a retention that may be over at once. */
+  async collect(): Promise<void> {
+    const { world, machine, process } = this
+    const bucket = world.bucketOf(machine, process)
+    if (bucket === undefined) return
+    const retention = world.scheduler.below(2) * HOUR
+    await collectGarbage(bucket, 'config', world.materials.runtime, {
+      clock: machine.clock,
+      retention,
+    })
   }
 
   /** Moves a branch back, and throws away what it led to: a push that builds on it may be on its way. */

@@ -177,8 +177,9 @@ export class Ledger {
   }
 
   /**
-   * Merges of syncs among the commits reached that are one too many: they bring the server nothing but merges of syncs, or a
-   * merge that it never took.
+   * Merges of syncs among the commits reached that are one too many: they bring a branch of the server nothing but merges of syncs
+   * that it had before, or a merge that the server never took. Where a person has made another branch of such a merge, that is no
+   * more than he wanted.
    */
   cascades(oids: Iterable<Oid>): Oid[] {
     const served = new Set([...this.#served.values()].flatMap((heads) => [...heads]))
@@ -186,6 +187,10 @@ export class Ledger {
       const [theirs, own] = this.parents.get(merge) ?? []
       if (!this.#merges.has(merge) || theirs === undefined || own === undefined) return false
       if (this.#merges.has(own) && !served.has(own)) return true
+      const isOfBranch = [...this.#served.values()].some(
+        (heads) => heads.has(merge) && heads.has(own),
+      )
+      if (!isOfBranch) return false
       const there = this.reach([theirs])
       return [...this.reach([own])].every((oid) => there.has(oid) || this.#merges.has(oid))
     })

@@ -4,17 +4,23 @@
  * @module
  */
 import { randomId } from '@datakit/git/bytes'
+import { UnavailableError } from '@datakit/git/error'
 import { Objects } from '@datakit/git/objects'
 import type { Oid } from '@datakit/git/oid'
 import { encodePack } from '@datakit/git/pack/write-pack'
 import type { Depot, Place } from '@datakit/git/place'
 import type { Runtime } from '@datakit/git/runtime'
-import { createApp } from '@datakit/server/app'
+import { createApp, type RepositoryChange } from '@datakit/server/app'
 import { OPEN_POLICY } from '@datakit/server/policy'
+import { r2Depot } from '@datakit/storage/r2'
+import { UpkeepSchedule } from '@datakit/storage/upkeep'
+import type { Bucket } from '../../../storage/src/r2/bucket.ts'
+import { memoryBucket } from '../../../storage/test/memory-bucket.ts'
 import { Repository } from '../../src/repository.ts'
+import { bucketPlace, isolateBucket, type BucketGates } from './bucket-place.ts'
 import { Disk, Ledger, readReached } from './ledger.ts'
 import { Library } from './library.ts'
-import { APP, gatedPlace, Process, type Observer } from './process.ts'
+import { APP, gatedPlace, Process, type Gates, type Observer } from './process.ts'
 import { roughPlace } from './rough-place.ts'
 import type { Scheduler } from './scheduler.ts'
 import { Wire, type Host } from './wire.ts'
@@ -50,6 +56,10 @@ export interface Weather {
 
 /** How likely a place has a surprise, for each update. */
 const SURPRISES = 0.08
+/** How likely a bucket has one, for each request. */
+const BUCKET_FAULTS = 0.02
+/** Small packs that the server lets pile up. */
+const MAX_SMALL = 2
 const YEAR = 365 * 24 * 3_600_000
 
 /** What a run is made with. */
@@ -57,6 +67,11 @@ export interface Materials {
   readonly runtime: Runtime
   /** Opens a depot for one machine, of which the clock is given. */
   readonly openDepot: (machine: string, clock: () => number) => Promise<Depot>
+  /**
+   * Whether the server runs at the edge: two isolates over one bucket, which takes one write a second to a key where it is
+   * throttled. What `openDepot` opens is the server's when left out.
+   */
+  readonly edge?: 'bucket' | 'throttled bucket' | undefined
 }
 
 /** A machine with a disk that survives what runs on it. */
@@ -65,6 +80,8 @@ export interface Machine {
   readonly depot: Depot
   readonly disk: Disk
   readonly clock: () => number
+  /** Where its repository is, at the edge. */
+  readonly bucket: Bucket | undefined
   /** Puts the clock somewhere else. */
   readonly setClock: (skew: number) => void
 }
@@ -83,7 +100,7 @@ export class World {
   /** What runs at the moment and may be killed. */
   readonly processes = new Set<Process>()
   readonly materials: Materials
-  #host: Host
+  readonly #hosts: Host[]
 
   private constructor(
     scheduler: Scheduler,
@@ -95,8 +112,9 @@ export class World {
     this.materials = materials
     this.server = server
     this.ledger.server = server.disk
-    this.#host = this.#bootServer()
-    this.wire = new Wire(scheduler, () => this.#host)
+    const isolates = server.bucket === undefined ? 1 : 2
+    this.#hosts = Array.from({ length: isolates }, () => this.#bootServer())
+    this.wire = new Wire(scheduler, () => this.#someHost())
   }
 
   static async create(
@@ -104,7 +122,9 @@ export class World {
     materials: Materials,
     weather: Weather,
   ): Promise<World> {
-    const server = await openMachine('server', { scheduler, materials, skew: 0, isPartial: false })
+    const isAtEdge = materials.edge !== undefined
+    const parts = { scheduler, materials, skew: 0, isPartial: false, isAtEdge }
+    const server = await openMachine('server', parts)
     return new World(scheduler, materials, { weather, server })
   }
 
@@ -112,7 +132,7 @@ export class World {
   machine(name: string, skew: number): Promise<Machine> {
     const { scheduler, materials, weather } = this
     const isPartial = weather.hasParts && scheduler.chance(0.7)
-    return openMachine(name, { scheduler, materials, skew, isPartial })
+    return openMachine(name, { scheduler, materials, skew, isPartial, isAtEdge: false })
   }
 
   /** Starts a process on a machine, with the repository as it sees it. */
@@ -127,12 +147,34 @@ export class World {
 
   /** The repository of a machine, as a process sees it. */
   async placeOf(machine: Machine, process: Process): Promise<Place> {
-    const raw = await this.scheduler.outside(machine.depot.open('config'))
-    const observe = this.#observerOf(machine)
     const { scheduler, weather } = this
-    const place = gatedPlace(raw, { scheduler, process, density: weather.density, observe })
+    const place =
+      machine.bucket === undefined
+        ? gatedPlace(await scheduler.outside(machine.depot.open('config')), {
+            ...this.#gatesOf(machine, process),
+          })
+        : await bucketPlace(this.#bucketGatesOf(machine, machine.bucket, process))
     if (!weather.isRough) return place
     return roughPlace(place, scheduler, () => (this.wire.faultRate === 0 ? 0 : SURPRISES))
+  }
+
+  /** The bucket of a machine, as a process sees it; `undefined` when it has none. */
+  bucketOf(machine: Machine, process: Process): Bucket | undefined {
+    if (machine.bucket === undefined) return undefined
+    return isolateBucket(this.#bucketGatesOf(machine, machine.bucket, process), new Map())
+  }
+
+  #gatesOf(machine: Machine, process: Process): Gates {
+    const { scheduler, weather } = this
+    return { scheduler, process, density: weather.density, observe: this.#observerOf(machine) }
+  }
+
+  #bucketGatesOf(machine: Machine, bucket: Bucket, process: Process): BucketGates {
+    const { disk, clock } = machine
+    const isThrottled = this.materials.edge === 'throttled bucket'
+    const faultRate = (): number =>
+      this.weather.isRough && this.wire.faultRate > 0 ? BUCKET_FAULTS : 0
+    return { ...this.#gatesOf(machine, process), bucket, disk, clock, isThrottled, faultRate }
   }
 
   /** A clock goes wrong by years, or is put right. */
@@ -159,10 +201,20 @@ export class World {
 
   /** Kills the server and starts it again. */
   restartServer(): void {
-    const { process } = this.#host
-    this.processes.delete(process)
-    process.kill()
-    this.#host = this.#bootServer()
+    const chosen = this.#hosts.length === 1 ? 0 : this.scheduler.below(this.#hosts.length)
+    const host = this.#hosts[chosen]
+    if (host === undefined) return
+    this.processes.delete(host.process)
+    host.process.kill()
+    this.#hosts[chosen] = this.#bootServer()
+  }
+
+  /** Who answers the next request: one of the isolates. */
+  #someHost(): Host {
+    const [first, second] = this.#hosts
+    const host = second !== undefined && this.scheduler.chance(0.5) ? second : first
+    if (host === undefined) throw new Error('Nobody is there')
+    return host
   }
 
   #bootServer(): Host {
@@ -181,9 +233,26 @@ export class World {
       access: { kind: 'token', token: TOKEN },
       policyOf: () => ({ ...OPEN_POLICY, push: { ...push, receive: { refuse } } }),
       assets: () => new Response('', { status: 404 }),
-      log: (error) => this.ledger.blame('The server failed unexpectedly', error),
+      afterChange: this.#upkeepOf(),
+      log: (error) => {
+        const isExcused = this.weather.isRough && error instanceof UnavailableError
+        if (!isExcused) this.ledger.blame('The server failed unexpectedly', error)
+      },
     })
     return { process, answer: async (request) => app.fetch(request) }
+  }
+
+  /** At the edge packs are merged a while after each change, by the isolate that made it. */
+  #upkeepOf(): (change: RepositoryChange) => void {
+    if (this.server.bucket === undefined || !this.weather.hasUpkeep) return () => {}
+    const { ledger } = this
+    const upkeep = new UpkeepSchedule(this.materials.runtime, {
+      maxSmall: MAX_SMALL,
+      log: (problem) => {
+        if (!(problem instanceof UnavailableError)) ledger.blame('Upkeep failed', problem)
+      },
+    })
+    return ({ name, place }) => void upkeep.changed(name, place)
   }
 }
 
@@ -194,23 +263,30 @@ async function openMachine(
     materials,
     skew,
     isPartial,
+    isAtEdge,
   }: {
     readonly scheduler: Scheduler
     readonly materials: Materials
     readonly skew: number
     readonly isPartial: boolean
+    readonly isAtEdge: boolean
   },
 ): Promise<Machine> {
   let wrong = skew
   const clock = (): number => scheduler.now + wrong
-  const depot = await scheduler.outside(materials.openDepot(name, clock))
+  const bucket = isAtEdge ? memoryBucket() : undefined
+  const depot = await scheduler.outside(
+    bucket === undefined
+      ? materials.openDepot(name, clock)
+      : Promise.resolve(r2Depot(bucket, { clock })),
+  )
   const { runtime } = materials
   const disk = new Disk(name, {
     place: await scheduler.outside(depot.open('config')),
     runtime,
     isPartial,
   })
-  return { name, depot, disk, clock, setClock: (next) => void (wrong = next) }
+  return { name, depot, disk, clock, bucket, setClock: (next) => void (wrong = next) }
 }
 
 /** Opens the repository that a place keeps, for somebody. */

@@ -65,6 +65,8 @@ export class Landing {
   #isUnpacked = true
   /** Whether each ref is moved by an update of its own, since they cannot be moved together. */
   #isOneByOne = false
+  /** The repository that it is meant for, until something of it was done there. */
+  #repository: string | undefined
   /** Who has updates to make, until he was asked. */
   #delegate: Delegate | undefined
 
@@ -74,6 +76,7 @@ export class Landing {
     const { updates, shallow, boundaries, policy, atomic = false } = request
     this.#wishes = new Settlement(updates, atomic)
     this.#delegate = policy?.delegate
+    this.#repository = request.repository
     this.#children = new Children(new Set(shallow?.add ?? []), new Set(boundaries ?? []))
   }
 
@@ -196,6 +199,7 @@ export class Landing {
       const request = await this.#updateRequest(number)
       const outcome = await this.#tryUpdate(request)
       if (outcome?.state === 'done') {
+        this.#repository = undefined
         this.#version = outcome.version
         for (const { name } of request.refs) this.#wishes.done(name)
         number++
@@ -248,10 +252,12 @@ export class Landing {
     const pack = this.#staged
     if (pack === undefined) return
     const shallow = await this.#shallowUpdate()
-    const request = { id: randomId(), isFirst: true, refs: [], addPacks: [pack], shallow, log }
-    const { state } = await settleUpdate(this.#objects.place, request, signal)
+    const { place } = this.#objects
+    const meant = { id: randomId(), isFirst: true, repository: this.#repository, refs: [], log }
+    const { state } = await settleUpdate(place, { ...meant, addPacks: [pack], shallow }, signal)
     if (state === 'lost') throw stageExpired()
     this.#staged = undefined
+    this.#repository = undefined
   }
 
   /** What the refs are to point at: each of them has its own outcome. */
@@ -342,6 +348,7 @@ export class Landing {
     return {
       id: attemptId(this.#objects, id, number),
       isFirst,
+      repository: this.#repository,
       refs,
       head: head ?? (await chooseHead(state, refs)),
       addPacks: this.#staged === undefined ? [] : [this.#staged],
@@ -418,6 +425,8 @@ export class Landing {
   async #resolveAgain(outcome: SettledOutcome | undefined): Promise<void> {
     const state = await this.#objects.refresh({ signal: this.#request.signal })
     if (outcome?.state !== 'lost') return
+    const { repository } = state
+    if ((this.#repository ?? repository) !== repository) throw repositoryChanged()
     for (const [name, current] of outcome.refs)
       this.#wishes.settle({ name, state: 'lost', current })
     if (outcome.head !== undefined && this.#request.head !== undefined) {
@@ -429,6 +438,13 @@ export class Landing {
     await this.refuse(state)
     await this.#proveOutside()
   }
+}
+
+function repositoryChanged(): RefusedError {
+  return new RefusedError(
+    'repository-changed',
+    'Another repository came up under this name meanwhile. Nothing was changed; decide whether to keep yours under another name',
+  )
 }
 
 function stageExpired(): RefusedError {

@@ -26,6 +26,8 @@ export interface ReceiveRequest {
   readonly isFirst?: boolean | undefined
   /** Whether the state that the objects have was read for this very request, and need not be read again. */
   readonly isCurrent?: boolean | undefined
+  /** Id of the repository that it is meant for, empty where this is to be its first update; whichever is there when left out. */
+  readonly repository?: string | undefined
   readonly updates: readonly RefUpdate[]
   /** Where HEAD goes; a new repository's follows its first branch when left out. */
   readonly head?: { readonly from: Head; readonly to: Head } | undefined

@@ -68,7 +68,9 @@ export async function createByUpdate(
   try {
     await writeSkeleton(temporary)
     const files = new GitFiles(temporary, `${site.scratch}/stage`)
-    const outcome = await makeUpdate(files, request, { ...options, keepsStage: true })
+    // There is none but this one, which is about to be.
+    const asked = request.repository === '' ? { ...request, repository: undefined } : request
+    const outcome = await makeUpdate(files, asked, { ...options, keepsStage: true })
     if (outcome.state !== 'done') return outcome
     await syncTree(temporary)
     if (!(await moveInto(temporary, site.directory))) return 'exists'

@@ -264,6 +264,7 @@ async function differences(attempt: Attempt, { refs, packs, own }: Moment) {
   return findDifferences(request, {
     ref: (name) => refs.byName.get(name)?.oid,
     head: refs.head,
+    repository: own.repository,
     isLive: (id) => live.has(id),
     isStaged: (id) => files.stage.find(id) !== undefined || live.has(id),
   })

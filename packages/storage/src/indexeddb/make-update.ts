@@ -137,6 +137,7 @@ function compare({ header, refs, packs }: Found, preparation: Preparation): Lost
   const differences = findDifferences(request, {
     ref: (name) => refs.get(name)?.oid,
     head: header.head,
+    repository: header.repository,
     isLive(id) {
       const row = packs.get(id)
       return row?.state === 'live' && (row.id === id || !removed.has(id))

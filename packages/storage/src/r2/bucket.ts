@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { retrying } from './store.ts'
 
 /** What is known of an object without its bytes. */
 export interface BucketObject {
@@ -79,22 +80,23 @@ export interface Bucket {
   createMultipartUpload(key: string): Promise<BucketUpload>
 }
 
-/** Every object under `prefix`, page by page. */
+/** Every object under `prefix`, page by page. @throws UnavailableError when a page cannot be had */
 export async function* listAll(bucket: Bucket, prefix: string): AsyncGenerator<BucketObject> {
   let cursor: string | undefined
   do {
-    const page: BucketPage = await bucket.list({
-      prefix,
-      ...(cursor === undefined ? {} : { cursor }),
-    })
+    const from = cursor === undefined ? {} : { cursor }
+    const page: BucketPage = await retrying(() => bucket.list({ prefix, ...from }))
     yield* page.objects
     cursor = page.truncated ? page.cursor : undefined
   } while (cursor !== undefined)
 }
 
-/** Deletes however many keys there are. */
+/** Deletes however many keys there are, of which none is used again. @throws UnavailableError when the bucket fails each time */
 export async function deleteAll(bucket: Bucket, keys: readonly string[]): Promise<void> {
-  for (let i = 0; i < keys.length; i += 1000) await bucket.delete(keys.slice(i, i + 1000))
+  for (let i = 0; i < keys.length; i += 1000) {
+    const some = keys.slice(i, i + 1000)
+    await retrying(() => bucket.delete(some))
+  }
 }
 
 /** Whether an error says that a key was written too often (R2 takes about one write a second to a key). */

@@ -67,6 +67,7 @@ export async function decide(store: Store, root: Root, wish: Wish): Promise<Deci
   const lost = findDifferences(request, {
     ref: (name) => before.get(name)?.oid,
     head: root.head,
+    repository: root.repository,
     isLive: (id) => live.has(id),
     isStaged: (id) => units.has(id),
   })

@@ -147,17 +147,17 @@ export function hasBody(object: BucketObject | BucketBody): object is BucketBody
 }
 
 /**
- * What `read` gives, tried again when the bucket fails: a read may be repeated.
+ * What `ask` gives, tried again when the bucket fails: for what may be repeated, as reading, listing and deleting.
  *
  * @throws UnavailableError when it fails each time
  */
-export async function retrying<T>(read: () => Promise<T>): Promise<T> {
+export async function retrying<T>(ask: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
-      return await read()
+      return await ask()
     } catch (cause) {
       if (tries >= TRIES)
-        throw new UnavailableError('Cannot read from the bucket: it fails each time', { cause })
+        throw new UnavailableError('Cannot use the bucket: it fails each time', { cause })
       await pause(Math.random() * 50 * tries)
     }
   }
