@@ -35,6 +35,7 @@ export { sendParts } from './sync/send-parts.ts'
 export { readProblem } from './sync/server-problem.ts'
 export { keepCandidates, planDiverged } from './sync/sync-merge.ts'
 export { takeBackAfter } from './sync/take-back.ts'
+export { elsewhere, takeNews } from './sync/take-news.ts'
 export { refuseChange, refuseCommit, refuseOpening, refuseWrite } from './transaction/refused.ts'
 export {
   forgetSettled,

@@ -6,7 +6,7 @@
 import type { Oid } from '@datakit/git/oid'
 import type { RefUpdate } from '@datakit/git/place'
 import type { SyncResponse, SyncOutcome as UpdateOutcome } from '@datakit/git/protocol/sync'
-import { refNamesCollide } from '@datakit/git/ref-name'
+import { later } from '../loading.ts'
 import type { ConflictOutcome } from '../transaction/land.ts'
 import type { Known, Refs } from './sync-refs.ts'
 
@@ -109,24 +109,21 @@ export class SyncRun {
   }
 
   /** What became of each branch, ordered by name. */
-  outcomes({ known, stuck }: Plan): BranchOutcome[] {
+  async outcomes({ known, stuck }: Plan): Promise<BranchOutcome[]> {
     const outcomes: BranchOutcome[] = []
     const branches = new Set([...known.own.keys(), ...known.heads.keys(), ...this.#results.keys()])
     for (const branch of [...branches].sort()) {
-      const outcome = stuck.get(branch) ?? this.#outcome(branch, known)
+      const outcome = stuck.get(branch) ?? (await this.#outcome(branch, known))
       if (outcome !== undefined) outcomes.push(outcome)
     }
     return outcomes
   }
 
-  #outcome(branch: string, known: Known): BranchOutcome | undefined {
+  async #outcome(branch: string, known: Known): Promise<BranchOutcome | undefined> {
     const result = this.#results.get(branch)
     const [own, theirs] = [known.own.get(branch), known.heads.get(branch)]
     if (result === 'removed') return { branch, state: 'removed' }
-    if (own === undefined) {
-      const clash = [...known.own.keys()].find((other) => refNamesCollide(other, branch))
-      return theirs && { branch, state: 'elsewhere', oid: theirs, clash }
-    }
+    if (own === undefined) return theirs && (await later()).elsewhere(branch, theirs, known.own)
     if (known.gone.has(branch)) return { branch, state: 'gone', oid: own }
     return own === theirs
       ? { branch, state: result ?? 'in-step', oid: own }

@@ -18,15 +18,14 @@
 import type { Oid } from '@datakit/git/oid'
 import type { RefUpdate, State } from '@datakit/git/place'
 import type { SyncResponse } from '@datakit/git/protocol/sync'
-import { refNamesCollide } from '@datakit/git/ref-name'
+import { later } from '../loading.ts'
 
 export const HEADS = 'refs/heads/'
-const TAGS = 'refs/tags/'
 const TRACKED = 'refs/remotes/origin/'
 const TRACKED_OTHERS = 'refs/datakit/origin/'
-const REPOSITORY = 'refs/datakit/repository/'
+export const REPOSITORY = 'refs/datakit/repository/'
 export const CANDIDATES = 'refs/datakit/candidate/'
-const GONE = 'refs/datakit/gone/'
+export const GONE = 'refs/datakit/gone/'
 const DROPPED = 'refs/datakit/dropped/'
 export const CHOICE = 'refs/datakit/choice/'
 
@@ -99,82 +98,44 @@ export interface Taking {
 }
 
 /**
- * The moves that follow from an answer. Branches and tags that are new to us get a local one. `undefined` when another sync
- * has taken an answer meanwhile: nobody knows which of the two is the newer one.
+ * The moves that follow from an answer. Branches and tags that are new to us get a local one, see `take-news.ts`. `undefined` when
+ * another sync has taken an answer meanwhile: nobody knows which of the two is the newer one.
  */
 export async function takeRefs(state: State, taking: Taking): Promise<RefUpdate[] | undefined> {
-  const { refs, removed, since } = taking
+  const { answer, refs, since } = taking
   const known = await readKnown(state)
   const { tracked } = known
   if (tracked.size !== since.size || [...since].some(([name, oid]) => tracked.get(name) !== oid))
     return undefined
   const moves: RefUpdate[] = []
-  const tags = await refsUnder(state, TAGS, (rest) => TAGS + rest)
-  const local = [...[...known.own.keys()].map((branch) => HEADS + branch), ...tags.keys()]
-  for (const [name, to] of refs) {
-    if (name === `${HEADS}HEAD`) continue
-    const from = known.tracked.get(name)
-    if (from !== to) moves.push({ name: trackedName(name), from, to })
-    const before = from ?? (name.startsWith(HEADS) ? known.gone.get(shortOf(name)) : undefined)
-    if (before !== to) moves.push(...noteBefore(known, taking, { name, before }))
-    // Only what was never seen before: a branch that was deleted here stays deleted.
-    const isNew = before === undefined || known.repository === undefined
-    if (isNew && taking.isRelated && canBeMade(name, local))
-      moves.push({ name, from: undefined, to })
+  let isNews = known.gone.size > 0 || known.repository !== answer.repository
+  for (const name of new Set([...refs.keys(), ...tracked.keys()])) {
+    const [from, to] = [tracked.get(name), refs.get(name)]
+    if (!from || !to) isNews = true
+    else if (from !== to)
+      moves.push({ name: trackedName(name), from, to }, ...noteBefore(known, taking, name, from))
   }
-  for (const [name, from] of known.tracked)
-    if (!refs.has(name)) moves.push({ name: trackedName(name), from, to: undefined })
-  return [...moves, ...moveGone(known, refs, removed), ...(await takeId(state, taking))]
+  return isNews ? (await later()).takeNews(moves, { state, known, taking }) : moves
 }
 
 /** Keeps the head that the server's branch had, unless what is here is there by now. */
-function noteBefore(
-  known: Known,
+export function noteBefore(
+  { repository, own, dropped }: Known,
   { answer, refs }: Taking,
-  { name, before }: { readonly name: string; readonly before: Oid | undefined },
+  name: string,
+  before: Oid,
 ): RefUpdate[] {
   const branch = shortOf(name)
-  const own = name.startsWith(HEADS) ? known.own.get(branch) : undefined
+  const ours = name.startsWith(HEADS) ? own.get(branch) : undefined
   // Another repository that a person goes on with has dropped nothing.
-  const isSame = known.repository === undefined || known.repository === answer.repository
-  if (before === undefined || own === undefined || own === refs.get(name) || !isSame) return []
-  if (known.dropped.get(branch)?.includes(before) === true) return []
+  const isOther = repository !== undefined && repository !== answer.repository
+  if (ours === undefined || ours === refs.get(name) || isOther) return []
+  if (dropped.get(branch)?.includes(before) === true) return []
   return [{ name: droppedName(branch, before), from: undefined, to: before }]
 }
 
-/** Whether there can be a local ref of this name beside those that are here. */
-function canBeMade(name: string, local: readonly string[]): boolean {
-  if (!name.startsWith(HEADS) && !name.startsWith(TAGS)) return false
-  return !local.some((other) => other === name || refNamesCollide(other, name))
-}
-
-/** Branches that are gone on the server leave a trace here of where they were, unless that was asked for. */
-function moveGone(known: Known, refs: Refs, removed: ReadonlySet<string>): RefUpdate[] {
-  const moves: RefUpdate[] = []
-  for (const branch of new Set([...known.heads.keys(), ...known.gone.keys()])) {
-    const from = known.gone.get(branch)
-    const isThere = refs.has(HEADS + branch) || removed.has(branch)
-    const to = isThere ? undefined : (known.heads.get(branch) ?? from)
-    if (from !== to) moves.push({ name: GONE + stepOf(branch), from, to })
-  }
-  return moves
-}
-
-/** Notes the id of the server's repository. A ref must point at something: whatever the server has. */
-async function takeId(state: State, { answer, refs, isRelated }: Taking): Promise<RefUpdate[]> {
-  const id = answer.repository
-  const ids = await refsUnder(state, REPOSITORY)
-  const [oid] = refs.values()
-  if (id === '' || oid === undefined || ids.has(id)) return []
-  const moves = [...ids].map(([name, from]): RefUpdate => ({
-    name: REPOSITORY + name,
-    from,
-    to: undefined,
-  }))
-  return isRelated ? [...moves, { name: REPOSITORY + id, from: undefined, to: oid }] : moves
-}
-
-function trackedName(name: string): string {
+/** Where it is kept what the server's ref of that name points at. */
+export function trackedName(name: string): string {
   return name.startsWith(HEADS)
     ? TRACKED + shortOf(name)
     : TRACKED_OTHERS + name.slice('refs/'.length)
@@ -185,7 +146,8 @@ export function droppedName(branch: string, oid: Oid): string {
   return `${DROPPED}${stepOf(branch)}/${oid}`
 }
 
-function shortOf(name: string): string {
+/** A branch's name without `refs/heads/`. */
+export function shortOf(name: string): string {
   return name.slice(HEADS.length)
 }
 
@@ -199,7 +161,7 @@ function branchOf(step: string): string {
 }
 
 /** The refs whose names begin with `prefix`, by what follows it. */
-async function refsUnder(
+export async function refsUnder(
   state: State,
   prefix: string,
   nameOf = (name: string): string => name,

@@ -331,7 +331,7 @@ export class Remote {
     // Leftovers do no harm: if somebody else is at it, the next sync clears them away.
     if (refs.length > 0) await this.#publish('done', { refs })
     const repository = run.heard?.answer.repository ?? ''
-    return { repository, rounds: run.rounds, branches: run.outcomes(plan) }
+    return { repository, rounds: run.rounds, branches: await run.outcomes(plan) }
   }
 
   #log(why: string): { who: string; why: string } {
