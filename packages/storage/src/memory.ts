@@ -25,15 +25,15 @@ import type {
   UpdateRequest,
 } from '@datakit/git/place'
 import { compareNames } from '@datakit/git/ref-name'
+import { logLines } from './log-lines.ts'
+import { checkRefConflicts } from './ref-conflicts.ts'
 import {
   checkReceipt,
-  checkRefConflicts,
   checkRequest,
   digestUpdate,
   findDangling,
   findDifferences,
   FIRST_HEAD,
-  logLines,
   movedRefs,
   outlivedReceipts,
   randomId,

@@ -1,9 +1,9 @@
 /**
  * Update: the rules of a conditional change that every place keeps alike.
  *
- * What a request asks for (its digest), what a repeated request is answered, which refs cannot live side by side, and
- * which packs a change leaves behind. Everything is synchronous, so that a place can check and change without an `await` in
- * between.
+ * What a request asks for (its digest), what a repeated request is answered, and which packs a change leaves behind; beside it
+ * `ref-conflicts.ts` and `log-lines.ts`. Everything is synchronous, so that a place can check and change without an `await`
+ * in between.
  *
  * @module
  */
@@ -13,7 +13,6 @@ import type { Oid } from '@datakit/git/oid'
 import { sha1 } from '@datakit/git/sha1'
 import type {
   Head,
-  LogEntry,
   PackId,
   PackInfo,
   Receipt,
@@ -40,13 +39,6 @@ export const FIRST_HEAD: Head = { ref: 'refs/heads/main' }
 /** A receipt as places keep it: with the version that the update led to. */
 export interface KeptReceipt extends Receipt {
   readonly version: Version
-}
-
-/** Refs of one moment, as {@link checkRefConflicts} asks for them. */
-export interface RefNames {
-  has(name: string): boolean
-  /** Every name that begins with `prefix`, in any order; no more than needed are taken. */
-  under(prefix: string): Iterable<string>
 }
 
 /**
@@ -92,38 +84,6 @@ export function checkReceipt(receipt: Receipt, digest: string): void {
     'receipt-mismatch',
     `Cannot update: the id "${receipt.id}" was used for another update`,
   )
-}
-
-/**
- * Refuses refs that would have to be both a file and a directory in a Git directory: `a` beside `a/b`.
- *
- * @throws RefusedError `ref-conflict`
- */
-export function checkRefConflicts(updates: readonly RefUpdate[], before: RefNames): void {
-  const deleted = new Set<string>()
-  const created = new Set<string>()
-  for (const { name, from, to } of updates) {
-    if (to === undefined) deleted.add(name)
-    else if (from === undefined) created.add(name)
-  }
-  const exists = (name: string) => created.has(name) || (before.has(name) && !deleted.has(name))
-  for (const name of created) {
-    const parent = parentNames(name).find(exists)
-    if (parent !== undefined) throw refConflict(name, parent)
-    for (const child of before.under(`${name}/`)) if (exists(child)) throw refConflict(name, child)
-  }
-}
-
-/** The names that a ref would have as directories: `refs` and `refs/heads` for `refs/heads/main`. */
-export function parentNames(name: string): string[] {
-  const parents: string[] = []
-  for (let i = name.indexOf('/'); i >= 0; i = name.indexOf('/', i + 1))
-    parents.push(name.slice(0, i))
-  return parents
-}
-
-function refConflict(name: string, other: string): RefusedError {
-  return new RefusedError('ref-conflict', `Cannot create "${name}": "${other}" exists`)
 }
 
 /** Whether both say the same of HEAD. */
@@ -178,24 +138,6 @@ export function findDangling(live: Iterable<PackInfo>): PackId[] {
  */
 export function movedRefs({ refs }: UpdateRequest): RefUpdate[] {
   return refs.filter(({ from, to }) => from !== to)
-}
-
-/** The lines that a request adds to the log: one for every ref that moves, one for HEAD when it points elsewhere. */
-export function logLines(
-  request: UpdateRequest,
-  at: number,
-  resolve: (head: Head, when: 'before' | 'after') => Oid | undefined,
-): LogEntry[] {
-  const { who, why } = request.log
-  const lines: LogEntry[] = []
-  for (const { name, from, to } of movedRefs(request))
-    lines.push({ ref: name, from, to, who, why, at, external: false })
-  if (request.head && !sameHead(request.head.from, request.head.to)) {
-    const from = resolve(request.head.from, 'before')
-    const to = resolve(request.head.to, 'after')
-    lines.push({ ref: 'HEAD', from, to, who, why, at, external: false })
-  }
-  return lines
 }
 
 /** The receipts that may be forgotten at `now`, of all there are, oldest first. */

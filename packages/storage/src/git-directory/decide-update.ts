@@ -10,7 +10,7 @@ import { decodeOids, type Oid } from '@datakit/git/oid'
 import type { Head, LogEntry, RefUpdate, UpdateRequest } from '@datakit/git/place'
 import { compareNames } from '@datakit/git/ref-name'
 
-import { logLines } from '../update.ts'
+import { logLines } from '../log-lines.ts'
 import {
   pathOf,
   readIfThere,

@@ -17,7 +17,7 @@
  */
 import type { Version } from '@datakit/git/place'
 
-import { parentNames } from '../update.ts'
+import { parentNames } from '../ref-conflicts.ts'
 import { ifThere, pathOf, syncDirectory } from './durable.ts'
 import type { GitFiles } from './git-files.ts'
 import type { Journal } from './journal.ts'

@@ -20,9 +20,9 @@ import { LockedRefsError } from '@datakit/git/locked-refs'
 import type { Head, UpdateOutcome, UpdateRequest } from '@datakit/git/place'
 import { compareNames, isRefName } from '@datakit/git/ref-name'
 
+import { checkRefConflicts } from '../ref-conflicts.ts'
 import {
   checkReceipt,
-  checkRefConflicts,
   checkRequest,
   digestUpdate,
   findDifferences,

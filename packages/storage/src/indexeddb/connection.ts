@@ -12,6 +12,7 @@
  */
 import { MalformedError, UnavailableError, type UnavailableReason } from '@datakit/git/error'
 import { begin, ended, unseal, type Transaction } from './database.ts'
+import { later } from './loading.ts'
 import { createStores, SCHEMA_VERSION, upgradeStores, type StoreName } from './schema.ts'
 
 /** How long tabs of an older version have to close the database, in milliseconds. */
@@ -113,8 +114,11 @@ export class Connection {
       } catch (error) {
         if (error instanceof LostAnswerError) lost ??= error
         const pause = isDeath(error) ? PAUSES[attempts] : undefined
-        // Work that fails by itself has looked, and found that nothing was written.
-        if (pause === undefined) throw error instanceof UnavailableError ? (lost ?? error) : error
+        if (pause === undefined) {
+          const told = await explained(this.name, error)
+          // Work that fails by itself has looked, and found that nothing was written.
+          throw told instanceof UnavailableError ? (lost ?? told) : told
+        }
         await new Promise((resolve) => setTimeout(resolve, pause))
       }
     }
@@ -136,7 +140,7 @@ export class Connection {
         this.#forget(opening)
         database.close()
       }
-      throw explained(this.name, error)
+      throw error
     }
   }
 
@@ -150,11 +154,10 @@ export class Connection {
     if (looks && (await isUsed(objectStore)))
       throw new MalformedError(`the repository in "${this.name}"`, 'its root row is missing')
     const { read, write } = header?.needs ?? { read: version, write: version }
-    if ((mode === 'readonly' ? read : write) > SCHEMA_VERSION)
-      throw unavailable(this.name, 'storage-newer')
+    if ((mode === 'readonly' ? read : write) > SCHEMA_VERSION) throw barred('storage-newer')
     unseal(header, `the repository in "${this.name}"`)
     this.repository ??= header?.repository
-    if (this.repository !== header?.repository) throw unavailable(this.name, 'storage-gone')
+    if (this.repository !== header?.repository) throw barred('storage-gone')
   }
 
   #forget(opening: Promise<IDBDatabase>): void {
@@ -198,10 +201,9 @@ async function openDatabase(name: string, onEnd: () => void): Promise<IDBDatabas
   try {
     return await openVersion(name, onEnd, SCHEMA_VERSION)
   } catch (error) {
+    if (!(error instanceof DOMException) || error.name !== 'VersionError') throw error
     // Newer than we are. Whether it may be read all the same is said in it.
-    if (error instanceof DOMException && error.name === 'VersionError')
-      return openVersion(name, onEnd)
-    throw explained(name, error)
+    return openVersion(name, onEnd)
   }
 }
 
@@ -210,7 +212,7 @@ function openVersion(name: string, onEnd: () => void, version?: number): Promise
     let isLate = false
     const giveUp = () => {
       isLate = true
-      reject(unavailable(name, 'storage-older'))
+      reject(barred('storage-older'))
     }
     const request = indexedDB.open(name, version)
     request.addEventListener('upgradeneeded', ({ oldVersion }) => {
@@ -240,34 +242,30 @@ function isDeath(error: unknown): boolean {
   return cause instanceof DOMException && mortal.has(cause.name)
 }
 
-const advice: Readonly<Record<Exclude<UnavailableReason, 'unavailable'>, string>> = {
-  'storage-full':
-    "the browser's storage is full; free space on this device, or delete some of what this site keeps",
-  'storage-newer': 'a newer version of this program wrote it; reload the page',
-  'storage-older': 'close its other tabs, which run an older version',
-  'storage-gone': 'its data was deleted, by the browser or by a person; open it anew',
-  'storage-blocked': 'the browser lets this page keep nothing',
-  'storage-broken': 'its database failed',
-}
-
-const reasons: Readonly<Record<string, keyof typeof advice>> = {
+/** Of the browser's errors, by their names; all others are `storage-broken`. */
+const reasons: Readonly<Record<string, UnavailableReason>> = {
   QuotaExceededError: 'storage-full',
   SecurityError: 'storage-blocked',
 }
 
-function unavailable(
-  name: string,
-  reason: keyof typeof advice,
-  cause?: DOMException,
-): UnavailableError {
-  const what = cause ? ` (${cause})` : ''
-  return new UnavailableError(`Cannot use "${name}": ${advice[reason]}${what}`, { cause, reason })
+/** Why the database may not be used, for {@link explained}. */
+function barred(reason: UnavailableReason): UnavailableError {
+  return new UnavailableError(reason, { reason })
 }
 
-/** Our error for one of the browser's. */
-function explained(name: string, cause: unknown): unknown {
-  if (!(cause instanceof DOMException)) return cause
-  return unavailable(name, reasons[cause.name] ?? 'storage-broken', cause)
+/** Our error for one of the browser's or for a bare reason, with what to do about it. */
+async function explained(name: string, error: unknown): Promise<unknown> {
+  const cause = error instanceof DOMException ? error : undefined
+  const known = error instanceof UnavailableError ? error.reason : 'unavailable'
+  const reason = cause ? (reasons[cause.name] ?? 'storage-broken') : known
+  if (reason === 'unavailable') return error
+  // What advises may be out of reach as well.
+  const told = await later().then(
+    ({ advice }) => advice[reason],
+    () => reason,
+  )
+  const what = cause ? ` (${cause})` : ''
+  return new UnavailableError(`Cannot use "${name}": ${told}${what}`, { cause, reason })
 }
 
 function ignore(): void {}

@@ -4,8 +4,10 @@
  *
  * @module
  */
+export { advice } from './advice.ts'
 export { readAlias } from './alias.ts'
 export { readLog } from './log.ts'
 export { readDamaged } from './mend.ts'
+export * as rareUpdate from './rare-update.ts'
 export { markVerified, sweep } from './sweep.ts'
 export { crowd } from './turns.ts'

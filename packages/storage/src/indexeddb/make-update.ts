@@ -6,21 +6,10 @@
  *
  * @module
  */
-import { decodeName, encodeName } from '@datakit/git/bytes'
+import { encodeName } from '@datakit/git/bytes'
 import type { Oid } from '@datakit/git/oid'
-import type { Head, PackId, UpdateOutcome, UpdateRequest } from '@datakit/git/place'
-import {
-  checkReceipt,
-  checkRefConflicts,
-  findDifferences,
-  KEPT_RECEIPTS,
-  logLines,
-  movedRefs,
-  parentNames,
-  randomId,
-  RECEIPT_LIFETIME,
-  type KeptReceipt,
-} from '../update.ts'
+import type { PackId, UpdateOutcome, UpdateRequest } from '@datakit/git/place'
+import { checkReceipt, findDifferences, movedRefs, randomId, type KeptReceipt } from '../update.ts'
 import { putChunks } from './chunks.ts'
 import {
   chunksOf,
@@ -33,12 +22,15 @@ import {
   type RefRow,
 } from './schema.ts'
 import { deleteRows, putRow, seal, type Transaction } from './database.ts'
-import { bytesOf, NO_HEADER, rangeUnder, soundRef, versionOf } from './state.ts'
+import { NO_HEADER, soundRef, versionOf } from './state.ts'
+import type * as rareUpdate from './rare-update.ts'
 import type { HeldPack } from './stages.ts'
 import type { Bundle, Plan, Planned } from './tail.ts'
 
 /** An update with all that was worked out before its transaction. */
 export interface Preparation {
+  /** What only few updates do; not there where this is none of them. */
+  readonly rare: typeof rareUpdate | undefined
   readonly request: UpdateRequest
   readonly digest: string
   readonly plan: Plan
@@ -49,14 +41,15 @@ export interface Preparation {
 /** Says that another tab has appended to the tail since the update was prepared. */
 export type Stale = { readonly state: 'stale' }
 
-type Lost = Extract<UpdateOutcome, { state: 'lost' }>
+/** How an update is lost. */
+export type Lost = Extract<UpdateOutcome, { state: 'lost' }>
 
 /** Runs the update; `stale` undoes the transaction's nothing and asks for a new plan. */
 export async function makeUpdate(
   transaction: Transaction<'readwrite'>,
   preparation: Preparation,
 ): Promise<UpdateOutcome | Stale> {
-  const { request, digest, plan, now } = preparation
+  const { request, digest, plan, now, rare } = preparation
   const found = await readRows(transaction, preparation)
   const { header, receipt } = found
   if (receipt) checkReceipt(receipt, digest)
@@ -64,29 +57,31 @@ export async function makeUpdate(
   let failure = compare(found, preparation)
   if (receipt) return failure ?? lost([])
   if (!failure) {
-    await checkNames(transaction, request, found.refs)
+    await rare?.checkNames(transaction, request, found.refs)
     if (plan.some((part) => isStale(part, found))) return { state: 'stale' }
   }
-  const rows = failure ? [] : packRows(found, preparation)
-  failure ??= findDangling(found, rows)
-  const next = failure ? header : nextHeader(header, request, rows)
+  const live = failure ? [] : liveRows(found, preparation)
+  const more = failure ? undefined : rare?.moreOf(found, preparation, live)
+  failure ??= more?.failure
+  const next = failure ? header : { ...nextHeader(header, live), ...more?.header }
   const [outcome, version] = [failure ? 'lost' : 'done', versionOf(next)] as const
   putRow(transaction, 'receipts', { id: request.id, digest, at: now, outcome, version })
   if (failure) return failure
   putRow(transaction, 'state', seal(next), 'header')
-  for (const row of rows) putRow(transaction, 'packs', row)
+  for (const row of [...(more?.condemned ?? []), ...live]) putRow(transaction, 'packs', row)
   for (const { bundle } of plan) if (bundle) writeBundle(transaction, bundle, now)
   writeRefs(transaction, preparation, { ...found, header: next })
-  if (next.number % 64 === 0) await forgetReceipts(transaction, now)
+  await rare?.writeMore(transaction, preparation, { ...found, header: next })
   return { state: 'done', version }
 }
 
-function lost(packs: readonly PackId[]): Lost {
+/** The update is not made, because of these packs. */
+export function lost(packs: readonly PackId[]): Lost {
   return { state: 'lost', refs: new Map(), head: undefined, packs }
 }
 
 /** The rows that an update is about, as they are. */
-interface Found {
+export interface Found {
   readonly header: Header
   readonly receipt: KeptReceipt | undefined
   /** Every ref that the request names or that HEAD leads to. */
@@ -162,42 +157,14 @@ function isStale({ bundle }: Planned, { header, packs }: Found): boolean {
   return tail?.id !== bundle.replaces || tail.home !== header.tail
 }
 
-/** Reads what may stand in the way of new refs, then checks it. */
-async function checkNames(
-  transaction: Transaction,
-  request: UpdateRequest,
-  refs: Found['refs'],
-): Promise<void> {
-  const store = transaction.objectStore('refs')
-  const known = new Set([...refs].flatMap(([name, row]) => (row ? [name] : [])))
-  const deleted = request.refs.filter(({ to }) => to === undefined).length
-  const created = request.refs.filter(({ from, to }) => from === undefined && to !== undefined)
-  const parents = new Set(created.flatMap(({ name }) => parentNames(name)))
-  const found = await Promise.all([
-    ...[...parents].map((name) => store.getAllKeys(encodeName(name))),
-    // One more than may be deleted by this very request is enough to find one that stays.
-    ...created.map(({ name }) => store.getAllKeys(rangeUnder(encodeName(`${name}/`)), deleted + 1)),
-  ])
-  for (const key of found.flat()) known.add(decodeName(bytesOf(key)))
-  const names = [...known]
-  checkRefConflicts(request.refs, {
-    has: (name) => known.has(name),
-    under: (prefix) => names.filter((name) => name.startsWith(prefix)),
-  })
-}
-
-/** The rows of packs that the update changes, as they will be. */
-function packRows({ header, packs }: Found, { request, plan, now }: Preparation): PackRow[] {
+/** The rows of packs that the update makes live, as they will be. */
+function liveRows({ header, packs }: Found, { plan, now }: Preparation): PackRow[] {
   const changed = header.number + 1
   const homes = new Map<PackId, Home>()
   for (const { bundle } of plan)
     if (bundle) for (const id of bundle.aliases.keys()) homes.set(id, bundle.home)
   const homeOf = (id: PackId): Home => homes.get(id) ?? packs.get(id)?.home ?? id
-  const condemned = (request.removePacks ?? []).flatMap((id): PackRow[] => {
-    const row = packs.get(id)
-    return row ? [{ ...row, state: 'condemned', since: now, changed }] : []
-  })
-  const live = plan.flatMap((part, i): PackRow[] => {
+  return plan.flatMap((part, i): PackRow[] => {
     const { id, bundle } = part
     const row = bundle ? bundleRow(bundle, now) : packs.get(id)
     if (!row) return []
@@ -207,7 +174,6 @@ function packRows({ header, packs }: Found, { request, plan, now }: Preparation)
     // Wide enough for the packs of any one update.
     return [{ ...row, state: 'live', needs: [...needs], changed, order: changed * 2 ** 20 + i }]
   })
-  return [...condemned, ...live]
 }
 
 function bundleRow({ home, id, bytes, index, rows, verified, needs }: Bundle, since: number) {
@@ -215,59 +181,38 @@ function bundleRow({ home, id, bytes, index, rows, verified, needs }: Bundle, si
   return { home, id, size, indexSize, objects, needs, verified, since }
 }
 
-/** The packs that would be gone while others still need them. */
-function findDangling({ packs }: Found, changes: readonly PackRow[]): Lost | undefined {
-  const rows = new Map<Home, PackRow>()
-  for (const row of [...packs.values(), ...changes]) rows.set(row.home, row)
-  const live = [...rows.values()].filter(({ state }) => state === 'live')
-  const needed = new Set(live.flatMap(({ needs }) => needs))
-  const dangling = changes.filter(({ state, home }) => state === 'condemned' && needed.has(home))
-  return dangling.length > 0 ? lost(dangling.map(({ id }) => id)) : undefined
-}
-
-function nextHeader(header: Header, request: UpdateRequest, rows: readonly PackRow[]): Header {
-  const shallow = new Set(header.shallow)
-  for (const oid of request.shallow?.remove ?? []) shallow.delete(oid)
-  for (const oid of request.shallow?.add ?? []) shallow.add(oid)
-  let { tail } = header
-  for (const { state, home } of rows) {
-    if (state === 'live') tail = home
-    else if (home === tail) tail = undefined
-  }
+function nextHeader(header: Header, live: readonly PackRow[]): Header {
   return {
     ...header,
     number: header.number + 1,
     repository: header.repository || randomId(),
-    head: request.head?.to ?? header.head,
-    shallow: [...shallow],
-    tail,
+    tail: live.at(-1)?.home ?? header.tail,
   }
 }
 
 function writeRefs(
   transaction: Transaction<'readwrite'>,
-  { request, now }: Preparation,
-  { header: { number }, refs, promised }: Found,
+  { request, now: at }: Preparation,
+  { header: { number }, refs }: Found,
 ): void {
-  for (const { name, to, peeled } of movedRefs(request)) {
-    const key = encodeName(name)
-    if (to === undefined) deleteRows(transaction, 'refs', key)
-    else putRow(transaction, 'refs', seal({ oid: to, peeled, number }), key)
-  }
-  const after = new Map(request.refs.map(({ name, to }) => [name, to]))
-  const resolve = (head: Head, when: 'before' | 'after'): Oid | undefined => {
-    if ('oid' in head) return head.oid
-    return when === 'after' && after.has(head.ref) ? after.get(head.ref) : refs.get(head.ref)?.oid
-  }
-  for (const [line, entry] of logLines(request, now, resolve).entries()) {
-    const { ref, from, to, who, at, why } = entry
-    const fromPeeled = refs.get(ref)?.peeled
-    const row = { number, line, ref: encodeName(ref), from, fromPeeled, to, who, at, why }
+  for (const [line, { name, from, to, peeled }] of movedRefs(request).entries()) {
+    const ref = encodeName(name)
+    if (to === undefined) deleteRows(transaction, 'refs', ref)
+    else putRow(transaction, 'refs', seal({ oid: to, peeled, number }), ref)
+    const fromPeeled = refs.get(name)?.peeled
+    const row = {
+      number,
+      line,
+      ref,
+      from,
+      fromPeeled,
+      to,
+      who: request.log.who,
+      at,
+      why: request.log.why,
+    }
     putRow(transaction, 'log', seal(row))
   }
-  const remote = request.promised?.remote ?? ''
-  for (const [oid, row] of promised)
-    putRow(transaction, 'promised', { remote, number: row?.number ?? number }, oid)
 }
 
 function writeBundle(transaction: Transaction<'readwrite'>, bundle: Bundle, at: number): void {
@@ -276,15 +221,4 @@ function writeBundle(transaction: Transaction<'readwrite'>, bundle: Bundle, at: 
   putChunks(transaction, { home, kind: PACK_BYTES, first: 0 }, bytes)
   putChunks(transaction, { home, kind: INDEX_BYTES, first: 0 }, index)
   for (const [id, where] of aliases) putRow(transaction, 'aliases', { ...where, at }, id)
-}
-
-/** Forgets receipts that are both old and many; looked at every 64 updates. */
-async function forgetReceipts(transaction: Transaction<'readwrite'>, now: number): Promise<void> {
-  const store = transaction.objectStore('receipts')
-  const [count, old] = await Promise.all([
-    store.count(),
-    store.index('at').getAllKeys(IDBKeyRange.upperBound(now - RECEIPT_LIFETIME, true)),
-  ])
-  for (const id of old.slice(0, Math.max(0, count - KEPT_RECEIPTS)))
-    deleteRows(transaction, 'receipts', id)
 }

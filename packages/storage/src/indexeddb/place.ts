@@ -15,7 +15,7 @@ import { checkRequest, digestUpdate, STAGE_LIFETIME } from '../update.ts'
 import { readChunks } from './chunks.ts'
 import { Connection, LostAnswerError } from './connection.ts'
 import { later } from './loading.ts'
-import { makeUpdate } from './make-update.ts'
+import { makeUpdate, type Preparation } from './make-update.ts'
 import { ALL_STORES, INDEX_BYTES, PACK_BYTES } from './schema.ts'
 import { packWriter, type HeldPack, type Stages } from './stages.ts'
 import { StateReader } from './state.ts'
@@ -165,10 +165,11 @@ class Updater {
     checkRequest(request)
     const digest = digestUpdate(request)
     const { connection, held, clock } = this.#stages
+    const rare = await rareFor(request)
     for (let attempt = 0; ; attempt++) {
       const tail = attempt < PREPARATIONS ? await this.#tailFor(request) : undefined
       const plan = planPacks(request, held, tail)
-      const preparation = { request, digest, plan, held, now: clock() }
+      const preparation = { request, digest, plan, held, now: clock(), rare }
       const outcome = await connection
         .write(ALL_STORES, (transaction) => makeUpdate(transaction, preparation))
         .catch(unknownOutcome)
@@ -203,6 +204,18 @@ class Updater {
     if (tail) this.#tail = { tail }
     else if (addPacks.length > 0 || removePacks.length > 0) this.#tail = undefined
   }
+}
+
+/** What the update does that only few do, if it is one of them; or, now and then, to forget old receipts. */
+async function rareFor(request: UpdateRequest): Promise<Preparation['rare']> {
+  const { refs, head, shallow, promised, removePacks = [] } = request
+  const isRare = head ?? shallow ?? promised ?? removePacks[0]
+  if (isRare || refs.some(({ from }) => from === undefined)) return (await later()).rareUpdate
+  if (Math.random() > 1 / 64) return undefined
+  return later().then(
+    ({ rareUpdate }) => rareUpdate,
+    () => undefined,
+  )
 }
 
 function unknownOutcome(cause: unknown): UpdateOutcome {

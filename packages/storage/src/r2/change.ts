@@ -8,14 +8,13 @@
  */
 import type { Oid } from '@datakit/git/oid'
 import type { Head, PackId, UpdateOutcome, UpdateRequest } from '@datakit/git/place'
+import { logLines } from '../log-lines.ts'
+import { checkRefConflicts, parentNames } from '../ref-conflicts.ts'
 import {
   checkReceipt,
-  checkRefConflicts,
   findDangling,
   findDifferences,
-  logLines,
   movedRefs,
-  parentNames,
   type KeptReceipt,
 } from '../update.ts'
 import { nextCatalogs } from './catalogs.ts'
