@@ -16,6 +16,7 @@ import { join } from 'node:path'
 import { corpusFile, corpusPath, makeCorpus, type CorpusOptions } from '../support/corpus.ts'
 import { temporaryFolder } from '../support/servers.ts'
 import { git } from '../support/stock-git.ts'
+import { proofRows } from './bench-proof.ts'
 
 /** Milliseconds of a piece of work, by how large that is which it is done in. */
 export interface ModelRow {
@@ -53,6 +54,7 @@ export async function benchModel(quick: boolean): Promise<ModelRow[]> {
     await mergeRow('flat', [few, many]),
     await lineRow(quick ? 1000 : 10_000),
     await jsonRow(quick ? 100 : 9000),
+    ...(await proofRows(quick)),
   ]
 }
 
