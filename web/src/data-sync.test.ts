@@ -1,4 +1,5 @@
 import { SyncError } from '@datakit/datakit/error'
+import { MalformedError } from '@datakit/git/error'
 import { expect, it } from 'vitest'
 import { describeFailure } from './data-sync.ts'
 
@@ -34,4 +35,17 @@ it('asks for a token, and leaves a server alone for as long as it asks', () => {
 
 it('names what answered in place of the server', () => {
   expect(describeFailure(failed('not-datakit', 200)).message).toContain('login page of a network')
+})
+
+// Seen to fail when the answer's error is taken for one of this device.
+it('blames the server for an answer that cannot be, and not this device', () => {
+  const cause = new MalformedError('the pack of an answer', 'its trailer is not its SHA-1')
+  const message = `Cannot sync with https://example.org/a.git: ${cause.message}`
+  const told = describeFailure(new SyncError('malformed', message, { cause }))
+  expect(told.trouble).toBeUndefined()
+  expect(told.state).toBe('failed')
+  for (const words of ['answer is wrong', 'Nothing was changed', 'asked again later', message])
+    expect(told.message).toContain(words)
+  expect(describeFailure(failed('malformed', 400)).message).not.toContain('answer is wrong')
+  expect(describeFailure(cause).trouble).toBe('damaged')
 })

@@ -118,9 +118,16 @@ export function describeFailure(error: unknown): Omit<SyncReport, 'decisions'> {
   const { code, status, message, retryAfter } = error
   if (code === 'offline' || code === 'cut-off') return { state: 'offline', message: undefined }
   if (code === 'not-datakit') return { state: 'offline', message: inItsPlace(status), retryAfter }
+  // Without a status it is the answer that is malformed, and not what was asked.
+  if (code === 'malformed' && status === 0) return { state: 'failed', message: sayWrong(message) }
   // A server that fails or is busy is out of reach too, for all that a person can do about it.
   const isBusy = status === 429 || status >= 500
   return { state: isBusy ? 'offline' : 'failed', message, retryAfter }
+}
+
+/** What a person is told of an answer that cannot be; the message says which server, and what is wrong. */
+function sayWrong(message: string): string {
+  return `The server’s answer is wrong. Nothing was changed here, and the server is asked again later. ${message}`
 }
 
 /** What a person is told when a network or a proxy answers. */

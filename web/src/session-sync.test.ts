@@ -43,7 +43,8 @@ function storeWith(waiting: number) {
     decisions: async () => [],
   }
   // A page that is hidden does not listen, and nothing else of the store is asked for.
-  return { sync: new SessionSync(store as RepositoryStore, async () => {}), end: resolve }
+  const sync = new SessionSync(store as RepositoryStore, async () => {})
+  return { sync, end: resolve, store }
 }
 
 // Seen to fail when the page asks after a second.
@@ -81,5 +82,28 @@ it('asks at once when a page that has not sent all is hidden', async () => {
   document.dispatchEvent(new Event('visibilitychange'))
   await vi.advanceTimersByTimeAsync(0)
   expect(tags).toEqual(['datakit-sync:config'])
+  sync.stop()
+})
+
+// Seen to fail when nobody tells the schedule what the proof has found: it asked 20 times.
+it('asks a server ever less often whose commits turn out to be wrong', async () => {
+  const { sync, end, store } = storeWith(0)
+  let syncs = 0
+  let damage: readonly string[] = ['What came is damaged']
+  Object.assign(store, {
+    sync: async () => (syncs++, DONE),
+    keepUp: async () => damage,
+  })
+  end(DONE)
+  await sync.request()
+  await vi.advanceTimersByTimeAsync(600_000)
+  // After one, three and seven minutes, each a quarter more or less.
+  expect(syncs).toBeLessThan(7)
+  expect(syncs).toBeGreaterThan(2)
+  damage = []
+  await vi.advanceTimersByTimeAsync(400_000)
+  const before = syncs
+  await vi.advanceTimersByTimeAsync(600_000)
+  expect(syncs - before).toBeGreaterThan(14)
   sync.stop()
 })

@@ -197,7 +197,7 @@ export class SessionSync {
       this.#acceptsOther = false
       this.#restore = []
       this.#listener.wake()
-      void prove()
+      void prove().then(() => this.#schedule.judge(this.proof.damage.value === undefined))
     }
     if (report.state === 'unauthorized') {
       askForToken()

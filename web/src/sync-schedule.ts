@@ -25,6 +25,14 @@ export function nextDelay(failures: number, random: number): number {
   return Math.round(wait * (0.75 + random / 2))
 }
 
+/**
+ * Milliseconds until a server is asked again that sent what is wrong so many times in a row: each time all of it may have come
+ * that a clone brings.
+ */
+export function delayAfterLies(lies: number, random: number): number {
+  return Math.round(Math.min(INTERVAL * 2 ** lies, MAX_WAIT) * (0.75 + random / 2))
+}
+
 /** Runs a sync whenever it is due. */
 export class SyncSchedule {
   readonly #run: () => Promise<Verdict>
@@ -32,6 +40,10 @@ export class SyncSchedule {
   #running: Promise<void> | undefined
   #again = false
   #failures = 0
+  /** Syncs in a row that brought what turned out to be wrong. */
+  #lies = 0
+  /** Milliseconds that the server asks to be left alone. */
+  #least = 0
   #stopped = false
 
   constructor(run: () => Promise<Verdict>) {
@@ -45,7 +57,7 @@ export class SyncSchedule {
       this.#again = true
       return this.#running
     }
-    clearTimeout(this.#timer)
+    this.#cancel()
     this.#running = this.#rounds()
     await this.#running
   }
@@ -56,10 +68,18 @@ export class SyncSchedule {
     return this.request()
   }
 
+  /** Says whether what a sync brought is what the server said, which turns out behind it: if not, the next one comes ever later. */
+  judge(isTrue: boolean): void {
+    const before = this.#lies
+    this.#lies = isTrue ? 0 : before + 1
+    // What is under way counts it in when it ends.
+    if (this.#lies !== before && this.#timer !== undefined) this.#plan()
+  }
+
   /** Nothing runs after what is under way. */
   stop(): void {
     this.#stopped = true
-    clearTimeout(this.#timer)
+    this.#cancel()
   }
 
   async #rounds(): Promise<void> {
@@ -72,9 +92,21 @@ export class SyncSchedule {
     } while (this.#again && verdict === 'done' && !this.#stopped)
     this.#running = undefined
     if (this.#stopped || verdict === 'pause') return
-    const asked = typeof verdict === 'number' ? verdict : 0
-    const delay = Math.max(asked, nextDelay(this.#failures, Math.random()))
-    this.#timer = setTimeout(() => void this.request(), delay)
+    this.#least = typeof verdict === 'number' ? verdict : 0
+    this.#plan()
+  }
+
+  /** Syncs again when it is due. */
+  #plan(): void {
+    this.#cancel()
+    const due = nextDelay(this.#failures, Math.random())
+    const later = this.#lies === 0 ? 0 : delayAfterLies(this.#lies, Math.random())
+    this.#timer = setTimeout(() => void this.request(), Math.max(this.#least, due, later))
+  }
+
+  #cancel(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
   }
 }
 

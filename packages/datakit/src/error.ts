@@ -76,7 +76,7 @@ export class SyncError extends DataKitError {
   override readonly name = 'SyncError'
   /**
    * `offline` (no answer), `not-datakit` (something else answered, such as the login page of a network), `unauthorized`,
-   * `not-found`, `busy`, `malformed`, or the code that the server gave.
+   * `not-found`, `busy`, `malformed` (an answer that cannot be: the cause says what is wrong), or the code that the server gave.
    */
   override readonly code: string
   /** HTTP status, 0 when there was no answer. */

@@ -204,7 +204,7 @@ describe('an answer with a pack', () => {
     const { repository, inflated, everything } = await client()
     const before = await everything()
     const error: unknown = await sync(repository, network.options).catch((cause: unknown) => cause)
-    expect(error).toBeInstanceOf(GitError)
+    expect(error).toMatchObject({ code: 'malformed', cause: expect.any(GitError) })
     expect(error).toMatchObject({ message: expect.stringMatching(problem) })
     expect(await everything()).toEqual(before)
     expect(network.requests).toBe(1)

@@ -131,7 +131,11 @@ describe('an answer that cannot be', () => {
       lieInPlaceOf(answer, { ...lie, header: { repository: '1'.repeat(32), ...lie.header } })
     const grace = await network.client('Grace')
     const before = await everything(grace)
-    await expect(sync(grace, network.options)).rejects.toThrow(problem)
+    const failure = await sync(grace, network.options).catch((error: unknown) => error)
+    // Whose fault it is can be told, and which server it was.
+    expect(failure).toMatchObject({ name: 'SyncError', code: 'malformed', status: 0 })
+    expect(failure instanceof Error && failure.message).toMatch(problem)
+    expect(failure instanceof Error && failure.message).toContain(network.options.url)
     expect(await everything(grace)).toEqual(before)
   })
 

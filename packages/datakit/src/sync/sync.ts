@@ -86,8 +86,9 @@ export class Remote {
    * Sends what is here and takes what is there, until both agree or a person must decide. May be repeated at any time;
    * not while it runs.
    *
-   * @throws SyncError when the server does not answer, or says no to all of it
-   * @throws MalformedError, MissingError when it answers with what cannot be, or lacks what it must bring
+   * @throws SyncError when the server does not answer, or says no to all of it; `malformed` when it answers with what cannot be, or
+   *   lacks what it must bring
+   * @throws MalformedError, MissingError when something that is needed for it is damaged here
    */
   async sync(): Promise<SyncOutcome> {
     const run = new SyncRun()
@@ -221,7 +222,8 @@ export class Remote {
         await this.#exchange(run, plan, { request, pack })
         return true
       } catch (error) {
-        if (!(error instanceof SyncError)) throw error
+        if (!(error instanceof SyncError))
+          throw await (await later()).faultOf(this.#repository, this.#options, error)
         if (/^cut-off|-gone$/.test(error.code) && attempt < MAX_ATTEMPTS) continue
         if (error.code === 'repository-changed') {
           run.isStrange = true
