@@ -140,6 +140,11 @@ export interface StagedPack {
   readonly size: number
   readonly objects: number
   readonly verified: boolean
+  /**
+   * Packs that hold the bases of its deltas by now, where one that {@link PackSummary.needs} named may have been replaced
+   * since; those hold when left out.
+   */
+  readonly needs?: readonly PackId[] | undefined
 }
 
 /** The objects of a pack, as whoever wrote it knows them: a table, or an index that came along. */

@@ -173,9 +173,9 @@ class MemoryRepository {
     }
     const packs = new Map(moment.packs)
     for (const id of request.removePacks ?? []) packs.delete(id)
-    for (const { id } of request.addPacks ?? []) {
+    for (const { id, needs } of request.addPacks ?? []) {
       const pack = this.packs.get(id)
-      if (pack) packs.set(id, pack.info)
+      if (pack) packs.set(id, needs ? { ...pack.info, needs } : pack.info)
     }
     const shallow = new Set(moment.shallow)
     for (const oid of request.shallow?.remove ?? []) shallow.delete(oid)

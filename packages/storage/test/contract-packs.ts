@@ -264,6 +264,44 @@ export function sweepContract(test: Test): void {
       expect((await find(again, state, each.oid))?.body).toEqual(each.body)
   })
 
+  test('adds a pack whose base is in another pack than when it was written', async ({
+    place,
+    reopen,
+  }) => {
+    // Both kinds of stages: one that a browser holds in memory, and one that it writes down.
+    for (const [i, size] of [3000, 400_000].entries()) {
+      const name = `refs/heads/${size}`
+      const [base, other] = [noise(400_000, 30 + i), noise(400_000, 40 + i)]
+      const first = await stage(place, [base])
+      await done(place, request([move(name, undefined, base.oid)], { addPacks: [first] }))
+      const old = (await place.read()).packs.slice(-1).map(({ id }) => id)
+      const target = {
+        ...patched(base.body, 3),
+        delta: { base: base.oid, bytes: new Uint8Array() },
+      }
+      target.delta.bytes = makeDelta(base.body, target.body)
+      const thin = await stage(place, [target, noise(size, 50 + i)], old)
+      const merged = await stage(place, [base, other])
+      await done(place, request([], { addPacks: [merged], removePacks: old }))
+      await place.sweep({ grace: 0 })
+      const refs = [move(name, base.oid, target.oid)]
+      const early = await settle(place, request(refs, { addPacks: [thin] }))
+      if (place.traits.keepsThinPacks) expect(early).toMatchObject({ state: 'lost', packs: old })
+      const { packs } = await place.read()
+      const needs = packs.slice(-1).map(({ id }) => id)
+      if (early.state === 'lost')
+        await done(place, request(refs, { addPacks: [{ ...thin, needs }] }))
+      const again = await reopen()
+      expect((await find(again, await again.read(), target.oid))?.body).toEqual(target.body)
+      // It is needed from now on.
+      if (place.traits.keepsThinPacks)
+        expect(await settle(again, request([], { removePacks: needs }))).toMatchObject({
+          state: 'lost',
+          packs: needs,
+        })
+    }
+  })
+
   test('finds every object while maintenance merges packs', async ({ place, reopen }) => {
     // Too large to be put together by the place itself.
     const blobs = Array.from({ length: 6 }, (_, i) => noise(200_000, 20 + i))

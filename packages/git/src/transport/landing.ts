@@ -10,18 +10,11 @@ import { LockedRefsError } from '../locked-refs.ts'
 import type { Objects } from '../objects.ts'
 import { encodeOid, type Oid } from '../oid.ts'
 import { OidMap } from '../oid-map.ts'
-import type {
-  PackId,
-  RefUpdate,
-  StagedPack,
-  State,
-  UpdateOutcome,
-  UpdateRequest,
-  Version,
-} from '../place.ts'
+import type { PackId, RefUpdate, State, UpdateOutcome, UpdateRequest, Version } from '../place.ts'
 import { isAncestor } from './ancestry.ts'
 import { Children, KINDS } from './children.ts'
 import type { Delegate } from './delegate.ts'
+import { keepPack, publishPack, renew, type KeptPack } from './kept-pack.ts'
 import { peelTag } from './peel.ts'
 import { ALL_REFS, reachOf } from './reach.ts'
 import type { ReceiveOutcome, ReceiveRequest } from './receive.ts'
@@ -33,9 +26,10 @@ import {
   type PushFacts,
 } from './ref-rules.ts'
 import { attemptId } from './repeat.ts'
+import { checkRepository } from './same-repository.ts'
 import { settleUpdate, wait, type SettledOutcome } from './settle.ts'
 import { Settlement } from './settlement.ts'
-import { keepPack, readIntoPlace, type UnfinishedPack } from './stage.ts'
+import { readIntoPlace, type UnfinishedPack } from './stage.ts'
 
 /** How often an update that was lost to changes elsewhere is worked out anew. */
 const MAX_ATTEMPTS = 32
@@ -51,7 +45,7 @@ export class Landing {
   readonly #children: Children
   readonly #wishes: Settlement
   #pack: UnfinishedPack | undefined
-  #staged: StagedPack | undefined
+  #kept: KeptPack | undefined
   /** What is in the pack that was kept. */
   #table: PackTable | undefined
   /** What must be reachable, and the packs that were proof of it. */
@@ -149,7 +143,7 @@ export class Landing {
     if (pack === undefined || pack.table.count === 0 || !isNeeded) return
     this.#pack = undefined
     this.#table = pack.table
-    this.#staged = await keepPack(this.#objects, pack, this.#request.promisor !== undefined)
+    this.#kept = await keepPack(this.#objects, pack, this.#request.promisor !== undefined)
   }
 
   /** Settles what the policy says no to. */
@@ -238,7 +232,7 @@ export class Landing {
 
   #facts(): PushFacts {
     const { atomic = false, options = [], certificate, log, say = () => {} } = this.#request
-    const staged = this.#staged === undefined ? [] : [this.#staged.id]
+    const staged = this.#kept === undefined ? [] : [this.#kept.staged.id]
     return { who: log.who, staged, atomic, options, certificate, say }
   }
 
@@ -249,14 +243,12 @@ export class Landing {
   /** Shows the pack to everybody before any ref moves. It is not to be held back any more then. */
   async #publish(): Promise<void> {
     const { log, signal } = this.#request
-    const pack = this.#staged
+    const pack = this.#kept
     if (pack === undefined) return
     const shallow = await this.#shallowUpdate()
-    const { place } = this.#objects
-    const meant = { id: randomId(), isFirst: true, repository: this.#repository, refs: [], log }
-    const { state } = await settleUpdate(place, { ...meant, addPacks: [pack], shallow }, signal)
-    if (state === 'lost') throw stageExpired()
-    this.#staged = undefined
+    const notice = { id: randomId(), repository: this.#repository, shallow, log, signal }
+    await publishPack(this.#objects, pack, notice)
+    this.#kept = undefined
     this.#repository = undefined
   }
 
@@ -351,7 +343,7 @@ export class Landing {
       repository: this.#repository,
       refs,
       head: head ?? (await chooseHead(state, refs)),
-      addPacks: this.#staged === undefined ? [] : [this.#staged],
+      addPacks: this.#kept === undefined ? [] : [this.#kept.staged],
       reliesOn: this.#reliesOn,
       shallow: await this.#shallowUpdate(),
       promised: promisor === undefined ? promised : { ...promisor, add: this.#promised },
@@ -425,28 +417,14 @@ export class Landing {
   async #resolveAgain(outcome: SettledOutcome | undefined): Promise<void> {
     const state = await this.#objects.refresh({ signal: this.#request.signal })
     if (outcome?.state !== 'lost') return
-    const { repository } = state
-    if ((this.#repository ?? repository) !== repository) throw repositoryChanged()
+    checkRepository(this.#repository, state)
     for (const [name, current] of outcome.refs)
       this.#wishes.settle({ name, state: 'lost', current })
     if (outcome.head !== undefined && this.#request.head !== undefined) {
       throw new RefusedError('head-moved', 'HEAD points elsewhere by now')
     }
-    if (this.#staged !== undefined && outcome.packs.includes(this.#staged.id)) {
-      throw stageExpired()
-    }
     await this.refuse(state)
     await this.#proveOutside()
+    if (this.#kept !== undefined) this.#kept = await renew(this.#objects, this.#kept, outcome.packs)
   }
-}
-
-function repositoryChanged(): RefusedError {
-  return new RefusedError(
-    'repository-changed',
-    'Another repository came up under this name meanwhile. Nothing was changed; decide whether to keep yours under another name',
-  )
-}
-
-function stageExpired(): RefusedError {
-  return new RefusedError('stage-expired', 'The pack was not taken in time: push again')
 }

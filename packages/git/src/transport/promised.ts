@@ -12,8 +12,8 @@ import type { Oid } from '../oid.ts'
 import { findRow } from '../pack/pack-table.ts'
 import type { UpdateRequest } from '../place.ts'
 import { Children, KINDS } from './children.ts'
-import { settleUpdate } from './settle.ts'
-import { keepPack, readIntoPlace, type ReceiveLimits, type UnfinishedPack } from './stage.ts'
+import { keepPack, publishPack } from './kept-pack.ts'
+import { readIntoPlace, type ReceiveLimits, type UnfinishedPack } from './stage.ts'
 
 /** Objects that come from the remote that has them. */
 export interface PromisedPack {
@@ -51,11 +51,8 @@ export async function receivePromised(objects: Objects, request: PromisedPack): 
     await read.writer.abort()
     throw error
   }
-  const staged = await keepPack(objects, read, true)
-  const promised = { add, remote }
-  const update = { id, isFirst: true, refs: [], addPacks: [staged], promised, log }
-  await settleUpdate(objects.place, update, signal)
-  await objects.refresh({ signal })
+  const kept = await keepPack(objects, read, true)
+  await publishPack(objects, kept, { id, promised: { add, remote }, log, signal })
   return missing
 }
 

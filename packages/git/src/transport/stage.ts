@@ -1,5 +1,5 @@
 /**
- * Stage: a pack from outside is read into a place, every object checked, and held back.
+ * Stage: a pack from outside is read into a place, and every object checked. `kept-pack.ts` keeps it then.
  *
  * @module
  */
@@ -10,12 +10,10 @@ import { checkObject } from '../fsck.ts'
 import { judgeAsUsual, type Judge } from './judge.ts'
 import { objectHeader } from '../object.ts'
 import type { Objects } from '../objects.ts'
-import type { Oid } from '../oid.ts'
 import type { PackLimits } from '../pack/pack-limits.ts'
 import { readPack, type PackedObject, type ReadPack } from '../pack/read-pack.ts'
-import type { PackId, PackWriter, StagedPack } from '../place.ts'
+import type { PackWriter } from '../place.ts'
 import type { Children } from './children.ts'
-import { shortenChains } from './thin-bases.ts'
 
 /** What may come in, and how much memory it may take. */
 export interface ReceiveLimits extends PackLimits {
@@ -91,38 +89,6 @@ export async function readIntoPlace(
     await writer.abort()
     throw error
   }
-}
-
-/**
- * Keeps the pack, invisible to everyone. The writer is done with, whatever happens.
- *
- * @param promisor whether it is from a remote that has what it names and is not here
- */
-export async function keepPack(
-  objects: Objects,
-  read: UnfinishedPack,
-  promisor = false,
-): Promise<StagedPack> {
-  let pack = read
-  try {
-    pack = await shortenChains(objects, read)
-    const needs = await packsOf(objects, pack.outside)
-    return await pack.writer.finish({ table: pack.table, needs, verified: true, promisor })
-  } catch (error) {
-    await pack.writer.abort()
-    throw error
-  }
-}
-
-/** A pack for each of the objects that holds it. */
-async function packsOf(objects: Objects, oids: readonly Oid[]): Promise<PackId[]> {
-  const packs = new Set<PackId>()
-  for (const oid of oids) {
-    const copies = await objects.locate(oid)
-    if (copies.some(({ pack }) => packs.has(pack.id))) continue
-    for (const { pack } of copies.slice(0, 1)) packs.add(pack.id)
-  }
-  return [...packs]
 }
 
 function judgeObject(object: PackedObject, { judge = judgeAsUsual, say }: StageOptions): void {

@@ -146,9 +146,9 @@ function compare({ header, refs, packs }: Found, preparation: Preparation): Lost
   return gone.size > 0 ? lost([...gone]) : undefined
 }
 
-/** What a pack needs, by the ids that its writer knew. */
-function needsOf({ id, bundle }: Planned, packs: Found['packs']): readonly PackId[] {
-  return (bundle ?? packs.get(id))?.needs ?? []
+/** What a pack needs, by the ids that whoever adds it knows. */
+function needsOf({ id, needs }: Planned, packs: Found['packs']): readonly PackId[] {
+  return needs ?? packs.get(id)?.needs ?? []
 }
 
 function isStale({ bundle }: Planned, { header, packs }: Found): boolean {
@@ -176,9 +176,9 @@ function liveRows({ header, packs }: Found, { plan, now }: Preparation): PackRow
   })
 }
 
-function bundleRow({ home, id, bytes, index, rows, verified, needs }: Bundle, since: number) {
+function bundleRow({ home, id, bytes, index, rows, verified }: Bundle, since: number) {
   const [size, indexSize, objects] = [bytes.length, index.length, rows.length]
-  return { home, id, size, indexSize, objects, needs, verified, since }
+  return { home, id, size, indexSize, objects, verified, since }
 }
 
 function nextHeader(header: Header, live: readonly PackRow[]): Header {

@@ -41,8 +41,6 @@ export interface Tail {
 
 /** A pack as it will be written: one or several small ones, perhaps behind the tail. */
 export interface Bundle extends Tail {
-  /** Ids of the packs that hold bases of its deltas, as their writers knew them. */
-  readonly needs: readonly PackId[]
   /** Id of the tail that it takes the place of. */
   readonly replaces: PackId | undefined
   /** What it was put together from. */
@@ -52,6 +50,8 @@ export interface Bundle extends Tail {
 /** A pack that an update writes, or a stage on disk, which has no bundle. */
 export interface Planned {
   readonly id: PackId
+  /** Ids of the packs that hold bases of its deltas; as a stage on disk says when left out. */
+  readonly needs: readonly PackId[] | undefined
   readonly bundle: Bundle | undefined
 }
 
@@ -69,15 +69,17 @@ export function planPacks(
   let packs: HeldPack[] = []
   const flush = () => {
     const bundle = bundled(host, packs)
-    if (bundle) plan.push({ id: bundle.id, bundle })
+    const needs = packs.flatMap((pack) => pack.needs)
+    if (bundle) plan.push({ id: bundle.id, needs, bundle })
     host = undefined
     packs = []
   }
-  for (const { id } of request.addPacks ?? []) {
-    const pack = held.get(id)
+  for (const { id, needs } of request.addPacks ?? []) {
+    const found = held.get(id)
+    const pack = found && { ...found, needs: needs ?? found.needs }
     if (!pack || !fits(pack, host ? [host, ...packs] : packs)) flush()
     if (pack) packs.push(pack)
-    else plan.push({ id, bundle: undefined })
+    else plan.push({ id, needs, bundle: undefined })
   }
   flush()
   return plan
@@ -98,9 +100,8 @@ function fits({ bytes, rows, verified }: Part, before: readonly Part[]): boolean
 function bundled(tail: Tail | undefined, packs: readonly HeldPack[]): Bundle | undefined {
   const [first, ...more]: readonly Part[] = tail ? [tail, ...packs] : packs
   if (!first || packs.length === 0) return undefined
-  const needs = [...new Set(packs.flatMap((pack) => pack.needs))]
   const aliases = new Map<PackId, Omit<AliasRow, 'at'>>()
-  if (more.length === 0) return { ...first, home: first.id, needs, replaces: undefined, aliases }
+  if (more.length === 0) return { ...first, home: first.id, replaces: undefined, aliases }
   const id = randomId()
   const home = tail?.home ?? id
   const rows: RawRow[] = []
@@ -122,7 +123,6 @@ function bundled(tail: Tail | undefined, packs: readonly HeldPack[]): Bundle | u
     rows,
     index: rowTable(rows).encodeIndex(),
     verified: first.verified,
-    needs,
     replaces: tail?.id,
     aliases,
   }

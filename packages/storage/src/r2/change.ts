@@ -126,12 +126,12 @@ async function readUnits(
 ): Promise<ReadonlyMap<PackId, Unit>> {
   const units = new Map<PackId, Unit>()
   const live = new Set(root.packs.map(({ id }) => id))
-  for (const { id } of request.addPacks ?? []) {
+  for (const { id, needs } of request.addPacks ?? []) {
     const key = packKey(id)
     if (key === undefined || live.has(id) || (await isCondemned(store, root, key))) continue
     // Asked after the root was read: a sweep deletes a pack first and forgets it afterwards.
     const unit = await findStaged(id)
-    if (unit) units.set(id, unit)
+    if (unit) units.set(id, needs ? { ...unit, info: { ...unit.info, needs } } : unit)
   }
   return units
 }

@@ -114,6 +114,10 @@ overR2(({ bucket, isThrottled }) => {
     'lists packs anew when their list is gone, however lately the root was written',
     async () => {
       const place = await r2Depot(bucket, options).open(name)
+      // Its end says what it needed when it was written, which is gone.
+      const moved = await stage(place, [blob('moved')], [`${'0'.repeat(32)}-${'1'.repeat(32)}`])
+      const needs = (await place.read()).packs.slice(0, 1).map(({ id }) => id)
+      await done(place, request([], { addPacks: [{ ...moved, needs }] }))
       const blobs = Array.from({ length: 120 }, (_, i) => blob(`more ${i}`))
       const addPacks = await Promise.all(blobs.map((each) => stage(place, [each])))
       await done(place, request([], { addPacks }))
@@ -125,6 +129,7 @@ overR2(({ bucket, isThrottled }) => {
       await gather(repairR2(late, name, nodeRuntime, { writeInterval: 5 * WRITE_INTERVAL }))
       const ids = (await place.read()).packs.map(({ id }) => id)
       expect(ids.toSorted()).toEqual(root.packs.map(({ id }) => id).toSorted())
+      await done(place, request([], { addPacks: [await stage(place, [blob('later')])] }))
     },
   )
 

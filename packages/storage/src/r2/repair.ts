@@ -223,7 +223,16 @@ async function unitsOf(store: Store, root: Root, key: string): Promise<PackInfo[
     else if (unit?.root === key) packs.push(unit.info)
     listed.delete(id)
   }
-  return [...packs, ...listed.values()]
+  return withSoundNeeds([...packs, ...listed.values()])
+}
+
+/** A pack may have been added with other needs than its end says: then it may need any of them. */
+function withSoundNeeds(packs: readonly PackInfo[]): PackInfo[] {
+  const ids = packs.map(({ id }) => id)
+  const isSound = ({ needs }: PackInfo): boolean => needs.every((id) => ids.includes(id))
+  return packs.map((pack) =>
+    isSound(pack) ? pack : { ...pack, needs: ids.filter((id) => id !== pack.id) },
+  )
 }
 
 /** Rebuilds what the root lacks of the objects that it has moved out of itself. */
