@@ -134,6 +134,7 @@ async function receive(
       id: message.id,
       isCurrent,
       repository: message.repository,
+      refusesEach: true,
       updates: message.updates,
       head: message.head,
       pack: packOf(context, message, reader),

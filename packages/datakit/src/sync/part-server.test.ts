@@ -159,3 +159,45 @@ describe('what is neither here nor left with the server', () => {
     expect((await client.store.state()).packs).toHaveLength(1)
   })
 })
+
+describe('a server that has lost what it promised', () => {
+  /** A client that has `a` of two branches, each with a commit to send; of `dev`, the server has let go of what is outside. */
+  async function lost() {
+    const network = await filled()
+    const server = await network.server()
+    const before = await headOf(server, 'dev')
+    const dropped = await write(server, 'b/only', 'here\n', 'dev')
+    const client = await partOf(network, { paths: ['a'] })
+    await forceBranch(server, 'dev', before)
+    await write(client, 'a/deep/one', 'of dev\n', 'dev')
+    await write(client, 'a/deep/one', 'of main\n')
+    return { network, client, dropped }
+  }
+
+  // Seen to fail when a push that lacks something is refused as a whole.
+  it('refuses the branch that needs it, and takes the others', async () => {
+    const { network, client } = await lost()
+    const options = { ...network.options, restore: ['dev'] }
+    const { branches } = await sync(client, options)
+    expect(states(branches)).toMatchObject({ main: 'pushed', dev: 'refused' })
+    const lack = { reason: expect.stringContaining('missing necessary objects') }
+    expect(branches).toContainEqual(expect.objectContaining({ branch: 'dev', ...lack }))
+    expect(await read(client, 'a/deep/one', 'dev')).toBe('of dev\n')
+    const server = await network.server()
+    expect(await headOf(server)).toBe(await headOf(client))
+    // By now the client knows where the branch is, and sends all that it has of it.
+    await write(client, 'a/deep/one', 'of main, again\n')
+    const again = await sync(client, options)
+    expect(states(again.branches)).toMatchObject({ main: 'pushed', dev: 'refused' })
+    expect(again.branches).toContainEqual(expect.objectContaining({ branch: 'dev', ...lack }))
+  })
+
+  it('takes it once a ref leads there again', async () => {
+    const { network, client, dropped } = await lost()
+    const options = { ...network.options, restore: ['dev'] }
+    await sync(client, options)
+    await forceBranch(await network.server(), 'rescued', dropped)
+    expect(states((await sync(client, options)).branches)).toMatchObject({ dev: 'pushed' })
+    expect(await read(client, 'b/only', 'dev')).toBe('here\n')
+  })
+})

@@ -16,6 +16,7 @@ import { Children, KINDS } from './children.ts'
 import type { Delegate } from './delegate.ts'
 import { keepPack, publishPack, renew, type KeptPack } from './kept-pack.ts'
 import { peelTag } from './peel.ts'
+import { Lack } from './lack.ts'
 import { ALL_REFS, reachOf } from './reach.ts'
 import type { ReceiveOutcome, ReceiveRequest } from './receive.ts'
 import {
@@ -50,6 +51,8 @@ export class Landing {
   #table: PackTable | undefined
   /** What must be reachable, and the packs that were proof of it. */
   #outside = new OidMap()
+  /** What deltas of the pack rest on that is not in it. */
+  #bases: readonly Oid[] = []
   #reliesOn: readonly PackId[] = []
   /** Commits that come without parents, though the caller did not ask for it. */
   readonly #shallow: Oid[] = []
@@ -109,13 +112,15 @@ export class Landing {
   /**
    * Settles refs that would point at what is not here.
    *
-   * @throws RefusedError when something that the pack needs is neither in it nor reachable
+   * @throws RefusedError when something that the pack needs is neither in it nor reachable, and not only the refs that lead there are to be
+   *   refused
    */
   async prove(): Promise<void> {
     await this.#proveTips()
     await this.#proveBoundaries()
     await this.#addBehind()
-    for (const base of this.#pack?.outside ?? []) this.#children.add(base, KINDS.any)
+    this.#bases = this.#pack?.outside ?? []
+    for (const base of this.#bases) this.#children.add(base, KINDS.any)
     const outside = this.#children.outside(this.#pack?.table)
     this.#outside = outside.without(this.#request.promised?.add ?? [])
     if (this.#request.promisor !== undefined) await this.#promiseOutside()
@@ -266,7 +271,7 @@ export class Landing {
         this.#wishes.settle({ name, state: 'refused', reason: 'a branch must point at a commit' })
       else tips.set(name, { oid: to, kind })
     }
-    const missing = new Set(await this.#unreachable(elsewhere))
+    const missing = new Set(await this.#eachUnreachable(elsewhere))
     for (const [name, { oid, kind }] of tips) {
       if (missing.has(oid))
         this.#wishes.settle({ name, state: 'refused', reason: `${MISSING}: ${oid}` })
@@ -311,13 +316,47 @@ export class Landing {
   }
 
   async #proveOutside(): Promise<void> {
-    const [missing, ...others] = await this.#unreachable(this.#outside.copy())
-    if (missing === undefined) return
+    const isEach = this.#request.refusesEach === true
+    const missing = isEach
+      ? await this.#eachUnreachable(this.#outside)
+      : await this.#unreachable(this.#outside.copy())
+    const [first, ...others] = missing
+    if (first === undefined) return
+    // Nobody may build on a delta that rests on what is missing.
+    const bases = new Set(this.#bases)
+    if (isEach && !missing.some((oid) => bases.has(oid))) {
+      this.#refuseLacking(missing)
+      this.#outside = this.#outside.without(missing)
+      return
+    }
     const more = others.length === 0 ? '' : ` and ${others.length} more`
-    throw new RefusedError('not-connected', `${MISSING}: ${missing}${more}`)
+    throw new RefusedError('not-connected', `${MISSING}: ${first}${more}`)
   }
 
-  /** Which of these cannot be reached from what the caller may read. */
+  /** Settles the refs that lead to what is missing. What else leads there came for refs that have their outcome. */
+  #refuseLacking(missing: readonly Oid[]): void {
+    const shallow = new Set(this.#request.shallow?.add ?? [])
+    const { boundaries } = this.#children
+    const isCut = (oid: Oid): boolean => shallow.has(oid) || boundaries.has(oid)
+    const lack = new Lack(this.#pack?.table ?? this.#table, missing, isCut)
+    for (const { name, to } of this.#open()) {
+      const why = to && lack.of(to)
+      if (why) this.#wishes.settle({ name, state: 'refused', reason: `${MISSING}: ${why}` })
+    }
+  }
+
+  /** As `#unreachable`, and no others: that ends where it lacks a commit, whatever else it was to find. */
+  async #eachUnreachable(wanted: OidMap): Promise<readonly Oid[]> {
+    const missing = await this.#unreachable(wanted.copy())
+    const commits = missing.filter((oid) => {
+      const kind = wanted.value(wanted.find(encodeOid(oid)))
+      return kind === KINDS.commit || kind === KINDS.tag
+    })
+    if (commits.length === 0 || commits.length === missing.length) return missing
+    return [...commits, ...(await this.#unreachable(wanted.without(commits)))]
+  }
+
+  /** Which of these cannot be reached from what the caller may read; used up. */
   async #unreachable(wanted: OidMap): Promise<readonly Oid[]> {
     if (wanted.size === 0 || this.isSettled) return []
     const { state } = this.#objects

@@ -153,6 +153,7 @@ async function receive(
     pack: hasPack ? whole(reader, talk) : undefined,
     log: { who, why: 'push' },
     atomic: push.capabilities.has('atomic'),
+    refusesEach: true,
     policy: hasSignedOptions(push) ? policy : { ...policy, refuse: () => INCONSISTENT },
     limits,
     options: push.options,

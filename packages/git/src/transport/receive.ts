@@ -36,6 +36,11 @@ export interface ReceiveRequest {
   readonly log: { readonly who: string; readonly why: string }
   /** Whether all updates are done or none. */
   readonly atomic?: boolean | undefined
+  /**
+   * Whether refs that lead to what is neither in the pack nor reachable are refused, and the others go through, as in Git. Otherwise
+   * nothing is taken then.
+   */
+  readonly refusesEach?: boolean | undefined
   readonly policy?: ReceivePolicy | undefined
   readonly limits?: ReceiveLimits | undefined
   /** What the user gave with `--push-option`. */
