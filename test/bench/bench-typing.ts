@@ -123,10 +123,10 @@ async function waitForHead(page: Page, oid: string): Promise<void> {
     const name = databases.find((database) => database.name?.startsWith('datakit:'))?.name ?? ''
     const opening = indexedDB.open(name)
     await new Promise((resolve) => opening.addEventListener('success', resolve))
-    const reading = opening.result.transaction('refs').objectStore('refs').getAll()
+    const reading = opening.result.transaction('blocks').objectStore('blocks').getAll()
     await new Promise((resolve) => reading.addEventListener('success', resolve))
     opening.result.close()
-    return (reading.result as { oid: string }[]).some((row) => row.oid === oid)
+    return (reading.result as { lines: string }[]).some(({ lines }) => lines.includes(oid))
   }, oid)
 }
 

@@ -192,7 +192,7 @@ it('leaves no half of a clone that does not fit', async () => {
   const editor = await EditorPage.open(device, server.url, name)
   await editor.waitForStatus('Not saved – the storage of this browser is full')
   const database = `datakit:${name}`
-  const nothing = { packs: 0, chunks: 0, refs: 0 }
+  const nothing = { packs: 0, chunks: 0, blocks: 0 }
   await expect.poll(() => countRows(editor.page, database)).toEqual(nothing)
   await limit(session, undefined)
   await press(editor, 'Try again')
@@ -206,7 +206,7 @@ function countRows(page: Page, database: string): Promise<Record<string, number>
     const opening = indexedDB.open(name)
     await new Promise((resolve) => opening.addEventListener('success', resolve))
     const counts: Record<string, number> = {}
-    for (const store of ['packs', 'chunks', 'refs']) {
+    for (const store of ['packs', 'chunks', 'blocks']) {
       const counting = opening.result.transaction(store).objectStore(store).count()
       await new Promise((resolve) => counting.addEventListener('success', resolve))
       counts[store] = counting.result

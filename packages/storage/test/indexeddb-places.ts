@@ -4,9 +4,8 @@
  * @module
  */
 import type { Place } from '@datakit/git/place'
-import { deleteDB, openDB, unwrap, type IDBPDatabase } from 'idb'
+import { deleteDB, openDB, type IDBPDatabase } from 'idb'
 import { openIndexedDbPlace, type IndexedDbOptions } from '../src/indexeddb/place.ts'
-import { createStores, SCHEMA_VERSION } from '../src/indexeddb/schema.ts'
 import { randomId } from '../src/update.ts'
 
 /** A place and the name of its database. */
@@ -24,14 +23,18 @@ export async function openPlace(
   return place
 }
 
-/** Opens a database as the version before does. */
-export function openOlder(name: string): Promise<IDBPDatabase> {
-  return openDB(name, SCHEMA_VERSION - 1, {
-    upgrade(database, _old, _new, transaction) {
-      createStores(unwrap(database))
-      const log = transaction.objectStore('log')
-      log.deleteIndex('ref')
-      log.createIndex('ref', ['ref', 'number', 'line'])
+/** Opens a database as an older version does. */
+export function openOlder(name: string, version: 1 | 2 = 2): Promise<IDBPDatabase> {
+  return openDB(name, version, {
+    upgrade(database) {
+      for (const store of ['state', 'refs', 'chunks', 'promised']) database.createObjectStore(store)
+      const log = database.createObjectStore('log', { keyPath: ['number', 'line'] })
+      log.createIndex('ref', version === 1 ? ['ref', 'number', 'line'] : 'ref')
+      database.createObjectStore('receipts', { keyPath: 'id' }).createIndex('at', 'at')
+      const packs = database.createObjectStore('packs', { keyPath: 'home' })
+      packs.createIndex('id', 'id', { unique: true })
+      packs.createIndex('changed', 'changed')
+      database.createObjectStore('aliases').createIndex('at', 'at')
     },
   })
 }

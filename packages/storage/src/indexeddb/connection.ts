@@ -13,7 +13,7 @@
 import { MalformedError, UnavailableError, type UnavailableReason } from '@datakit/git/error'
 import { begin, ended, unseal, type Transaction } from './database.ts'
 import { later } from './loading.ts'
-import { createStores, SCHEMA_VERSION, upgradeStores, type StoreName } from './schema.ts'
+import { createStores, SCHEMA_VERSION, type StoreName } from './schema.ts'
 
 /** How long tabs of an older version have to close the database, in milliseconds. */
 const PATIENCE = 5000
@@ -196,28 +196,53 @@ async function finish<T>(transaction: IDBTransaction, work: () => Promise<T>): P
   throw new LostAnswerError(message, { cause: failure.error })
 }
 
-/** Opens a database and makes its stores when it is new; `onEnd` hears when it was closed from outside. */
-async function openDatabase(name: string, onEnd: () => void): Promise<IDBDatabase> {
+/** What takes the rows of older versions over. */
+type Upgrade = (upgrade: IDBTransaction) => Promise<void>
+
+/** Opens a database and makes its stores when it is new; `onEnd` hears when it was closed from outside. Version 0 is as it is. */
+async function openDatabase(
+  name: string,
+  onEnd: () => void,
+  version = SCHEMA_VERSION,
+  upgrade?: Upgrade,
+): Promise<IDBDatabase> {
   try {
-    return await openVersion(name, onEnd, SCHEMA_VERSION)
+    return await openVersion({ name, onEnd, version, upgrade })
   } catch (error) {
-    if (!(error instanceof DOMException) || error.name !== 'VersionError') throw error
+    const why = error instanceof DOMException && error.name
     // Newer than we are. Whether it may be read all the same is said in it.
-    return openVersion(name, onEnd)
+    if (why === 'VersionError') return openDatabase(name, onEnd, 0)
+    // Older, and left as it is: nothing can be waited for while it is upgraded.
+    if (why === 'AbortError' && !upgrade)
+      return openDatabase(name, onEnd, version, (await later()).upgradeStores)
+    throw error
   }
 }
 
-function openVersion(name: string, onEnd: () => void, version?: number): Promise<IDBDatabase> {
+interface Opening {
+  readonly name: string
+  readonly onEnd: () => void
+  readonly version: number
+  readonly upgrade: Upgrade | undefined
+}
+
+function openVersion({ name, onEnd, version, upgrade }: Opening): Promise<IDBDatabase> {
   return new Promise((resolve, reject) => {
     let isLate = false
     const giveUp = () => {
       isLate = true
       reject(barred('storage-older'))
     }
-    const request = indexedDB.open(name, version)
+    const request = indexedDB.open(name, version || undefined)
     request.addEventListener('upgradeneeded', ({ oldVersion }) => {
+      const { transaction } = request
       if (oldVersion === 0) createStores(request.result)
-      else if (request.transaction) upgradeStores(request.transaction)
+      else if (upgrade && transaction)
+        upgrade(transaction).catch((error: unknown) => {
+          reject(error)
+          transaction.abort()
+        })
+      else transaction?.abort()
     })
     // Tabs that are in the middle of a transaction close when it ends.
     request.addEventListener('blocked', () => setTimeout(giveUp, PATIENCE))

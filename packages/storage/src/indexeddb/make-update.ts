@@ -7,7 +7,6 @@
  * @module
  */
 import { encodeName } from '@datakit/git/bytes'
-import type { Oid } from '@datakit/git/oid'
 import type { PackId, UpdateOutcome, UpdateRequest } from '@datakit/git/place'
 import { checkReceipt, findDifferences, movedRefs, randomId, type KeptReceipt } from '../update.ts'
 import { putChunks } from './chunks.ts'
@@ -18,17 +17,20 @@ import {
   type Header,
   type Home,
   type PackRow,
-  type PromisedRow,
-  type RefRow,
 } from './schema.ts'
 import { deleteRows, putRow, seal, type Transaction } from './database.ts'
-import { NO_HEADER, soundRef, versionOf } from './state.ts'
+import { changedBlocks, findRef, type Blocks } from './ref-blocks.ts'
+import { versionOf, type StateReader } from './state.ts'
 import type * as rareUpdate from './rare-update.ts'
 import type { HeldPack } from './stages.ts'
 import type { Bundle, Plan, Planned } from './tail.ts'
 
+/** Lines of the log that have a row each; more are one row, see `rare-update.ts`. */
+export const FEW_LINES = 16
+
 /** An update with all that was worked out before its transaction. */
 export interface Preparation {
+  readonly states: StateReader
   /** What only few updates do; not there where this is none of them. */
   readonly rare: typeof rareUpdate | undefined
   readonly request: UpdateRequest
@@ -57,7 +59,7 @@ export async function makeUpdate(
   let failure = compare(found, preparation)
   if (receipt) return failure ?? lost([])
   if (!failure) {
-    await rare?.checkNames(transaction, request, found.refs)
+    rare?.checkNames(request, found.blocks)
     if (plan.some((part) => isStale(part, found))) return { state: 'stale' }
   }
   const live = failure ? [] : liveRows(found, preparation)
@@ -84,53 +86,38 @@ export function lost(packs: readonly PackId[]): Lost {
 export interface Found {
   readonly header: Header
   readonly receipt: KeptReceipt | undefined
-  /** Every ref that the request names or that HEAD leads to. */
-  readonly refs: ReadonlyMap<string, RefRow | undefined>
+  readonly blocks: Blocks
   /** All packs, and those that the request knows by ids of before: one that was put into another gives that. */
   readonly packs: ReadonlyMap<PackId, PackRow>
-  readonly promised: ReadonlyMap<Oid, PromisedRow | undefined>
 }
 
 async function readRows(transaction: Transaction, preparation: Preparation): Promise<Found> {
-  const { request, plan } = preparation
-  const names = new Set(request.refs.map(({ name }) => name))
-  for (const head of request.head ? [request.head.from, request.head.to] : []) {
-    if ('ref' in head) names.add(head.ref)
-  }
+  const { request, plan, states } = preparation
   const all = await transaction.objectStore('packs').getAll()
   const packs = new Map(all.map((row) => [row.id, row]))
   const homes = new Map(all.map((row) => [row.home, row]))
   const { reliesOn = [], removePacks = [] } = request
   const ids = [...reliesOn, ...removePacks, ...plan.flatMap((part) => needsOf(part, packs))]
-  const [header = NO_HEADER, receipt, refs, aliases, promised] = await Promise.all([
-    transaction.objectStore('state').get('header'),
+  const [{ header, blocks }, receipt, aliases] = await Promise.all([
+    states.follow(transaction),
     transaction.objectStore('receipts').get(request.id),
-    readAll(names, async (name) =>
-      soundRef(transaction, name, await transaction.objectStore('refs').get(encodeName(name))),
+    Promise.all(
+      ids.map(async (id) => [id, await transaction.objectStore('aliases').get(id)] as const),
     ),
-    readAll(ids, (id) => transaction.objectStore('aliases').get(id)),
-    readAll(request.promised?.add ?? [], (oid) => transaction.objectStore('promised').get(oid)),
   ])
   for (const [id, alias] of aliases) {
     const host = homes.get(alias?.home ?? '')
     if (host && !packs.has(id)) packs.set(id, host)
   }
-  return { header, receipt, refs, packs, promised }
-}
-
-async function readAll<Key, Row>(
-  keys: Iterable<Key>,
-  read: (key: Key) => Promise<Row | undefined>,
-): Promise<Map<Key, Row | undefined>> {
-  return new Map(await Promise.all([...keys].map(async (key) => [key, await read(key)] as const)))
+  return { header, receipt, blocks, packs }
 }
 
 /** What is not as the request says, and what its packs need that is not there. */
-function compare({ header, refs, packs }: Found, preparation: Preparation): Lost | undefined {
+function compare({ header, blocks, packs }: Found, preparation: Preparation): Lost | undefined {
   const { request, plan, held } = preparation
   const removed = new Set(request.removePacks)
   const differences = findDifferences(request, {
-    ref: (name) => refs.get(name)?.oid,
+    ref: (name) => findRef(blocks, name),
     head: header.head,
     repository: header.repository,
     isLive(id) {
@@ -192,25 +179,17 @@ function nextHeader(header: Header, live: readonly PackRow[]): Header {
 
 function writeRefs(
   transaction: Transaction<'readwrite'>,
-  { request, now: at }: Preparation,
-  { header: { number }, refs }: Found,
+  { request, now: at, rare }: Preparation,
+  { header: { number }, blocks }: Found,
 ): void {
-  for (const [line, { name, from, to, peeled }] of movedRefs(request).entries()) {
-    const ref = encodeName(name)
-    if (to === undefined) deleteRows(transaction, 'refs', ref)
-    else putRow(transaction, 'refs', seal({ oid: to, peeled, number }), ref)
-    const fromPeeled = refs.get(name)?.peeled
-    const row = {
-      number,
-      line,
-      ref,
-      from,
-      fromPeeled,
-      to,
-      who: request.log.who,
-      at,
-      why: request.log.why,
-    }
+  const moved = movedRefs(request)
+  const changed = changedBlocks(blocks, moved, number)
+  for (const block of rare?.cutBlocks(changed) ?? changed)
+    putRow(transaction, 'blocks', seal(block))
+  if (moved.length > FEW_LINES) return
+  const { who, why } = request.log
+  for (const [line, { name, from, to }] of moved.entries()) {
+    const row = { number, line, ref: encodeName(name), from, to, who, at, why }
     putRow(transaction, 'log', seal(row))
   }
 }

@@ -29,6 +29,23 @@ it('keeps a thousand commits in a few rows', async () => {
   for (const each of blobs) expect((await objects.read(each.oid)).body).toEqual(each.body)
 })
 
+it('forgets receipts that are both old and not among the newest, when it is swept', async () => {
+  let now = 1e12
+  const place = await openPlace(undefined, { clock: () => now })
+  const old = request([move(MAIN, undefined, oid(1))])
+  await done(place, old)
+  now += 31 * 24 * 60 * 60 * 1000
+  for (let i = 1; i < 256; i++) await done(place, request([move(MAIN, oid(i), oid(i + 1))]))
+  await place.sweep({ grace: 0 })
+  const receipt = async () => (await place.read()).receipt(old.id)
+  expect(await receipt()).toMatchObject({ outcome: 'done' })
+  const last = request([move(MAIN, oid(256), oid(1))])
+  await done(place, last)
+  await place.sweep({ grace: 0 })
+  expect(await receipt()).toBeUndefined()
+  expect(await (await place.read()).receipt(last.id)).toBeDefined()
+})
+
 it('reads a pack under its old id once it was put into another one', async () => {
   const place = await openPlace()
   await keep(place, blob('one'), blob('two'))

@@ -11,11 +11,11 @@ import { encodeName } from '@datakit/git/bytes'
 import { MalformedError, RefusedError, UnavailableError } from '@datakit/git/error'
 import { openPackIndexBytes } from '@datakit/git/pack/pack-index'
 import type { Depot, PackId, Place, UpdateOutcome, UpdateRequest } from '@datakit/git/place'
-import { checkRequest, digestUpdate, STAGE_LIFETIME } from '../update.ts'
+import { checkRequest, digestUpdate } from '../update.ts'
 import { readChunks } from './chunks.ts'
 import { Connection, LostAnswerError } from './connection.ts'
 import { later } from './loading.ts'
-import { makeUpdate, type Preparation } from './make-update.ts'
+import { FEW_LINES, makeUpdate, type Preparation } from './make-update.ts'
 import { ALL_STORES, INDEX_BYTES, PACK_BYTES } from './schema.ts'
 import { packWriter, type HeldPack, type Stages } from './stages.ts'
 import { StateReader } from './state.ts'
@@ -92,7 +92,7 @@ function placeOver(connection: Connection, clock: () => number): Place {
   const news = new News(connection.name)
   connection.onEnd = () => news.hear()
   const stages: Stages = { connection, clock, held: new Map<PackId, HeldPack>() }
-  const updater = new Updater(stages)
+  const updater = new Updater(stages, states)
   return {
     traits: { kind: 'indexeddb', keepsThinPacks: true, hearsOthers: true },
     async read(options) {
@@ -122,11 +122,7 @@ function placeOver(connection: Connection, clock: () => number): Place {
       yield* (await later()).readLog(connection, { ref, key: encodeName(ref) })
     },
     async sweep({ grace }) {
-      const now = clock()
-      return (await later()).sweep(connection, {
-        condemned: now - grace,
-        staged: now - STAGE_LIFETIME,
-      })
+      return (await later()).sweep(connection, clock(), grace)
     },
     subscribe: (listener) => news.subscribe(listener),
     async close() {
@@ -154,11 +150,13 @@ async function readPack(
 /** Makes updates, and remembers the tail from one to the next. */
 class Updater {
   readonly #stages: Stages
+  readonly #states: StateReader
   /** The tail as far as we know, to be asked for when `undefined`. */
   #tail: { readonly tail: Tail | undefined } | undefined
 
-  constructor(stages: Stages) {
+  constructor(stages: Stages, states: StateReader) {
     this.#stages = stages
+    this.#states = states
   }
 
   async update(request: UpdateRequest): Promise<UpdateOutcome> {
@@ -169,9 +167,12 @@ class Updater {
     for (let attempt = 0; ; attempt++) {
       const tail = attempt < PREPARATIONS ? await this.#tailFor(request) : undefined
       const plan = planPacks(request, held, tail)
-      const preparation = { request, digest, plan, held, now: clock(), rare }
-      const outcome = await connection
-        .write(ALL_STORES, (transaction) => makeUpdate(transaction, preparation))
+      const states = this.#states
+      const preparation = { states, request, digest, plan, held, now: clock(), rare }
+      const outcome = await states
+        .mending(() =>
+          connection.write(ALL_STORES, (transaction) => makeUpdate(transaction, preparation)),
+        )
         .catch(unknownOutcome)
       if (outcome.state === 'done') {
         // What was made by this very update is to be found from here on.
@@ -206,16 +207,13 @@ class Updater {
   }
 }
 
-/** What the update does that only few do, if it is one of them; or, now and then, to forget old receipts. */
+/** What the update does that only few do, if it is one of them. */
 async function rareFor(request: UpdateRequest): Promise<Preparation['rare']> {
   const { refs, head, shallow, promised, removePacks = [] } = request
-  const isRare = head ?? shallow ?? promised ?? removePacks[0]
-  if (isRare || refs.some(({ from }) => from === undefined)) return (await later()).rareUpdate
-  if (Math.random() > 1 / 64) return undefined
-  return later().then(
-    ({ rareUpdate }) => rareUpdate,
-    () => undefined,
-  )
+  const isRare = head ?? shallow ?? promised ?? removePacks[0] ?? refs[FEW_LINES]
+  return isRare || refs.some(({ from }) => from === undefined)
+    ? (await later()).rareUpdate
+    : undefined
 }
 
 function unknownOutcome(cause: unknown): UpdateOutcome {

@@ -1,43 +1,38 @@
 /**
- * What only few updates do: they make refs, move HEAD, take packs away, or note what is shallow or was left with a remote. And
- * forgetting receipts, at one update of many.
+ * What only few updates do: they make refs, or move many, move HEAD, take packs away, or note what is shallow or was left with
+ * a remote.
  *
  * Loaded before their transaction, which could not wait for it.
  *
  * @module
  */
-import { decodeName, encodeName } from '@datakit/git/bytes'
+import { encodeName } from '@datakit/git/bytes'
 import type { Oid } from '@datakit/git/oid'
 import type { Head, UpdateRequest } from '@datakit/git/place'
 import { logLines } from '../log-lines.ts'
-import { checkRefConflicts, parentNames } from '../ref-conflicts.ts'
-import { KEPT_RECEIPTS, RECEIPT_LIFETIME } from '../update.ts'
-import { deleteRows, putRow, seal, type Transaction } from './database.ts'
-import { lost, type Found, type Lost, type Preparation } from './make-update.ts'
+import { checkRefConflicts } from '../ref-conflicts.ts'
+import { movedRefs } from '../update.ts'
+import { putRow, seal, type Transaction } from './database.ts'
+import { FEW_LINES, lost, type Found, type Lost, type Preparation } from './make-update.ts'
+import { findRef, keyOf, listRefs, type Blocks } from './ref-blocks.ts'
 import type { Header, Home, PackRow } from './schema.ts'
-import { bytesOf, rangeUnder } from './state.ts'
 
-/** Reads what may stand in the way of new refs, then checks it. @throws RefusedError `ref-conflict` */
-export async function checkNames(
-  transaction: Transaction,
-  request: UpdateRequest,
-  refs: Found['refs'],
-): Promise<void> {
-  const store = transaction.objectStore('refs')
-  const known = new Set([...refs].flatMap(([name, row]) => (row ? [name] : [])))
-  const deleted = request.refs.filter(({ to }) => to === undefined).length
-  const created = request.refs.filter(({ from, to }) => from === undefined && to !== undefined)
-  const parents = new Set(created.flatMap(({ name }) => parentNames(name)))
-  const found = await Promise.all([
-    ...[...parents].map((name) => store.getAllKeys(encodeName(name))),
-    // One more than may be deleted by this very request is enough to find one that stays.
-    ...created.map(({ name }) => store.getAllKeys(rangeUnder(encodeName(`${name}/`)), deleted + 1)),
-  ])
-  for (const key of found.flat()) known.add(decodeName(bytesOf(key)))
-  const names = [...known]
-  checkRefConflicts(request.refs, {
-    has: (name) => known.has(name),
-    under: (prefix) => names.filter((name) => name.startsWith(prefix)),
+export { cutBlocks } from './cut-blocks.ts'
+
+/**
+ * Checks the names of new refs, and what may stand in their way.
+ *
+ * @throws RefusedError `ref-conflict`
+ * @throws RangeError for a name with a space or a line feed, which a block would have as something else
+ */
+export function checkNames({ refs }: UpdateRequest, blocks: Blocks): void {
+  for (const { name } of refs)
+    if (/[\0- ]/.test(name)) throw new RangeError(`Not the name of a ref: "${name}"`)
+  checkRefConflicts(refs, {
+    has: (name) => findRef(blocks, name) !== undefined,
+    *under(prefix) {
+      for (const { name } of listRefs(blocks, prefix)) yield name
+    },
   })
 }
 
@@ -83,37 +78,29 @@ function findDangling(all: readonly PackRow[], condemned: readonly PackRow[]): L
   return dangling.length > 0 ? lost(dangling.map(({ id }) => id)) : undefined
 }
 
-/** Writes what the update says of HEAD and of objects that were left with a remote. */
+/** Writes what the update says of HEAD, of many refs, and of objects that were left with a remote. */
 export async function writeMore(
   transaction: Transaction<'readwrite'>,
   { request, now }: Preparation,
-  { header: { number }, refs, promised }: Found,
+  { header: { number }, blocks }: Found,
 ): Promise<void> {
   const after = new Map(request.refs.map(({ name, to }) => [name, to]))
   const resolve = (head: Head, when: 'before' | 'after'): Oid | undefined => {
     if ('oid' in head) return head.oid
-    return when === 'after' && after.has(head.ref) ? after.get(head.ref) : refs.get(head.ref)?.oid
+    return when === 'after' && after.has(head.ref) ? after.get(head.ref) : findRef(blocks, head.ref)
   }
-  for (const [line, { ref, external: _, ...entry }] of logLines(request, now, resolve).entries())
-    if (ref === 'HEAD')
-      putRow(
-        transaction,
-        'log',
-        seal({ ...entry, number, line, ref: encodeName(ref), fromPeeled: undefined }),
-      )
-  const remote = request.promised?.remote ?? ''
-  for (const [oid, row] of promised)
-    putRow(transaction, 'promised', { remote, number: row?.number ?? number }, oid)
-  await forgetReceipts(transaction, now)
-}
-
-/** Forgets receipts that are both old and many. */
-async function forgetReceipts(transaction: Transaction<'readwrite'>, now: number): Promise<void> {
-  const store = transaction.objectStore('receipts')
-  const [count, old] = await Promise.all([
-    store.count(),
-    store.index('at').getAllKeys(IDBKeyRange.upperBound(now - RECEIPT_LIFETIME, true)),
-  ])
-  for (const id of old.slice(0, Math.max(0, count - KEPT_RECEIPTS)))
-    deleteRows(transaction, 'receipts', id)
+  const entries = logLines(request, now, resolve)
+  if (movedRefs(request).length > FEW_LINES) {
+    const lines = entries.map(({ ref, from = '-', to = '-' }) => `\n${keyOf(ref)} ${from} ${to}`)
+    const { who, why } = request.log
+    putRow(transaction, 'batches', seal({ number, lines: lines.join(''), who, at: now, why }))
+  } else
+    for (const [line, { ref, external: _, ...entry }] of entries.entries())
+      if (ref === 'HEAD')
+        putRow(transaction, 'log', seal({ ...entry, number, line, ref: encodeName(ref) }))
+  const { remote = '', add = [] } = request.promised ?? {}
+  const store = transaction.objectStore('promised')
+  const rows = await Promise.all(add.map((oid) => store.get(oid)))
+  for (const [i, oid] of add.entries())
+    putRow(transaction, 'promised', { remote, number: rows[i]?.number ?? number }, oid)
 }

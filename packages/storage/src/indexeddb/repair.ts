@@ -6,7 +6,6 @@
  *
  * @module
  */
-import { decodeName } from '@datakit/git/bytes'
 import { GitError, MalformedError } from '@datakit/git/error'
 import { isOid } from '@datakit/git/oid'
 import type { Head } from '@datakit/git/place'
@@ -21,8 +20,10 @@ import {
   seal,
   type Transaction,
 } from './database.ts'
-import { ALL_STORES, type Header, type PackRow, type RefRow } from './schema.ts'
-import { bytesOf, soundRef } from './state.ts'
+import { mendBlock } from './mend-refs.ts'
+import { listRefs, nameOf } from './ref-blocks.ts'
+import { ALL_STORES, SCHEMA_VERSION, type BlockRow, type Header, type PackRow } from './schema.ts'
+import { upgradeStores } from './upgrade.ts'
 
 /**
  * Mends what it can, and says what that was, a sentence each. Empty when nothing was wrong.
@@ -31,20 +32,39 @@ import { bytesOf, soundRef } from './state.ts'
  * @throws DOMException when the browser does not give the database
  */
 export async function repairRows(name: string): Promise<readonly string[]> {
-  const database = await resultOf(indexedDB.open(name))
+  const said: string[] = []
+  const database = await openUpgraded(name, said)
   try {
     const transaction = begin(database, ALL_STORES, 'readwrite')
     const end = ended(transaction.raw)
-    const said = await mend(transaction).catch((error: unknown) => {
-      transaction.raw.abort()
-      throw error
-    })
+    said.push(
+      ...(await mend(transaction).catch((error: unknown) => {
+        transaction.raw.abort()
+        throw error
+      })),
+    )
     const failure = await end
     if (failure !== undefined) throw failure.error
     return said
   } finally {
     database.close()
   }
+}
+
+/** Opens the database as it is, and where it is of an older version, without the refs that nobody can tell the place of. */
+async function openUpgraded(name: string, said: string[]): Promise<IDBDatabase> {
+  const database = await resultOf(indexedDB.open(name))
+  if (!database.objectStoreNames.contains('refs')) return database
+  database.close()
+  const request = indexedDB.open(name, SCHEMA_VERSION)
+  request.addEventListener('upgradeneeded', () => {
+    const { transaction } = request
+    const onLost = (ref: string): void => {
+      said.push(`${ref} was damaged, and the log does not say where it was; it is gone`)
+    }
+    if (transaction) upgradeStores(transaction, onLost).catch(() => transaction.abort())
+  })
+  return resultOf(request)
 }
 
 async function mend(transaction: Transaction<'readwrite'>): Promise<string[]> {
@@ -58,27 +78,30 @@ async function mend(transaction: Transaction<'readwrite'>): Promise<string[]> {
 
 async function mendRefs(transaction: Transaction<'readwrite'>): Promise<string[]> {
   const said: string[] = []
-  const store = transaction.objectStore('refs')
-  const [keys, rows] = await Promise.all([store.getAllKeys(), store.getAll()])
-  for (const [i, row] of rows.entries()) {
+  for (const row of await transaction.objectStore('blocks').getAll()) {
     if (isSound(row)) continue
-    const key = bytesOf(keys[i])
-    const name = decodeName(key)
+    const what = `The refs from "${nameOf(row.first)}" on`
     try {
-      putRow(transaction, 'refs', seal({ ...(await soundRef(transaction, name, row)) }), key)
-      said.push(`${name} was damaged, and is where the log says`)
+      putRow(transaction, 'blocks', seal(await mendBlock(transaction, row)))
+      said.push(`${what} were damaged, and are where the log says`)
     } catch (error) {
       if (!(error instanceof GitError)) throw error
-      said.push(`${name} is damaged, and the log does not say where it was`)
+      said.push(`${what} are damaged, and so is the log of them: ${error.message}`)
     }
   }
   return said
 }
 
 async function mendLog(transaction: Transaction<'readwrite'>): Promise<string[]> {
-  const lines = await transaction.objectStore('log').getAll()
-  const damaged = lines.filter((line) => !isSound(line))
-  for (const { number, line } of damaged) deleteRows(transaction, 'log', [number, line])
+  const [lines, batches] = await Promise.all([
+    transaction.objectStore('log').getAll(),
+    transaction.objectStore('batches').getAll(),
+  ])
+  const damaged = [...lines, ...batches].filter((row) => !isSound(row))
+  for (const row of damaged) {
+    if ('line' in row) deleteRows(transaction, 'log', [row.number, row.line])
+    else deleteRows(transaction, 'batches', row.number)
+  }
   return damaged.map(
     ({ number }) => `A line of the log was damaged, of update ${number}; it is gone`,
   )
@@ -87,14 +110,15 @@ async function mendLog(transaction: Transaction<'readwrite'>): Promise<string[]>
 async function mendRoot(transaction: Transaction<'readwrite'>): Promise<string[]> {
   const damaged = await transaction.objectStore('state').get('header')
   if (damaged !== undefined && isSound(damaged)) return []
-  const [packs, refs, keys, lines, receipts] = await Promise.all([
+  const [packs, blocks, lines, batches, receipts] = await Promise.all([
     transaction.objectStore('packs').getAll(),
-    transaction.objectStore('refs').getAll(),
-    transaction.objectStore('refs').getAllKeys(),
+    transaction.objectStore('blocks').getAll(),
     transaction.objectStore('log').getAllKeys(),
+    transaction.objectStore('batches').getAllKeys(),
     transaction.objectStore('receipts').getAll(),
   ])
-  const isEmpty = damaged === undefined && packs.length + refs.length + lines.length === 0
+  const logged = [...lines.map(([number]) => number), ...batches]
+  const isEmpty = damaged === undefined && packs.length + blocks.length + logged.length === 0
   if (isEmpty) return []
   const newest = receipts
     .filter(({ outcome }) => outcome === 'done')
@@ -102,8 +126,8 @@ async function mendRoot(transaction: Transaction<'readwrite'>): Promise<string[]
   const repository = newest[0]?.version.split('.')[0]
   if (repository === undefined)
     throw new MalformedError('the repository', 'its root row is lost, and no update is known')
-  const names = keys.map((key) => decodeName(bytesOf(key)))
-  const number = newestUpdate(packs, refs, lines) + 1
+  const names = Array.from(listRefs(blocks, ''), ({ name }) => name)
+  const number = newestUpdate(packs, blocks, logged) + 1
   const { head, shallow } = whatIsLeft(damaged, names)
   // Every tab reads all rows of packs again, and puts nothing behind the newest one.
   const root: Header = { number, repository, head, shallow, tail: undefined, swept: number }
@@ -113,12 +137,13 @@ async function mendRoot(transaction: Transaction<'readwrite'>): Promise<string[]
 
 function newestUpdate(
   packs: readonly PackRow[],
-  refs: readonly RefRow[],
-  lines: readonly [number, number][],
+  blocks: readonly BlockRow[],
+  logged: readonly number[],
 ): number {
-  let newest = lines.at(-1)?.[0] ?? 0
+  let newest = 0
   for (const { changed } of packs) newest = Math.max(newest, changed)
-  for (const { number } of refs) newest = Math.max(newest, number)
+  for (const { number } of blocks) newest = Math.max(newest, number)
+  for (const number of logged) newest = Math.max(newest, number)
   return newest
 }
 

@@ -12,6 +12,8 @@ import { repairRows } from './repair.ts'
 import { SCHEMA_VERSION, type Header } from './schema.ts'
 
 const MAIN = 'refs/heads/main'
+const damaged = (what: string) => ({ code: 'malformed', message: expect.stringContaining(what) })
+
 afterEach(deletePlaces)
 
 /** Puts another header into the database of a repository. */
@@ -53,51 +55,93 @@ it('goes on with what a newer program says is for older ones, too', async () => 
   })
 })
 
-it('goes on with a repository of the version before', async () => {
-  const name = `place-${randomId()}`
-  const place = await openPlace(name)
-  await done(place, request([move(MAIN, undefined, oid(1))]))
+/** Leaves a repository of an older version behind, with these refs, the second of which is damaged with its line of the log or not. */
+async function leaveOlder(version: 1 | 2, damage: { row?: boolean; line?: boolean } = {}) {
+  const place = await openPlace()
+  const other = 'refs/heads/other'
+  await done(place, request([move(MAIN, undefined, oid(1)), move(other, undefined, oid(2))]))
   await place.close()
-  // As that version left it: nothing has a checksum.
-  const database = await openDB(name)
+  const database = await openDB(place.name)
   const { crc: _crc, ...header } = await database.get('state', 'header')
-  const [{ crc: _other, ...ref }] = await database.getAll('refs')
-  const [{ crc: _third, ...line }] = await database.getAll('log')
+  const lines = await database.getAll('log')
   database.close()
-  await deleteDB(name)
-  const older = await openOlder(name)
-  await older.put('state', header, 'header')
-  await older.put('refs', ref, encodeName(MAIN))
-  await older.put('log', line)
+  await deleteDB(place.name)
+  const older = await openOlder(place.name, version)
+  // Version 1 had no checksums.
+  const put = <Row extends object>(row: Row) => (version === 1 ? row : seal(row))
+  await older.put('state', put(header), 'header')
+  for (const [i, { crc: _seal, ...line }] of lines.entries()) {
+    const ref = put({ oid: line.to, peeled: i === 0 ? oid(7) : undefined, number: 1 })
+    await older.put('refs', damage.row && i === 1 ? { ...ref, oid: oid(9) } : ref, line.ref)
+    await older.put('log', damage.line && i === 1 ? { ...put(line), to: oid(8) } : put(line))
+  }
   older.close()
-  const upgraded = await openPlace(name)
+  return place.name
+}
+
+it.each([1, 2] as const)('goes on with a repository of version %i', async (version) => {
+  const upgraded = await openPlace(await leaveOlder(version))
+  expect(await collect((await upgraded.read()).refs())).toEqual([
+    { name: MAIN, oid: oid(1), peeled: oid(7) },
+    { name: 'refs/heads/other', oid: oid(2), peeled: undefined },
+  ])
   await done(upgraded, request([move(MAIN, oid(1), oid(2))]))
   expect(await (await upgraded.read()).ref(MAIN)).toBe(oid(2))
   expect((await collect(upgraded.log(MAIN))).map(({ to }) => to)).toEqual([oid(2), oid(1)])
 })
 
-it('takes a ref whose row is damaged from the log, and names a damaged line of the log', async () => {
+it('takes a ref from the log whose row an older version has left damaged', async () => {
+  const upgraded = await openPlace(await leaveOlder(2, { row: true }))
+  expect(await (await upgraded.read()).ref('refs/heads/other')).toBe(oid(2))
+})
+
+it('leaves a repository of an older version as it is where a ref would be lost, until it is repaired', async () => {
+  const name = await leaveOlder(2, { row: true, line: true })
+  await expect(openPlace(name)).rejects.toMatchObject(damaged('refs/heads/other'))
+  const older = await openDB(name)
+  expect(older.version).toBe(2)
+  expect(await older.count('refs')).toBe(2)
+  older.close()
+  const said = await repairRows(name)
+  expect(said).toEqual([expect.stringContaining('it is gone'), expect.stringContaining('log')])
+  expect(await collect((await (await openPlace(name)).read()).refs())).toMatchObject([
+    { name: MAIN, oid: oid(1) },
+  ])
+})
+
+/** Changes what the first block of refs says, and not its checksum. */
+async function damageBlock(name: string): Promise<void> {
+  const database = await openDB(name)
+  const [{ lines, ...block }] = await database.getAll('blocks')
+  await database.put('blocks', { ...block, lines: lines.replace(/\w(?=\n|$)/, 'e') })
+  database.close()
+}
+
+it('takes refs whose block is damaged from the log, and names a damaged line of the log', async () => {
   const place = await openPlace()
   const other = 'refs/heads/other'
   await done(place, request([move(MAIN, undefined, oid(1)), move(other, undefined, oid(2))]))
-  const database = await openDB(place.name)
-  const key = encodeName(other)
-  const damage = async () =>
-    database.put('refs', { ...(await database.get('refs', key)), oid: oid(9) }, key)
-  await damage()
+  await damageBlock(place.name)
   const state = await (await openPlace(place.name)).read()
   expect((await collect(state.refs())).map((ref) => ref.oid)).toEqual([oid(1), oid(2)])
-  await done(place, request([move(other, oid(2), oid(3))]))
+  // Who has not read it before an update finds it there.
+  await done(await openPlace(place.name), request([move(other, oid(2), oid(3))]))
   expect(await (await place.read()).ref(other)).toBe(oid(3))
-
-  const [line] = await database.getAllFromIndex('log', 'ref', key)
+  const database = await openDB(place.name)
+  const [line] = await database.getAllFromIndex('log', 'ref', encodeName(other))
   await database.put('log', { ...line, to: oid(9) })
-  const named = { code: 'malformed', message: expect.stringContaining(other) }
   expect(await collect(place.log(MAIN))).toHaveLength(1)
-  await expect(collect(place.log(other))).rejects.toMatchObject(named)
+  await expect(collect(place.log(other))).rejects.toMatchObject(damaged(other))
   // The newest line is as it was.
-  await damage()
+  await damageBlock(place.name)
   expect(await (await (await openPlace(place.name)).read()).ref(other)).toBe(oid(3))
+  const [, , newest] = await database.getAll('log')
+  await database.put('log', { ...newest, to: oid(9) })
+  const unknown = await openPlace(place.name)
+  await expect(unknown.read()).rejects.toMatchObject(damaged(other))
+  await expect(unknown.update(request([move(MAIN, oid(1), oid(4))]))).rejects.toMatchObject(
+    damaged(other),
+  )
   database.close()
 })
 
@@ -111,8 +155,6 @@ async function begin(): Promise<NamedPlace> {
   await done(place, request([move(side, oid(1), oid(2)), move(MAIN, undefined, oid(1))]))
   return place
 }
-
-const damaged = (what: string) => ({ code: 'malformed', message: expect.stringContaining(what) })
 
 it('names the root row when it is damaged, and makes it anew', async () => {
   const place = await begin()
@@ -151,14 +193,14 @@ it('tells a root row that is missing from a repository that was deleted, and mak
 
 it('writes refs anew out of the log, and gives up lines that are damaged', async () => {
   const place = await begin()
+  await damageBlock(place.name)
   const database = await openDB(place.name)
-  const key = encodeName(MAIN)
-  await database.put('refs', { ...(await database.get('refs', key)), oid: oid(9) }, key)
   const [first] = await database.getAll('log')
   await database.put('log', { ...first, why: 'nonsense' })
   expect(await repairRows(place.name)).toHaveLength(2)
   expect(await repairRows(place.name)).toEqual([])
-  expect((await database.get('refs', key)).oid).toBe(oid(1))
+  const [{ lines }] = await database.getAll('blocks')
+  expect(lines).toBe(`\n${MAIN} ${oid(1)}\nrefs/heads/side ${oid(2)}`)
   expect(await collect(place.log('refs/heads/side'))).toHaveLength(1)
   database.close()
 })

@@ -1,9 +1,8 @@
 /**
  * The schema of a repository in IndexedDB: one database each, few and large rows.
  *
- * Refs are rows under their own bytes, so that they are ordered as Git orders them and a commit touches one. The log is
- * the undo journal too: a state that was read at update n finds what a ref was by the first line behind n. Packs and
- * their indexes are cut into chunks, each with its CRC-32.
+ * Refs are in blocks of some hundred, in the order in which Git has them (`ref-blocks.ts`): all are read at once, then those
+ * that changed. Packs and their indexes are cut into chunks, each with its CRC-32.
  *
  * @module
  */
@@ -38,10 +37,12 @@ export interface Header extends Sealed {
   readonly swept: number
 }
 
-export interface RefRow extends Sealed {
-  readonly oid: Oid
-  readonly peeled: Oid | undefined
-  /** The update that put it there. */
+export interface BlockRow extends Sealed {
+  /** The first key that a ref in it can have; empty for the first block. */
+  readonly first: string
+  /** Its refs, a line each, with a line feed before it; see `ref-blocks.ts`. Empty where all of them were deleted. */
+  readonly lines: string
+  /** The update that wrote it. */
   readonly number: number
 }
 
@@ -50,9 +51,17 @@ export interface LogRow extends Sealed {
   readonly line: number
   readonly ref: Uint8Array<ArrayBuffer>
   readonly from: Oid | undefined
-  /** What `from` peeled to. */
-  readonly fromPeeled: Oid | undefined
   readonly to: Oid | undefined
+  readonly who: string
+  readonly at: number
+  readonly why: string
+}
+
+/** The lines of an update that has many of them, which would be as many rows. */
+export interface BatchRow extends Sealed {
+  readonly number: number
+  /** A line each, with a line feed before it: key of the ref, from and to, `-` where there is none. */
+  readonly lines: string
   readonly who: string
   readonly at: number
   readonly why: string
@@ -108,8 +117,9 @@ export type ChunkKind = typeof PACK_BYTES | typeof INDEX_BYTES
 /** The rows of each store, their keys and its indexes. */
 export interface RowTypes {
   readonly state: { key: 'header'; value: Header; index: never }
-  readonly refs: { key: Uint8Array<ArrayBuffer>; value: RefRow; index: never }
+  readonly blocks: { key: string; value: BlockRow; index: 'number' }
   readonly log: { key: [number, number]; value: LogRow; index: 'ref' }
+  readonly batches: { key: number; value: BatchRow; index: never }
   readonly receipts: { key: string; value: KeptReceipt; index: 'at' }
   readonly packs: { key: Home; value: PackRow; index: 'id' | 'changed' }
   readonly aliases: { key: PackId; value: AliasRow; index: 'at' }
@@ -122,8 +132,9 @@ export type StoreName = keyof RowTypes
 /** Every store: what an update may touch. */
 export const ALL_STORES: StoreName[] = [
   'state',
-  'refs',
+  'blocks',
   'log',
+  'batches',
   'receipts',
   'packs',
   'aliases',
@@ -131,13 +142,15 @@ export const ALL_STORES: StoreName[] = [
   'promised',
 ]
 
-/** Counts up when the rows become others. Version 1 had no checksums on small rows, and another index of the log. */
-export const SCHEMA_VERSION = 2
+/**
+ * Counts up when the rows become others. Version 1 had no checksums on small rows, and another index of the log; version 2
+ * had a row for every ref. `upgrade.ts` takes their rows over.
+ */
+export const SCHEMA_VERSION = 3
 
 /** Makes the stores of a new database. */
 export function createStores(database: IDBDatabase): void {
-  for (const name of ['state', 'refs', 'chunks', 'promised'] as const)
-    database.createObjectStore(name)
+  for (const name of ['state', 'chunks', 'promised'] as const) database.createObjectStore(name)
   const log = database.createObjectStore('log', { keyPath: ['number', 'line'] })
   log.createIndex('ref', 'ref')
   database.createObjectStore('receipts', { keyPath: 'id' }).createIndex('at', 'at')
@@ -145,17 +158,13 @@ export function createStores(database: IDBDatabase): void {
   packs.createIndex('id', 'id', { unique: true })
   packs.createIndex('changed', 'changed')
   database.createObjectStore('aliases').createIndex('at', 'at')
+  createBlocks(database)
 }
 
-/**
- * Takes the rows of version 1 over. Its index of the log had the name of the ref and the numbers in one key, which WebKit puts
- * into a wrong order (seen in WebKitGTK 2.50: numbers behind bytes, in an array). An index of the names alone needs no numbers: equal
- * names are in the order of the rows.
- */
-export function upgradeStores(upgrade: IDBTransaction): void {
-  const log = upgrade.objectStore('log')
-  log.deleteIndex('ref')
-  log.createIndex('ref', 'ref')
+/** Makes the stores that version 2 had not. */
+export function createBlocks(database: IDBDatabase): void {
+  database.createObjectStore('blocks', { keyPath: 'first' }).createIndex('number', 'number')
+  database.createObjectStore('batches', { keyPath: 'number' })
 }
 
 /** Every chunk of a pack and its index. */
