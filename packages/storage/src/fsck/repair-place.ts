@@ -21,12 +21,13 @@ import { readLinks, unpackLinks } from '@datakit/git/pack/links'
 import { PackTable } from '@datakit/git/pack/pack-table'
 import { readPack } from '@datakit/git/pack/read-pack'
 import { encodePack } from '@datakit/git/pack/write-pack'
-import type { PackId, Place, StagedPack } from '@datakit/git/place'
+import type { PackId, PackInfo, Place, StagedPack } from '@datakit/git/place'
 import type { Runtime } from '@datakit/git/runtime'
 import { KINDS } from '@datakit/git/transport/children'
 import { settleUpdate } from '@datakit/git/transport/settle'
 import { dependentsOf } from '../dependents.ts'
 import { randomId } from '../update.ts'
+import { checkNamed } from '../named.ts'
 import { StoredPack } from '../stored-pack.ts'
 import { checkLinks, type Root } from './check-links.ts'
 import { withPacks, type PackHealth } from './check-pack.ts'
@@ -164,7 +165,9 @@ export class Repair {
       })
       const table = distinctRows(read.table)
       const { needs } = pack
-      const staged = await writer.finish({ table, needs, verified: true, replaces: [pack.id] })
+      // Its objects are what their names say; whether all is there that they name is another question.
+      const verified = await isComplete(objects, table)
+      const staged = await writer.finish({ table, needs, verified, replaces: [pack.id] })
       await this.#replace(pack.id, staged)
       const message = `pack ${pack.id} has an index again, made from its bytes`
       yield mended(pack.id, message)
@@ -188,7 +191,8 @@ export class Repair {
       return yield found('pack-lost', pack.id, { message, remedy: 'copy' })
     }
     const oids = Array.from({ length: listed.count }, (_, ordinal) => listed.oid(ordinal))
-    const staged = await this.#copy(objects, oids, { rereads: damaged, replaces: [pack.id] })
+    const replaced = [pack]
+    const staged = await this.#copy(objects, oids, { rereads: damaged, replaced })
     await this.#replace(pack.id, staged)
     const message = `pack ${pack.id} was written anew, ${oids.length} objects`
     yield mended(pack.id, message)
@@ -242,7 +246,7 @@ export class Repair {
   async #copy(
     objects: Objects,
     oids: readonly Oid[],
-    how: { readonly rereads: readonly Oid[]; readonly replaces: readonly PackId[] },
+    how: { readonly rereads: readonly Oid[]; readonly replaced: readonly PackInfo[] },
   ): Promise<StagedPack> {
     const table = new PackTable()
     const writer = await this.#place.writePack()
@@ -251,8 +255,10 @@ export class Repair {
       const rereads = new Set(how.rereads)
       for await (const piece of copyPack(objects, oids, { table, checks: true, rereads, signal }))
         await writer.write(piece)
-      const { replaces } = how
-      return await writer.finish({ table, needs: [], verified: true, replaces })
+      const replaces = how.replaced.map(({ id }) => id)
+      // What nobody has proved is not proved by being written once more.
+      const verified = how.replaced.every((pack) => pack.verified)
+      return await writer.finish({ table, needs: [], verified, replaces })
     } catch (error) {
       await writer.abort()
       throw error
@@ -273,10 +279,10 @@ export class Repair {
       const index = await objects.indexOf(pack)
       for (let ordinal = 0; ordinal < index.count; ordinal++) oids.add(index.oid(ordinal))
     }
-    const replaces = [old, ...dependents.map(({ id }) => id)]
+    const replaced = packs.filter((pack) => pack.id === old || dependents.includes(pack))
     const rereads = this.#health.packs.flatMap(({ damaged }) => damaged)
-    const whole = await this.#copy(objects, [...oids], { rereads, replaces })
-    await this.#publish({ add: [whole], remove: replaces, why })
+    const whole = await this.#copy(objects, [...oids], { rereads, replaced })
+    await this.#publish({ add: [whole], remove: replaced.map(({ id }) => id), why })
   }
 
   async #publish({ add, remove, why }: Publication): Promise<void> {
@@ -289,6 +295,17 @@ export class Repair {
     })
     if (outcome.state === 'lost')
       throw new MissingError('a pack that others changed meanwhile', outcome.packs[0] ?? '')
+  }
+}
+
+/** Whether all is there that the objects of a pack name. Where not, the pack waits for its proof, which says what is missing. */
+async function isComplete(objects: Objects, table: PackTable): Promise<boolean> {
+  try {
+    await checkNamed(objects, table)
+    return true
+  } catch (error) {
+    if (error instanceof GitError && error.code !== 'unavailable') return false
+    throw error
   }
 }
 
