@@ -9,6 +9,7 @@
  */
 import { GitError, MalformedError } from '@datakit/git/error'
 import { Objects } from '@datakit/git/objects'
+import type { PackLimits } from '@datakit/git/pack/pack-limits'
 import { readPack } from '@datakit/git/pack/read-pack'
 import type { PackId, PackInfo, Place } from '@datakit/git/place'
 import type { Runtime } from '@datakit/git/runtime'
@@ -27,6 +28,8 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal | undefined
   /** Bytes of the largest pack that is looked at; all are when left out. */
   readonly maxSize?: number | undefined
+  /** What a pack may come to at most; what `readPack` takes when left out, but 64 GB of bodies. One that is more is damaged. */
+  readonly limits?: PackLimits | undefined
   /** The objects of the place, where somebody has them open and has just refreshed them; opened anew when left out. */
   readonly objects?: Objects | undefined
 }
@@ -37,6 +40,8 @@ export interface VerifyOptions {
  */
 const CACHE = 8_000_000
 const KEPT = 24_000_000
+/** Bytes of all bodies of a pack: minutes of hashing. Ten thousand versions of a directory of a hundred thousand files are 46 GB. */
+const INFLATED = 64e9
 
 /**
  * Verifies every live pack that is not, oldest first, and marks it. Packs that fail stay as they are, and are told.
@@ -55,7 +60,7 @@ export async function verifyPacks(
     if (pack.verified || pack.size > maxSize) continue
     options.signal?.throwIfAborted()
     try {
-      await verifyPack(objects, pack, options.signal)
+      await verifyPack(objects, pack, options)
     } catch (error) {
       if (!(error instanceof GitError)) throw error
       const isGone = !(await objects.refresh()).packs.some(({ id }) => id === pack.id)
@@ -72,7 +77,7 @@ export async function verifyPacks(
 async function verifyPack(
   objects: Objects,
   pack: PackInfo,
-  signal: AbortSignal | undefined,
+  { signal, limits }: VerifyOptions,
 ): Promise<void> {
   const { place, runtime } = objects
   const index = await objects.indexOf(pack)
@@ -81,6 +86,7 @@ async function verifyPack(
     runtime,
     writer: stored.writer,
     resolveBase: async (oid) => ((await objects.has(oid)) ? objects.read(oid) : undefined),
+    limits: { inflated: INFLATED, ...limits },
     cache: KEPT,
     signal,
   })
