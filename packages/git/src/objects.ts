@@ -11,15 +11,16 @@ import { DamagedError, GitError, MalformedError, MissingError, NotHereError } fr
 import type { GitObject, ObjectType } from './object.ts'
 import { ObjectLookup, type Located } from './object-lookup.ts'
 import { isOid, readOid, ZERO_OID, type Oid } from './oid.ts'
+import { hasten } from './pack/crc32.ts'
 import { applyDelta } from './pack/delta.ts'
 import { readEntryHeader } from './pack/entry.ts'
 import { indexLinks } from './pack/index-links.ts'
 import { readLinks, unpackLinks, type Links } from './pack/links.ts'
 import { objectNameBytes } from './pack/object-name.ts'
 import type { PackIndex } from './pack/pack-index.ts'
-import { reusedRoom } from './pack/room.ts'
 import { PackWindows, type PackSpan } from './pack-windows.ts'
 import type { PackInfo, Place, State } from './place.ts'
+import type { QuickReader } from './quick/quick-reader.ts'
 import type { Runtime } from './runtime.ts'
 
 /** How much is kept in memory, and how much is asked for at once. */
@@ -28,7 +29,7 @@ export interface ObjectsOptions {
   readonly bytes?: number | undefined
   /** Bytes of a pack that are read at once; 256 kB when left out, better 2 to 8 MB where a request is slow. */
   readonly window?: number | undefined
-  /** Whether indexes, and the beginning of the newest pack, are asked for at once: where what is asked for at one time takes less. */
+  /** Whether indexes and the newest packs are asked for at once, and first reads are done by what is quick from the first: in pages. */
   readonly ahead?: boolean | undefined
   /** The largest body that is read, in bytes; 512 MB when left out. */
   readonly maxObject?: number | undefined
@@ -68,6 +69,8 @@ export class Objects {
   readonly #bodies: ByteCache<number, Kept>
   readonly #windows: PackWindows
   readonly #lookup: ObjectLookup
+  /** Where one was asked for, as soon as it is loaded. */
+  #quick: QuickReader | undefined
   #state: State
 
   private constructor(
@@ -93,14 +96,15 @@ export class Objects {
   ): Promise<Objects> {
     const state = await place.read()
     const objects = new Objects(place, runtime, { state, options })
-    if (options.ahead) objects.#readAhead(state)
+    if (options.ahead) objects.#readAhead(state).catch(() => undefined)
     return objects
   }
 
-  #readAhead({ packs }: State): void {
-    // What fails is met again by who reads.
+  async #readAhead({ packs }: State): Promise<void> {
+    // What fails is met again by who reads; without a quick reader it takes longer.
     this.#lookup.find(ZERO_OID).catch(() => undefined)
-    this.#windows.prefetch(packs.slice(-1).map((pack) => ({ pack, start: 0, end: 0 })))
+    const { openQuickReader } = await import('./quick/quick-reader.ts')
+    this.#quick = await openQuickReader(this.#windows, packs, hasten)
   }
 
   /** The state that objects are looked for in: the one at the last {@link refresh}, or at a read that needed a newer. */
@@ -288,13 +292,15 @@ export class Objects {
   }
 
   async #readCopy(oid: Oid, copy: Located): Promise<GitObject> {
-    const object = await this.#resolve(copy)
-    const name = objectNameBytes(this.runtime, object)
-    const found = readOid(name instanceof Uint8Array ? name : await name)
-    if (found !== oid) {
-      // One of the bases that were kept on the way may be to blame.
-      this.#bodies.clear()
-      throw new MalformedError(`object ${oid}`, `what is stored there has the name ${found}`)
+    let object = await this.#quick?.read(copy)
+    if (object === undefined) {
+      object = await this.#resolve(copy)
+      const found = readOid(await objectNameBytes(this.runtime, object))
+      if (found !== oid) {
+        // One of the bases that were kept on the way may be to blame.
+        this.#bodies.clear()
+        throw new MalformedError(`object ${oid}`, `what is stored there has the name ${found}`)
+      }
     }
     this.#keep(oid, object, true)
     return object
@@ -346,22 +352,20 @@ export class Objects {
 
   /**
    * What the deltas make of their base. What they make on the way is kept, where `isAgain` says that objects of the chain are read
-   * for a second time; its name is checked when somebody asks for it. Else it goes into memory that is used again.
+   * for a second time; its name is checked when somebody asks for it.
    */
   async #applySteps(
     { type, body: base }: GitObject,
     steps: readonly Step[],
     isAgain: boolean,
   ): Promise<GitObject> {
-    const rooms = [reusedRoom(), reusedRoom()]
     let body = base
     for (let i = steps.length - 1; ; i--) {
       const step = steps[i]
       if (step === undefined) return { type, body }
-      const room = i === 0 || isAgain ? undefined : rooms[i % 2]
       const span = spanOf(step.at)
       const delta = step.delta ?? this.#openEntry(span, await this.#windows.read(span)).data
-      body = applyDelta(body, delta, this.#maxObject, room)
+      body = applyDelta(body, delta, this.#maxObject)
       const { index, ordinal } = step.at
       if (isAgain && i > 0) this.#keep(index.oid(ordinal), { type, body }, false)
     }

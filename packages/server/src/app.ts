@@ -290,7 +290,8 @@ async function addCors(c: Context, next: () => Promise<void>, cors: CorsOrigins)
 
 const policy = [
   "default-src 'none'",
-  "script-src 'self'",
+  // A page's first reads are done by a module of WebAssembly (`packages/git/src/quick`), which is part of its scripts.
+  "script-src 'self' 'wasm-unsafe-eval'",
   // The editor writes its style sheets into the page.
   "style-src 'self' 'unsafe-inline'",
   "img-src 'self' data:",

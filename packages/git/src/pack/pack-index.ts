@@ -56,6 +56,8 @@ export interface PackIndex {
   linkOid(link: Link): Oid | undefined
   /** The same as 20 bytes, to be looked at. */
   linkBytes(link: Link): Uint8Array | undefined
+  /** Low 32 bits of the offsets, lengths, sizes and bases: a column of `count` words after the other, and more behind them. */
+  readonly look: Uint32Array
   /** CRC-32 of each entry. */
   crcs(): Promise<Uint32Array>
   commits(): Promise<CommitRows>
@@ -165,6 +167,7 @@ class Sections {
 /** What is looked at for every object. */
 interface Columns {
   readonly count: number
+  readonly look: Uint32Array
   readonly fanOut: Uint32Array
   readonly oids: Uint8Array
   readonly offsets: Uint32Array
@@ -193,6 +196,7 @@ async function readColumns(sections: Sections): Promise<Columns> {
   const column = (i: number): Uint32Array => words.subarray(i * count, (i + 1) * count)
   return {
     count,
+    look: words,
     fanOut: wordsOf(oids).subarray(0, 256),
     oids: oids.subarray(1024),
     offsets: column(0),
@@ -265,6 +269,7 @@ function packIndex(columns: Columns, sections: Sections): PackIndex {
   }
   return {
     count,
+    look: columns.look,
     packs,
     find: (oid) => findBytes(encodeOid(oid)),
     findBytes,
