@@ -8,9 +8,10 @@
  * @module
  */
 import { MalformedError, MissingError } from '@datakit/git/error'
+import { TYPE_NUMBERS, type ObjectType } from '@datakit/git/object'
 import type { Objects } from '@datakit/git/objects'
 import { OidMap } from '@datakit/git/oid-map'
-import { OID_BYTES, readOid, type Oid } from '@datakit/git/oid'
+import { EMPTY_TREE, OID_BYTES, readOid, type Oid } from '@datakit/git/oid'
 import { readLinks, type PackedLinks } from '@datakit/git/pack/links'
 import type { PackTable } from '@datakit/git/pack/pack-table'
 
@@ -18,7 +19,8 @@ import type { PackTable } from '@datakit/git/pack/pack-table'
  * Checks that everything is there which objects of a pack name.
  *
  * @param objects all packs of the place, this one among them
- * @throws MalformedError when an object names nothing though it must, MissingError when what one names is nowhere
+ * @throws MalformedError when an object names nothing though it must, or a commit names a tree that is none or a parent that is none;
+ *   MissingError when what one names is nowhere
  */
 export async function checkNamed(
   objects: Objects,
@@ -36,7 +38,7 @@ export async function checkNamed(
 class Named {
   readonly #objects: Objects
   readonly #table: PackTable
-  /** What is named and not in the pack. */
+  /** What is named and not in the pack, with a bit for each type that it must be of. */
   readonly #outside = new OidMap()
   /** Trees outside of the pack that deltas are made of: their children are inherited. */
   readonly #bases = new OidMap()
@@ -70,7 +72,10 @@ class Named {
     if (links === undefined)
       throw new MalformedError(`object ${table.oid(row)}`, 'it does not name what it must')
     if (links.against && table.order().find(links.oids) < 0) this.#bases.add(links.oids)
-    this.#look(links.oids.subarray(0, this.#endOf(links, row)), startOf(links))
+    const named = links.oids.subarray(0, this.#endOf(links, row))
+    if (links.kind !== 'commit') return this.#look(named, startOf(links))
+    this.#look(named.subarray(0, OID_BYTES), 0, 'tree')
+    this.#look(named, OID_BYTES, 'commit')
   }
 
   /** Where what must be here ends: the parents of a shallow commit need not be. */
@@ -80,10 +85,20 @@ class Named {
     return isCut ? OID_BYTES : oids.length
   }
 
-  #look(oids: Uint8Array, start: number): void {
+  /** Looks in the pack, where objects must be of a type if only one will do, and notes the others. */
+  #look(oids: Uint8Array, start: number, type?: ObjectType): void {
     const order = this.#table.order()
-    for (let at = start; at < oids.length; at += OID_BYTES)
-      if (order.find(oids, at) < 0) this.#outside.add(oids, at)
+    const outside = this.#outside
+    for (let at = start; at < oids.length; at += OID_BYTES) {
+      const ordinal = order.find(oids, at)
+      if (ordinal >= 0) {
+        const found = this.#table.type(order.row(ordinal))
+        if (type !== undefined && found !== type) throw misnamed(readOid(oids, at), found)
+        continue
+      }
+      const place = outside.add(oids, at)
+      if (type !== undefined) outside.setValue(place, outside.value(place) | bitOf(type))
+    }
   }
 
   async #childrenOf(oid: Oid): Promise<Uint8Array> {
@@ -98,7 +113,15 @@ class Named {
     for (let i = 0; i < this.#outside.size; i++) {
       if (i % 256 === 0) signal?.throwIfAborted()
       const oid = this.#outside.oid(i)
-      if (await this.#objects.has(oid)) continue
+      // The empty tree need not be stored anywhere.
+      if (oid === EMPTY_TREE) continue
+      const [copy] = await this.#objects.locate(oid)
+      if (copy !== undefined) {
+        const type = copy.index.type(copy.ordinal)
+        const needed = this.#outside.value(i)
+        if (needed !== 0 && needed !== bitOf(type)) throw misnamed(oid, type)
+        continue
+      }
       if ((await this.#objects.state.promised(oid)) === undefined)
         missing.add(this.#outside.oidBytes(i))
     }
@@ -120,6 +143,14 @@ class Named {
           throw new MissingError(`what ${table.oid(row)} names`, readOid(all, at))
     }
   }
+}
+
+function bitOf(type: ObjectType): number {
+  return 1 << TYPE_NUMBERS[type]
+}
+
+function misnamed(oid: Oid, type: ObjectType): MalformedError {
+  return new MalformedError(`object ${oid}`, `it is a ${type}, and a commit names it as another`)
 }
 
 /** Where what is named begins: behind the tree that a difference is to, and what it takes away. */

@@ -128,3 +128,25 @@ it('does not take a pack that names an object which is nowhere', async () => {
   await done(place, request([], { shallow: { add: [child.oid], remove: [] } }))
   expect((await verifyPacks(place, nodeRuntime)).verified).toBe(1)
 })
+
+// Seen to fail when only the names of what is named are looked for.
+it.each([
+  ['a tree that is a file', commit(one, [], 1_000_000_000), one],
+  ['a parent that is a tree', commit(first, [first.oid], 1_000_000_000), first],
+])('does not take a commit with %s, wherever that is', async (_what, wrong, named) => {
+  const together = memoryPlace()
+  await keep(together, [wrong, first, one])
+  const apart = memoryPlace()
+  await keep(apart, [first, one])
+  await keep(apart, [wrong])
+  for (const place of [together, apart]) {
+    const { damaged } = await verifyPacks(place, nodeRuntime)
+    expect(damaged.map(({ problem }) => problem)).toEqual([expect.stringContaining(named.oid)])
+  }
+})
+
+it('takes a commit of the empty tree, which need not be stored', async () => {
+  const place = memoryPlace()
+  await keep(place, [commit(tree(), [], 1_000_000_000)])
+  expect(await verifyPacks(place, nodeRuntime)).toEqual({ verified: 1, damaged: [] })
+})
