@@ -3,7 +3,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 import { RealRepository } from '../test/real-git.ts'
 import { cases } from '../test/seed.ts'
-import { isBranchName, isPushableRefName, isRefName, refNamesCollide } from './ref-name.ts'
+import { compareBytes, encodeName } from './bytes.ts'
+import {
+  compareNames,
+  isBranchName,
+  isPushableRefName,
+  isRefName,
+  refNamesCollide,
+} from './ref-name.ts'
 
 let git: RealRepository
 beforeAll(() => {
@@ -90,4 +97,16 @@ describe('a ref name', () => {
     expect(refNamesCollide('refs/heads/a', 'refs/heads/ab')).toBe(false)
     expect(refNamesCollide('refs/heads/a', 'refs/heads/a')).toBe(false)
   })
+})
+
+it('orders names by their bytes, those that are not UTF-8 too', () => {
+  const unit = fc.constantFrom('a', '/', 'é', '\uE000', '\uFF5E', '\u{1F600}', '\uDC80', '\uDCFF')
+  const text = fc.array(unit, { maxLength: 4 }).map((units) => units.join(''))
+  fc.assert(
+    fc.property(text, text, (a, b) => {
+      const bytes = compareBytes(encodeName(a), encodeName(b))
+      expect(Math.sign(compareNames(a, b))).toBe(Math.sign(bytes))
+    }),
+    cases(2000),
+  )
 })

@@ -40,5 +40,7 @@ function hasRefForm(name: string): boolean {
 
 /** Orders names as Git orders refs: by their bytes. */
 export function compareNames(a: string, b: string): number {
+  // Without surrogates the order of UTF-16 is that of UTF-8.
+  if (!/[\uD800-\uDFFF]/.test(a + b)) return a < b ? -1 : a > b ? 1 : 0
   return compareBytes(encodeName(a), encodeName(b))
 }

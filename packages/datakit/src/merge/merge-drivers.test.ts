@@ -348,6 +348,7 @@ describe('a sync', () => {
     await write(grace, 'f', THEIRS)
     await sync(ada, network.options)
     const [theirs, own] = [await ada.branch('main').oid(), await grace.branch('main').oid()]
+    if (own === undefined) throw new Error('There is no branch main')
     expect(states((await sync(grace, network.options)).branches)).toEqual({ main: 'merged' })
     await sync(ada, network.options)
     expect(await read(ada, 'f')).toBe(BOTH)

@@ -18,7 +18,7 @@ import type { Repository } from '../repository.ts'
 export interface BranchPosition {
   readonly branch: string
   /** Here. */
-  readonly own: Oid | undefined
+  readonly own: Oid
   /** On the server, when we last looked. */
   readonly theirs: Oid | undefined
   /** Where the server had it before, as long as the local branch is not in step. */
@@ -27,7 +27,6 @@ export interface BranchPosition {
 
 /** What is to be done for it. */
 export type Step =
-  | { readonly kind: 'none' }
   /** The server has more: the local branch follows. */
   | { readonly kind: 'follow'; readonly to: Oid }
   /** Something here is not on the server: a commit, or the merge of both sides. */
@@ -45,7 +44,6 @@ export interface StuckStep {
 /** Finds out what to do. Stores nothing. */
 export async function planStep(repository: Repository, position: BranchPosition): Promise<Step> {
   const { own, theirs, dropped = [] } = position
-  if (own === theirs || own === undefined) return { kind: 'none' }
   if (theirs === undefined) return { kind: 'send', to: own, merge: undefined }
   const draft = new Draft(repository.store)
   const history = new History(draft)

@@ -53,6 +53,7 @@ describe('sync', () => {
     await write(ada, 'a', 'ada')
     await write(grace, 'b', 'grace')
     const [theirs, own] = [await ada.branch('main').oid(), await grace.branch('main').oid()]
+    if (own === undefined) throw new Error('There is no branch main')
     for (const client of [ada, grace, ada]) await sync(client, network.options)
     const merge = await ada.branch('main').oid()
     for (const client of [ada, grace]) {

@@ -174,6 +174,7 @@ export class Remote {
       const isRestored = this.#options.restore?.includes(branch) === true
       if (known.gone.has(branch) && !isRestored) continue
       const theirs = known.heads.get(branch)
+      if (own === theirs) continue
       const dropped = isRestored ? [] : known.dropped.get(branch)
       steps.set(branch, await planStep(this.#repository, { branch, own, theirs, dropped }))
     }
@@ -267,9 +268,11 @@ export class Remote {
       const refs = this.#refsOf(header)
       const total = header.pack === 'chunked' ? undefined : header.pack
       const onBytes = (bytes: number): void => this.#tell('receiving', bytes, total)
-      const received = await receivePack(this.#repository.store, answer, { refs, onBytes })
-      const removed = run.settle(plan.wishes, header.updates)
       const { repository, own, tracked: since } = plan.known
+      // What was known is here.
+      const news = new Map([...refs].filter(([name, oid]) => since.get(name) !== oid))
+      const received = await receivePack(this.#repository.store, answer, { refs: news, onBytes })
+      const removed = run.settle(plan.wishes, header.updates)
       const isRelated =
         run.isRelated ||
         request.repository !== undefined ||

@@ -38,7 +38,9 @@ export async function takeNews(
 ): Promise<RefUpdate[]> {
   const { refs, removed } = taking
   const tags = await refsUnder(state, TAGS, (rest) => TAGS + rest)
-  const local = [...[...known.own.keys()].map((branch) => HEADS + branch), ...tags.keys()]
+  const heads = Array.from(known.own.keys(), (branch) => HEADS + branch)
+  const local = new Set([...heads, ...tags.keys()])
+  const above = new Set([...local].flatMap(parentsOf))
   for (const [name, to] of refs) {
     if (name === `${HEADS}HEAD`) continue
     let before = known.tracked.get(name)
@@ -49,7 +51,7 @@ export async function takeNews(
     }
     // Only what was never seen before: a branch that was deleted here stays deleted.
     const isNew = before === undefined || known.repository === undefined
-    if (isNew && taking.isRelated && canBeMade(name, local))
+    if (isNew && taking.isRelated && canBeMade(name, local, above))
       moves.push({ name, from: undefined, to })
   }
   for (const [name, from] of known.tracked)
@@ -57,10 +59,16 @@ export async function takeNews(
   return [...moves, ...moveGone(known, refs, removed), ...(await takeId(state, taking))]
 }
 
-/** Whether there can be a local ref of this name beside those that are here. */
-function canBeMade(name: string, local: readonly string[]): boolean {
+/** Whether there can be a local ref of this name beside those that are here, and of which `above` has the directories. */
+function canBeMade(name: string, local: ReadonlySet<string>, above: ReadonlySet<string>): boolean {
   if (!name.startsWith(HEADS) && !name.startsWith(TAGS)) return false
-  return !local.some((other) => other === name || refNamesCollide(other, name))
+  return ![name, ...parentsOf(name)].some((other) => local.has(other)) && !above.has(name)
+}
+
+/** The names that a ref has as directories. */
+function parentsOf(name: string): string[] {
+  const steps = name.split('/')
+  return steps.map((_, i) => steps.slice(0, i).join('/'))
 }
 
 /** Branches that are gone on the server leave a trace here of where they were, unless that was asked for. */
