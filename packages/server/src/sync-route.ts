@@ -8,6 +8,7 @@
  */
 import { ByteReader } from '@datakit/git/byte-reader'
 import { concat, text } from '@datakit/git/bytes'
+import { MissingError, RefusedError, type GitError } from '@datakit/git/error'
 import type { Objects } from '@datakit/git/objects'
 import type { Oid } from '@datakit/git/oid'
 import { PackTable } from '@datakit/git/pack/pack-table'
@@ -150,11 +151,17 @@ async function receive(
   const { refs, problem } = outcome
   if (message.parts !== undefined && isSpent(problem))
     await context.uploads?.remove({ repository: name, pack: message.parts.pack })
-  if (problem !== undefined) throw problem
+  if (problem !== undefined) throw refusalOf(problem)
   const words = text(concat(said.slice(0, MAX_SAID)))
     .trim()
     .slice(0, MAX_SAID)
   return refs.map((ref) => outcomeOf(ref, words))
+}
+
+/** Why a pack was not taken. What it rests on is not missing here: the client thought that it was. */
+function refusalOf(problem: GitError): GitError {
+  if (!(problem instanceof MissingError)) return problem
+  return new RefusedError('missing-base', `The pack was not taken: ${problem.message}`)
 }
 
 /** The pack of a request: it stands behind the header, or was uploaded before. */

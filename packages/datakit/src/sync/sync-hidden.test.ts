@@ -3,8 +3,11 @@
  * what changes in the answers. The messages are made and read by hand, since no client of ours asks for such things.
  */
 import { text, utf8, concat, u32 } from '@datakit/git/bytes'
+import { nameObject } from '@datakit/git/object'
 import { parseOid, type Oid } from '@datakit/git/oid'
+import { encodePack } from '@datakit/git/pack/write-pack'
 import { SYNC_MAGIC, SYNC_TYPE } from '@datakit/git/protocol/sync'
+import { portableRuntime } from '@datakit/git/runtime/portable'
 import { OPEN_POLICY, type Policy } from '@datakit/server/policy'
 import { describe, expect, it } from 'vitest'
 import { forceBranch, forceTag, write } from '../../test/clients.ts'
@@ -174,6 +177,32 @@ describe('what is hidden from a caller', () => {
     expect(nothing).toMatchObject({ status: 409, header: { error: { code: 'plan-gone' } } })
     for (const [what, oid] of Object.entries(scene.strange))
       expect({ what, ...(await ask(oid)) }).toEqual({ what, ...nothing })
+  })
+
+  // Seen to fail when a delta may rest on whatever is there.
+  it('is nothing that a delta can rest on, and neither its size nor what is in it is told', async () => {
+    const scene = await openScene()
+    const { repository } = (await say(scene, {})).header
+    const push = async (id: string, base: Oid, { size = 7, from = 0 } = {}): Promise<string> => {
+      // What the base is said to have, and what the delta takes of it.
+      const bytes = Uint8Array.of(size, 7, 0b1001_0001, from, 7)
+      const body = utf8('hidden\n')
+      const oid = nameObject(portableRuntime, { type: 'blob', body })
+      const pack = await encodePack(portableRuntime, [
+        { oid, type: 'blob', body, delta: { base, bytes } },
+      ])
+      const updates = [{ name: `refs/tags/mine-${id}`, to: oid }]
+      const fields = { id: id.repeat(32), repository, updates }
+      const { status, whole } = await say(scene, fields, pack.bytes)
+      return `${status} ${whole.replaceAll(base, 'OID')}`
+    }
+    const nothing = await push('a', NOWHERE)
+    expect(nothing).toMatch(/^422 .*missing-base/)
+    const { file, 'forced file': forced } = scene.strange
+    expect(await push('b', file ?? NOWHERE)).toBe(nothing)
+    expect(await push('c', file ?? NOWHERE, { size: 9 })).toBe(nothing)
+    expect(await push('d', file ?? NOWHERE, { from: 3 })).toBe(nothing)
+    expect(await push('e', forced ?? NOWHERE)).toBe(nothing)
   })
 
   it('is not led to by a push without its objects, nor moved, nor told where it is', async () => {

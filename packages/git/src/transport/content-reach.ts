@@ -13,7 +13,7 @@ import type { Place, Version } from '../place.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { Cuts, linksOf } from './commits.ts'
 import { ObjectGraph, type Node, type NodeLinks } from './graph.ts'
-import { readRoots, type Readable } from './reach.ts'
+import { ALL_REFS, readRoots, type Readable } from './reach.ts'
 
 /** The object is reached. */
 const FOUND = 1
@@ -169,19 +169,27 @@ interface KeptReach {
 
 const kept = new WeakMap<Place, KeptReach>()
 
-/** Those of the trees and blobs that the readable refs lead to. */
+/** Those of the oids that are trees or blobs here. */
+async function contentAmong(objects: Objects, oids: readonly Oid[]): Promise<Oid[]> {
+  const content: Oid[] = []
+  for (const oid of oids) {
+    const [found] = await objects.locate(oid)
+    const type = found?.index.type(found.ordinal)
+    if (type === 'tree' || type === 'blob') content.push(oid)
+  }
+  return content
+}
+
+/** Those of the oids that are trees or blobs to which the readable refs lead. */
 export async function contentOf(
   objects: Objects,
   oids: readonly Oid[],
   readable: Readable,
 ): Promise<Oid[]> {
-  const present: Oid[] = []
-  for (const oid of oids) {
-    const [found] = await objects.locate(oid)
-    const type = found?.index.type(found.ordinal)
-    if (type === 'tree' || type === 'blob') present.push(oid)
-  }
-  if (present.length === 0) return present
+  // From whom something is hidden, that he could tell from what never was by the time that it takes to look.
+  const isOpen = readable.key === ALL_REFS.key
+  const asked = isOpen ? await contentAmong(objects, oids) : oids
+  if (asked.length === 0) return []
   const { place, state } = objects
   const before = kept.get(place)
   const isKept = before?.version === state.version && before.key === readable.key
@@ -189,7 +197,7 @@ export async function contentOf(
   if (!isKept) kept.set(place, { version: state.version, key: readable.key, reach })
   let isUseful = false
   try {
-    const found = await reach.find(present)
+    const found = await reach.find(asked)
     isUseful = reach.size <= MAX_KEPT
     return found
   } finally {

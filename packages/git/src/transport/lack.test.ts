@@ -119,7 +119,8 @@ describe('a push of which a branch lacks something', () => {
       policy,
       refusesEach: true,
     })
-    expect(state(outcome)).toEqual([expect.stringMatching('missing necessary')])
+    expect(state(outcome)).toEqual(['refused: unpacker error'])
+    expect(outcome.problem).toMatchObject({ code: 'missing' })
     history.remove()
   })
 })

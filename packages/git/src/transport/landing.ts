@@ -17,7 +17,7 @@ import type { Delegate } from './delegate.ts'
 import { keepPack, publishPack, renew, type KeptPack } from './kept-pack.ts'
 import { peelTag } from './peel.ts'
 import { Lack } from './lack.ts'
-import { ALL_REFS, reachOf } from './reach.ts'
+import { ALL_REFS, reachOf, type Readable } from './reach.ts'
 import type { ReceiveOutcome, ReceiveRequest } from './receive.ts'
 import {
   chooseHead,
@@ -104,7 +104,10 @@ export class Landing {
     const { pack, policy } = this.#request
     this.#isUnpacked = pack === undefined
     if (pack === undefined) return
-    const options = { ...this.#request, judge: policy?.judge, children: this.#children }
+    // To whom something is hidden, that is as if it were not: neither that it is there nor what is in it can be told by a delta.
+    const isOpen = (policy?.readable ?? ALL_REFS).key === ALL_REFS.key
+    const mayRestOn = isOpen ? undefined : (oid: Oid) => this.#isReached(oid)
+    const options = { ...this.#request, judge: policy?.judge, children: this.#children, mayRestOn }
     this.#pack = await readIntoPlace(this.#objects, pack, options)
     this.#isUnpacked = true
   }
@@ -361,10 +364,21 @@ export class Landing {
     if (wanted.size === 0 || this.isSettled) return []
     const { state } = this.#objects
     this.#reliesOn = state.packs.map(({ id }) => id)
-    const { proven, readable } = this.#request.policy ?? {}
-    const reach = await reachOf(this.#objects, proven ?? readable ?? ALL_REFS)
+    const reach = await reachOf(this.#objects, this.#readable)
     const near = this.#open().flatMap(({ from }) => from ?? [])
     return reach.prove(this.#objects, wanted, near)
+  }
+
+  async #isReached(oid: Oid): Promise<boolean> {
+    const wanted = new OidMap()
+    wanted.setValue(wanted.add(encodeOid(oid)), KINDS.any)
+    return (await this.#unreachable(wanted)).length === 0
+  }
+
+  /** Whose objects are proof. */
+  get #readable(): Readable {
+    const { proven, readable } = this.#request.policy ?? {}
+    return proven ?? readable ?? ALL_REFS
   }
 
   async #updateRequest(number: number): Promise<UpdateRequest> {

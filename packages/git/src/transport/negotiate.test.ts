@@ -53,6 +53,31 @@ describe('what a client may want', () => {
     git.remove()
   })
 
+  // Seen to fail when it is looked first whether something is there.
+  it('takes the same work to find out of what is hidden and of what never was', async () => {
+    const { git, objects, gone, tip } = await forced()
+    const workOf = async (asked: Oid): Promise<string[]> => {
+      const looks: string[] = []
+      // With what was found for the one before, it would take none.
+      const fresh = await Objects.open(objects.place, nodeRuntime)
+      const readable = { ...ALL_REFS, key: `all but those ${asked}` }
+      const locate = fresh.locate.bind(fresh)
+      fresh.locate = (oid) => {
+        looks.push(oid === asked ? 'what is asked for' : oid)
+        return locate(oid)
+      }
+      await commonHaves(fresh, [asked], readable)
+      const policy = { ...OPEN_FETCH, readable }
+      await checkWants(fresh, [asked], policy).catch(() => undefined)
+      return looks
+    }
+    const nothing = await workOf(parseOid('1'.repeat(40)))
+    expect(nothing).toContain(tip)
+    for (const hidden of [gone, oid(git, `${gone}^{tree}`)])
+      expect(await workOf(hidden)).toEqual(nothing)
+    git.remove()
+  })
+
   it('is nothing of refs that it may not read', async () => {
     const { git, objects, tip } = await forced()
     const nobody: Readable = { key: 'nobody', includes: () => false }

@@ -85,18 +85,28 @@ export async function commonHaves(
   readable: Readable,
 ): Promise<Oid[]> {
   const wanted = new OidMap()
-  const present: Oid[] = []
   for (const oid of haves) {
-    const [found] = await objects.locate(oid)
-    const type = found?.index.type(found.ordinal)
-    if (type !== 'commit' && type !== 'tag') continue
-    wanted.setValue(wanted.add(encodeOid(oid)), KINDS[type])
-    present.push(oid)
+    const kind = await kindOfHave(objects, oid, readable)
+    if (kind !== undefined) wanted.setValue(wanted.add(encodeOid(oid)), kind)
   }
-  if (present.length === 0) return present
+  if (wanted.size === 0) return []
+  const asked = haves.filter((oid) => wanted.find(encodeOid(oid)) >= 0)
   const reach = await reachOf(objects, readable)
   const unproved = new Set(await reach.prove(objects, wanted))
-  return present.filter((oid) => !unproved.has(oid))
+  return asked.filter((oid) => !unproved.has(oid))
+}
+
+/** What a have must be reached as; `undefined` for what need not be looked for. */
+async function kindOfHave(
+  objects: Objects,
+  oid: Oid,
+  readable: Readable,
+): Promise<number | undefined> {
+  // From whom something is hidden, that he could tell from what never was by the time that it takes to look.
+  if (readable.key !== ALL_REFS.key) return KINDS.commit | KINDS.tag
+  const [found] = await objects.locate(oid)
+  const type = found?.index.type(found.ordinal)
+  return type === 'commit' || type === 'tag' ? KINDS[type] : undefined
 }
 
 const COMMON = 1

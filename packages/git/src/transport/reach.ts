@@ -297,7 +297,7 @@ class Search {
 }
 
 function isCommitOrTag(kind: number): boolean {
-  return kind === KINDS.commit || kind === KINDS.tag
+  return (kind & ~(KINDS.commit | KINDS.tag)) === 0
 }
 
 /** `undefined` for what was left with a remote, or is missing: it can be named, and leads no further. */

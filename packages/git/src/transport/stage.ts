@@ -10,6 +10,7 @@ import { checkObject } from '../fsck.ts'
 import { judgeAsUsual, type Judge } from './judge.ts'
 import { objectHeader } from '../object.ts'
 import type { Objects } from '../objects.ts'
+import type { Oid } from '../oid.ts'
 import type { PackLimits } from '../pack/pack-limits.ts'
 import { readPack, type PackedObject, type ReadPack } from '../pack/read-pack.ts'
 import type { PackWriter } from '../place.ts'
@@ -46,6 +47,8 @@ export interface StageOptions {
   readonly children: Children
   /** Decides about what is wrong with an object; as `judgeAsUsual` when left out. */
   readonly judge?: Judge | undefined
+  /** Whether a delta may rest on an object that is not in the pack; on any that is here when left out. */
+  readonly mayRestOn?: ((oid: Oid) => Promise<boolean>) | undefined
   /** Takes what there is to say of objects that are taken all the same. */
   readonly say?: ((piece: Uint8Array) => void) | undefined
   readonly onProgress?: ((done: number, total: number) => void) | undefined
@@ -63,7 +66,7 @@ export async function readIntoPlace(
   source: AsyncIterable<Uint8Array>,
   options: StageOptions,
 ): Promise<UnfinishedPack> {
-  const { limits, children, onProgress, signal } = options
+  const { limits, children, onProgress, signal, mayRestOn = (oid) => objects.has(oid) } = options
   const writer = await objects.place.writePack()
   const isNew = objects.state.packs.length === 0
   const all = { ...RECEIVE_LIMITS, ...limits }
@@ -72,7 +75,7 @@ export async function readIntoPlace(
     const pack = await readPack(source, {
       runtime: objects.runtime,
       writer,
-      resolveBase: async (oid) => ((await objects.has(oid)) ? objects.read(oid) : undefined),
+      resolveBase: async (oid) => ((await mayRestOn(oid)) ? objects.read(oid) : undefined),
       onCount: (count) => (total = count),
       onObject: (object) => {
         judgeObject(object, options)
