@@ -6,6 +6,8 @@
  * swept and pruned on both sides; tabs and servers killed between any two steps; every fault of `wire.ts` for any request; clocks that are years wrong.
  * Every fourth run is rough as well: up to six clients that stay longer, places that are busy or do not say whether they made an update,
  * clocks that jump, a proxy that answers with what it was answered before, files moved and directories in the place of files.
+ * Every fourth has bits of packs flipped on their way; some have many branches and clients that are brief where they can, and some keep
+ * configuration records.
  * A server at the edge (`edge`) is two isolates over one bucket, killed between any two requests to it, which fail, lose their answers or come too
  * fast; packs are merged behind each change, and garbage is collected.
  * Then nothing goes wrong any more, and people decide what is left to them.
@@ -24,6 +26,10 @@
  * | an answer of another request moves no ref | `readSyncResponse` does not look at the id |
  * | who is told that a ref was not moved has not moved it | `publish` asks again under another id |
  * | two first syncs make no mixture | `findDifferences` does not look at the repository |
+ * | what both sides changed is decided by a person, and a merge has what one side made of each path | `mergeTrees` passes over one conflict |
+ * | the first parent of a sync's merge is the server's head | `sync-merge` has them the other way round |
+ * | a pack that was changed on its way is not taken | `IncomingPack` does not look at the trailer |
+ * | a record says what its layers say, and what was set was written | `commitOnTop` gives the commit before |
  * | nothing fails but what something happened to | `OutgoingWalk` leaves out files of which a parent has another version |
  *
  * @module
@@ -105,6 +111,9 @@ describe('a simulation', () => {
         ...inMemory,
         seed: seed + i,
         isRough: i % 4 === 3,
+        isGarbled: i % 4 === 2,
+        isBrief: i % 8 === 1,
+        hasRecords: i % 8 === 5,
         judge: isJudged ? judge : undefined,
       })
       steps += report.steps
@@ -131,7 +140,8 @@ describe('a simulation of the edge', () => {
     let acknowledged = 0
     for (let i = 0; i < Math.ceil(cases / 8); i++) {
       const edge = edges[i % 2]
-      const report = await run({ ...inMemory, edge, seed: seed + i, isRough: i % 4 > 1 })
+      const more = { isRough: i % 4 > 1, isBrief: i % 3 === 0, hasRecords: i % 5 === 0 }
+      const report = await run({ ...inMemory, ...more, edge, seed: seed + i })
       acknowledged += report.acknowledged
     }
     expect(acknowledged).toBeGreaterThan(cases / 8)

@@ -13,11 +13,16 @@ import { BranchError, PathError, SyncError } from '../../src/error.ts'
 import type { Resolution } from '../../src/merge/conflict.ts'
 import type { Repository } from '../../src/repository.ts'
 import type { BranchOutcome, SyncOutcome } from '../../src/sync/sync-outcome.ts'
+import { briefExchange } from '../../src/sync/brief-exchange.ts'
+import { exchange } from '../../src/sync/sync-exchange.ts'
 import { Remote, type SyncOptions } from '../../src/sync/sync.ts'
 import { takeTheirs, TakeTheirsError } from '../../src/sync/take-theirs.ts'
 import { choose } from '../random-history.ts'
+import { EDIT } from './ledger.ts'
+import { GARBLED } from './wire.ts'
 import { PartialClient } from './partial-client.ts'
 import type { Process } from './process.ts'
+import { RecordClient } from './record-client.ts'
 import { LOCKED, prune, TOKEN, URL_OF_SERVER, type Machine, type World } from './world.ts'
 
 const HEADS = 'refs/heads/'
@@ -37,8 +42,12 @@ export class Actor {
   readonly repository: Repository
   /** What is done with a part, where the machine has one. */
   readonly part: PartialClient | undefined
+  /** A program that keeps its configuration here. */
+  readonly record: RecordClient
   readonly #place: Place
   readonly #remote: Remote
+  /** Names all it has, or is brief where it can. */
+  readonly #exchange: typeof exchange
   #last: SyncOutcome | undefined
 
   constructor(
@@ -51,14 +60,17 @@ export class Actor {
     this.process = parts.process
     this.repository = parts.repository
     this.#place = parts.place
-    const server = this.#syncOptions({})
+    this.record = new RecordClient({ world, machine, ...parts }, (oid) => this.#acknowledge(oid))
+    const isBrief = world.weather.isBrief && world.scheduler.chance(0.7)
+    this.#exchange = isBrief ? briefExchange() : exchange
+    const server = this.#syncOptions({ exchange: this.#exchange })
     this.#remote = new Remote(this.repository, server)
     if (machine.disk.isPartial) this.part = new PartialClient({ world, machine, ...parts }, server)
   }
 
   /** Does something that a client does. */
   async actAsClient(): Promise<void> {
-    const { hasRewrites, hasUpkeep } = this.world.weather
+    const { hasRewrites, hasUpkeep, hasRecords } = this.world.weather
     const deeds: (readonly [number, () => Promise<void>])[] = [
       [10, () => this.edit()],
       [8, () => this.sync()],
@@ -74,6 +86,7 @@ export class Actor {
         [0.5, () => this.removeOnServer()],
       )
     if (hasUpkeep) deeds.push([2, () => this.upkeep()])
+    if (hasRecords) deeds.push([6, () => this.#excuse(() => this.record.use())])
     const { part } = this
     if (part !== undefined)
       deeds.push([3, () => part.choose()], [4, async () => part.look(await this.#someBranch())])
@@ -143,7 +156,7 @@ export class Actor {
           else await transaction.write(path, content)
         }
       },
-      { message: `Edit by ${this.machine.name}` },
+      { message: `${EDIT} by ${this.machine.name}` },
     )
     if (outcome.state === 'committed') await this.#acknowledge(outcome.oid)
   }
@@ -151,6 +164,7 @@ export class Actor {
   /** Syncs, and looks whether what came of it is true. */
   async sync(options: Partial<SyncOptions> = {}): Promise<SyncOutcome | undefined> {
     const { scheduler } = this.world
+    for (const branch of options.restore ?? []) this.world.ledger.restored.add(HEADS + branch)
     const isPlain = Object.keys(options).length === 0 && scheduler.chance(0.5)
     const end = new AbortController()
     const timer = scheduler.after(PATIENCE, () =>
@@ -162,6 +176,7 @@ export class Actor {
         : new Remote(this.repository, {
             ...this.#syncOptions(options),
             signal: end.signal,
+            exchange: this.#exchange,
             pull: options.pull ?? scheduler.chance(0.1),
           })
       const said = Object.entries(options).map(([name, value]) => `${name}=${String(value)}`)
@@ -241,6 +256,12 @@ export class Actor {
     const branch = this.repository.branch(await this.#someBranch())
     const name = choose(this.world.scheduler.random, BRANCHES)
     await this.#excuse(() => branch.fork(name))
+  }
+
+  /** Makes so many branches that a client which is brief where it can is so. */
+  async forkMany(): Promise<void> {
+    for (let i = 0; i < 7; i++)
+      await this.#excuse(() => this.repository.branch('main').fork(`many/${i}`))
   }
 
   async deleteBranch(): Promise<void> {
@@ -418,7 +439,7 @@ export class Actor {
       return isBusy ? this.world.weather.hasTabs : faults.length > 0
     }
     const code = error instanceof Error && 'code' in error ? error.code : undefined
-    if (code === 'malformed') return faults.includes('answer cut short')
+    if (code === 'malformed') return faults.includes('answer cut short') || faults.includes(GARBLED)
     if (error instanceof DOMException) return error.name === 'TimeoutError' && faults.length > 0
     const { hasTabs, isRough } = this.world.weather
     return error instanceof UnavailableError && (hasTabs || isRough)

@@ -7,14 +7,17 @@
 import { Objects } from '@datakit/git/objects'
 import type { Oid } from '@datakit/git/oid'
 import { readLinks, unpackLinks } from '@datakit/git/pack/links'
-import type { Place, State } from '@datakit/git/place'
+import type { Place, State, UpdateRequest } from '@datakit/git/place'
 import { decodeTree, isGitlinkMode } from '@datakit/git/tree'
 import type { Runtime } from '@datakit/git/runtime'
 import { APP, type Observer } from './process.ts'
 
 const HEADS = 'refs/heads/'
+const CANDIDATES = 'refs/datakit/candidate/'
 /** Who makes the merges of a sync. */
 const MERGER = 'committer DataKit <datakit@localhost>'
+/** How the message of an edit begins. */
+export const EDIT = 'Edit'
 
 /** What one place keeps, with no gates before it. */
 export class Disk {
@@ -71,6 +74,8 @@ export class Ledger {
   readonly parents = new Map<Oid, readonly Oid[]>()
   /** Commits that a sync made, and nobody else. */
   readonly #merges = new Set<Oid>()
+  /** Those, and edits that were merged with what came up meanwhile. */
+  readonly #automatic = new Set<Oid>()
   /** Commits that somebody was told are kept. */
   readonly #acknowledged = new Set<Oid>()
   /** Commits that somebody wanted to lose. */
@@ -80,6 +85,8 @@ export class Ledger {
   readonly #served = new Map<string, Set<Oid>>()
   /** Full names of refs that somebody asked a sync to delete on the server. */
   readonly removals = new Set<string>()
+  /** Full names of branches of which somebody asked to have again what the server took back. */
+  readonly restored = new Set<string>()
   /** What happened, in order, for whoever looks for what went wrong. */
   readonly story: string[] = []
   /** Whether everything is read after each update: slow, and tells which one lost something. */
@@ -115,6 +122,7 @@ export class Ledger {
       const objects = await disk.known()
       for (const { to } of request.refs) if (to !== undefined) await this.#learn(objects, to)
       if (isServer) await this.#noteServed(after)
+      else this.#checkCandidates(request)
       this.hasMovedHead ||= isServer && request.head !== undefined
       if (this.isThorough && !disk.isPartial) await this.#checkWhole(disk, request.log.why)
       const lossy = request.refs.filter(({ from, to }) => !this.#covers(to, from))
@@ -187,8 +195,8 @@ export class Ledger {
       const [theirs, own] = this.parents.get(merge) ?? []
       if (!this.#merges.has(merge) || theirs === undefined || own === undefined) return false
       if (this.#merges.has(own) && !served.has(own)) return true
-      const isOfBranch = [...this.#served.values()].some(
-        (heads) => heads.has(merge) && heads.has(own),
+      const isOfBranch = [...this.#served].some(
+        ([name, heads]) => !this.restored.has(name) && heads.has(merge) && heads.has(own),
       )
       if (!isOfBranch) return false
       const there = this.reach([theirs])
@@ -196,11 +204,36 @@ export class Ledger {
     })
   }
 
+  /** The merges among the commits reached that no person has decided about. */
+  merges(oids: Iterable<Oid>): Oid[] {
+    return [...this.reach(oids)].filter((oid) => this.#automatic.has(oid))
+  }
+
+  /** The best common ancestors of two commits. */
+  mergeBases(one: Oid, other: Oid): Oid[] {
+    const there = this.reach([other])
+    const common = [...this.reach([one])].filter((oid) => there.has(oid))
+    return common.filter(
+      (oid) => !common.some((each) => each !== oid && this.reach([each]).has(oid)),
+    )
+  }
+
   /** Commits that were reached before, and are not after. */
   #difference(before: ReadonlyMap<string, Oid>, after: ReadonlyMap<string, Oid>): Set<Oid> {
     const gone = this.reach(before.values())
     for (const oid of this.reach(after.values())) gone.delete(oid)
     return gone
+  }
+
+  /** The first parent of a sync's merge is the server's head, always. */
+  #checkCandidates({ refs }: UpdateRequest): void {
+    for (const { name, to } of refs) {
+      const [first] = (to !== undefined && this.parents.get(to)) || []
+      if (!name.startsWith(CANDIDATES) || first === undefined) continue
+      const branch = decodeURIComponent(name.slice(CANDIDATES.length))
+      if (!this.wasServed(branch, first))
+        this.blame(`The first parent of the merge ${to} is not the server's`)
+    }
   }
 
   async #checkWhole(disk: Disk, why: string): Promise<void> {
@@ -242,7 +275,9 @@ export class Ledger {
       }
       if (links?.kind !== 'commit') continue
       this.parents.set(at, links.parents)
-      if (new TextDecoder().decode(body).includes(MERGER)) this.#merges.add(at)
+      const words = new TextDecoder().decode(body)
+      if (words.includes(MERGER)) this.#merges.add(at)
+      if (words.includes(MERGER) || words.includes(`\n\n${EDIT} by `)) this.#automatic.add(at)
       stack.push(...links.parents)
     }
   }

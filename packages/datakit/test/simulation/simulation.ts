@@ -10,6 +10,7 @@ import { readSyncRequest, readSyncResponse } from '@datakit/git/protocol/sync'
 import type { Place } from '@datakit/git/place'
 import { Actor } from './actions.ts'
 import { readEverything } from './ledger.ts'
+import { wrongMerges } from './merge-check.ts'
 import { KilledError } from './process.ts'
 import { loadDriver } from '@datakit/merge/drivers'
 import { later } from '../../src/loading.ts'
@@ -23,6 +24,12 @@ export interface SimulationOptions extends Materials {
   readonly turn: () => Promise<void>
   /** Whether clients have parts of the repository. */
   readonly hasParts?: boolean | undefined
+  /** Whether there are many branches, and clients that are brief where they can. */
+  readonly isBrief?: boolean | undefined
+  /** Whether bits of packs are flipped on their way, see `Weather`. */
+  readonly isGarbled?: boolean | undefined
+  /** Whether clients keep configuration records, of defaults and what people set. */
+  readonly hasRecords?: boolean | undefined
   /** Whether more goes wrong than usual, see `Weather`. */
   readonly isRough?: boolean | undefined
   /** Reads everything after each update, to find out which one lost something. */
@@ -88,7 +95,13 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
 
 function chooseWeather(
   scheduler: Scheduler,
-  { hasParts = false, isRough = false }: Pick<SimulationOptions, 'hasParts' | 'isRough'>,
+  {
+    hasParts = false,
+    hasRecords = false,
+    isBrief = false,
+    isGarbled = false,
+    isRough = false,
+  }: SimulationOptions,
 ): Weather {
   const pick = (values: readonly number[]): number => values[scheduler.below(values.length)] ?? 0
   return {
@@ -99,6 +112,9 @@ function chooseWeather(
     hasUpkeep: scheduler.chance(0.5),
     hasTabs: scheduler.chance(0.5),
     hasParts,
+    hasRecords,
+    isBrief,
+    isGarbled,
     isRough,
   }
 }
@@ -121,6 +137,7 @@ class Simulation {
     await this.#begin()
     wire.faultRate = weather.faults
     wire.hasCache = weather.isRough
+    wire.isGarbled = weather.isGarbled
     this.#unleash()
     const tabs = this.#clients.flatMap((machine) =>
       weather.hasTabs && scheduler.chance(0.7) ? [machine, machine] : [machine],
@@ -132,6 +149,7 @@ class Simulation {
     this.#calm()
     await this.#converge()
     await this.#repeatAll()
+    if (weather.hasRecords) await this.#compareRecords()
     await scheduler.outside(this.#examine(judge))
     const faults = new Map([...wire.counts, ['killed', this.#kills] as const])
     return {
@@ -144,11 +162,13 @@ class Simulation {
 
   /** Most runs begin with one history that all have. */
   async #begin(): Promise<void> {
-    const { scheduler } = this.#world
+    const { scheduler, weather } = this.#world
     if (scheduler.chance(0.1)) return
     for (const [i, machine] of this.#clients.entries()) {
       const actor = await this.#boot(machine)
       if (i === 0) await actor.edit()
+      if (i === 0 && weather.hasRecords) await actor.record.use()
+      if (i === 0 && weather.isBrief) await actor.forkMany()
       await actor.sync({ pull: false })
       actor.process.kill()
     }
@@ -258,7 +278,9 @@ class Simulation {
       const { updates } = await readSyncResponse(readerOf(body))
       const done = updates.filter(({ outcome }) => outcome === 'done')
       if (done.length === 0) continue
-      const { id } = await readSyncRequest(readerOf(request.body))
+      const { id, brief } = await readSyncRequest(readerOf(request.body))
+      // Of what a brief one counts from, nobody knows any more; it would be sent with all haves.
+      if (brief === true) continue
       const again = await readSyncResponse(readerOf(await wire.replay(request)))
       const after = JSON.stringify([...(await server.disk.refs())])
       if (after !== before) throw new Error(`Request ${id} was done twice: ${after}, was ${before}`)
@@ -273,12 +295,25 @@ class Simulation {
     }
   }
 
+  /** The configuration is the same everywhere. */
+  async #compareRecords(): Promise<void> {
+    const held = new Set<string>()
+    for (const machine of this.#clients) {
+      const actor = await this.#boot(machine)
+      held.add(await actor.record.check())
+      actor.process.kill()
+    }
+    if (held.size > 1) throw new Error(`The configuration is not the same: ${[...held].join()}`)
+  }
+
   async #examine(judge: SimulationOptions['judge']): Promise<void> {
     const { ledger, library, server } = this.#world
     const heads = [...(await server.disk.refs()).values()]
     const missing = ledger.missing(heads)
     if (missing.length > 0)
       throw new Error(`No ref of the server leads to ${missing.join(', ')} any more`)
+    const [merge] = await wrongMerges(await server.disk.objects(), { ledger, heads })
+    if (merge !== undefined) throw new Error(`Nobody has decided about ${merge}`)
     const cascades = ledger.cascades(heads)
     if (cascades.length > 0) throw new Error(`Merges of nothing but merges: ${cascades.join(', ')}`)
     for (const { disk } of [server, ...this.#clients]) {

@@ -50,7 +50,11 @@ export const FAULTS = [
 /** What a proxy can do that ought to be no proxy: it answers with what it was answered before. */
 const KEPT_ANSWER = 'answer of another request'
 
-type Fault = (typeof FAULTS)[number] | typeof KEPT_ANSWER
+/** A bit of the pack of an answer, or of a request, is another one when it arrives. */
+export const GARBLED = 'answer garbled'
+const GARBLED_REQUEST = 'request garbled'
+
+type Fault = (typeof FAULTS)[number] | typeof KEPT_ANSWER | typeof GARBLED | typeof GARBLED_REQUEST
 
 const STATUSES = [401, 403, 404, 409, 413, 429, 500, 502, 503, 504]
 
@@ -62,6 +66,8 @@ export class Wire {
   faultRate = 0
   /** Whether somebody between the two keeps answers. */
   hasCache = false
+  /** Whether bits of packs are flipped on their way. */
+  isGarbled = false
   /** How often each fault came up. */
   readonly counts = new Map<string, number>()
   /** Requests that the server answered, with what it said. */
@@ -105,7 +111,12 @@ export class Wire {
 
   async #send(sender: Process, request: SentRequest): Promise<Response> {
     await sender.step()
-    const faults = this.hasCache ? [...FAULTS, KEPT_ANSWER] : FAULTS
+    const faults: readonly Fault[] = [
+      ...FAULTS,
+      ...(this.hasCache ? [KEPT_ANSWER] : []),
+      // As often as all others together.
+      ...(this.isGarbled ? FAULTS.map((_, i) => (i % 4 === 0 ? GARBLED_REQUEST : GARBLED)) : []),
+    ]
     const fault = this.#scheduler.chance(this.faultRate)
       ? faults[this.#scheduler.below(faults.length)]
       : undefined
@@ -171,11 +182,31 @@ export class Wire {
         const headers = new Headers({ 'content-type': SYNC_TYPE })
         return { status: 200, headers, body: kept.body, isCut: false }
       }
+      case GARBLED_REQUEST:
+        return this.#deliver({ ...request, body: this.#garble(request.body) })
+      case GARBLED: {
+        const arrived = await this.#deliver(request)
+        return { ...arrived, body: this.#garble(arrived.body) }
+      }
       case 'portal':
         return page(200, 'text/html', '<html><body>Sign in to the network')
       case undefined:
         return this.#deliver(request)
     }
+  }
+
+  /**
+   * Flips a bit behind the front of the pack, and before the index where there is one: what is in the header may mean something else then,
+   * and an index is proved by reading what it says.
+   */
+  #garble(body: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+    const garbled = body.slice()
+    const start = indexOf(garbled, 'PACK')
+    const end = indexOf(garbled, 'DKIX')
+    if (start < 0) return garbled
+    const at = start + this.#scheduler.below((end < 0 ? garbled.length : end) - start)
+    garbled[at] = (garbled[at] ?? 0) ^ (1 << this.#scheduler.below(8))
+    return garbled
   }
 
   /** Something between the two says no, in its own words or in ours. */
@@ -253,6 +284,13 @@ function streamOf(body: Uint8Array, isCut: boolean): ReadableStream<Uint8Array> 
       else controller.close()
     },
   })
+}
+
+/** Where an ASCII word is; -1 where it is not. */
+function indexOf(bytes: Uint8Array, word: string): number {
+  return Array.from(bytes, (byte) => String.fromCharCode(byte))
+    .join('')
+    .indexOf(word)
 }
 
 function page(status: number, type: string, content: string): Arrived {

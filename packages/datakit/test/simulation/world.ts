@@ -45,6 +45,12 @@ export interface Weather {
   readonly hasUpkeep: boolean
   /** Whether two tabs work on one repository. */
   readonly hasTabs: boolean
+  /** Whether there are many branches, and clients that are brief where they can. */
+  readonly isBrief: boolean
+  /** Whether bits of packs are flipped on their way. */
+  readonly isGarbled: boolean
+  /** Whether clients keep configuration records. */
+  readonly hasRecords: boolean
   /** Whether clients have parts of the repository. */
   readonly hasParts: boolean
   /**
