@@ -5,7 +5,7 @@
  */
 import { UnavailableError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
-import type { Place } from '@datakit/git/place'
+import type { Place, UpdateRequest } from '@datakit/git/place'
 import { compact } from '@datakit/storage/maintenance'
 import { collectGarbage } from '@datakit/storage/r2/collect'
 import { keepUp } from '@datakit/storage/upkeep'
@@ -335,6 +335,27 @@ export class Actor {
   /** Moves a branch back, and throws away what it led to: a push that builds on it may be on its way. */
   async throwAway(): Promise<void> {
     await this.rewind()
+    await this.prune()
+  }
+
+  /**
+   * Comes in between before somebody else makes an update: merges packs, and on the server deletes or moves back a branch that the update
+   * does not name and throws away what it led to. Whoever has proved something by it, or named a pack, must look again.
+   */
+  async comeBetween({ refs }: UpdateRequest): Promise<void> {
+    const { scheduler, weather } = this.world
+    const others = (await this.repository.branches()).filter(
+      ({ name }) => !refs.some((ref) => ref.name === HEADS + name),
+    )
+    const isServer = this.machine === this.world.server
+    if (!isServer || !weather.hasRewrites || others.length === 0 || scheduler.chance(0.3)) {
+      await compact(this.#place, this.world.materials.runtime)
+      return
+    }
+    const branch = this.repository.branch(choose(scheduler.random, others).name)
+    this.process.wishes.add(branch.ref)
+    this.#tell(`comes between, and deletes ${branch.name}`)
+    await branch.delete()
     await this.prune()
   }
 

@@ -16,6 +16,9 @@ import type { Scheduler } from './scheduler.ts'
 /** What the server's own process is called. */
 export const APP = 'app'
 
+/** What is called who comes in between. */
+export const AMBUSH = 'ambush'
+
 /** What is thrown at those who wait for a process that was killed. */
 export class KilledError extends Error {
   override readonly name = 'KilledError'

@@ -11,7 +11,7 @@ import type { Place } from '@datakit/git/place'
 import { Actor } from './actions.ts'
 import { readEverything } from './ledger.ts'
 import { wrongMerges } from './merge-check.ts'
-import { KilledError } from './process.ts'
+import { AMBUSH, KilledError } from './process.ts'
 import { loadDriver } from '@datakit/merge/drivers'
 import { later } from '../../src/loading.ts'
 import { replaceMachine, Scheduler } from './scheduler.ts'
@@ -24,6 +24,8 @@ export interface SimulationOptions extends Materials {
   readonly turn: () => Promise<void>
   /** Whether clients have parts of the repository. */
   readonly hasParts?: boolean | undefined
+  /** Whether others come in between just before an update, see `Weather`. */
+  readonly isAmbushed?: boolean | undefined
   /** Whether there are many branches, and clients that are brief where they can. */
   readonly isBrief?: boolean | undefined
   /** Whether bits of packs are flipped on their way, see `Weather`. */
@@ -98,6 +100,7 @@ function chooseWeather(
   {
     hasParts = false,
     hasRecords = false,
+    isAmbushed = false,
     isBrief = false,
     isGarbled = false,
     isRough = false,
@@ -108,11 +111,12 @@ function chooseWeather(
     faults: pick([0, 0.1, 0.3, 0.6]),
     crashes: pick([0, 0.002, 0.01]),
     density: pick([0.05, 0.3, 1]),
-    hasRewrites: scheduler.chance(0.5),
-    hasUpkeep: scheduler.chance(0.5),
+    hasRewrites: scheduler.chance(0.5) || isAmbushed,
+    hasUpkeep: scheduler.chance(0.5) || isAmbushed,
     hasTabs: scheduler.chance(0.5),
     hasParts,
     hasRecords,
+    isAmbushed,
     isBrief,
     isGarbled,
     isRough,
@@ -138,6 +142,12 @@ class Simulation {
     wire.faultRate = weather.faults
     wire.hasCache = weather.isRough
     wire.isGarbled = weather.isGarbled
+    if (weather.isAmbushed)
+      this.#world.ambush = async (machine, request) => {
+        const actor = await this.#boot(machine, AMBUSH)
+        await actor.comeBetween(request)
+        this.#world.processes.delete(actor.process)
+      }
     this.#unleash()
     const tabs = this.#clients.flatMap((machine) =>
       weather.hasTabs && scheduler.chance(0.7) ? [machine, machine] : [machine],
@@ -192,6 +202,7 @@ class Simulation {
   #calm(): void {
     const { scheduler, ledger, wire } = this.#world
     wire.faultRate = 0
+    this.#world.ambush = undefined
     this.#world.isLocked = false
     ledger.tell('all', 'calm')
     scheduler.beforeStep = () => {
@@ -199,8 +210,8 @@ class Simulation {
     }
   }
 
-  async #boot(machine: Machine): Promise<Actor> {
-    const { process, place } = this.#world.boot(machine, machine.name)
+  async #boot(machine: Machine, called = machine.name): Promise<Actor> {
+    const { process, place } = this.#world.boot(machine, called)
     const work = async (): Promise<Actor> => {
       const opened = await place
       const parts = { world: this.#world, machine, name: machine.name }

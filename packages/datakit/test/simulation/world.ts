@@ -8,7 +8,7 @@ import { UnavailableError } from '@datakit/git/error'
 import { Objects } from '@datakit/git/objects'
 import type { Oid } from '@datakit/git/oid'
 import { encodePack } from '@datakit/git/pack/write-pack'
-import type { Depot, Place } from '@datakit/git/place'
+import type { Depot, Place, UpdateRequest } from '@datakit/git/place'
 import type { Runtime } from '@datakit/git/runtime'
 import { createApp, type RepositoryChange } from '@datakit/server/app'
 import { OPEN_POLICY } from '@datakit/server/policy'
@@ -20,7 +20,7 @@ import { Repository } from '../../src/repository.ts'
 import { bucketPlace, isolateBucket, type BucketGates } from './bucket-place.ts'
 import { Disk, Ledger, readReached } from './ledger.ts'
 import { Library } from './library.ts'
-import { APP, gatedPlace, Process, type Gates, type Observer } from './process.ts'
+import { AMBUSH, APP, gatedPlace, Process, type Gates, type Observer } from './process.ts'
 import { roughPlace } from './rough-place.ts'
 import type { Scheduler } from './scheduler.ts'
 import { Wire, type Host } from './wire.ts'
@@ -49,6 +49,8 @@ export interface Weather {
   readonly isBrief: boolean
   /** Whether bits of packs are flipped on their way. */
   readonly isGarbled: boolean
+  /** Whether packs are merged, and branches and what they led to thrown away, just when somebody is about to update what rests on them. */
+  readonly isAmbushed: boolean
   /** Whether clients keep configuration records. */
   readonly hasRecords: boolean
   /** Whether clients have parts of the repository. */
@@ -64,6 +66,8 @@ export interface Weather {
 const SURPRISES = 0.08
 /** How likely a bucket has one, for each request. */
 const BUCKET_FAULTS = 0.02
+/** How likely somebody else comes in between just before an update. */
+const AMBUSHES = 0.2
 /** Small packs that the server lets pile up. */
 const MAX_SMALL = 2
 const YEAR = 365 * 24 * 3_600_000
@@ -103,6 +107,8 @@ export class World {
   readonly server: Machine
   /** Whether the server refuses pushes to {@link LOCKED}. */
   isLocked = true
+  /** Comes in between before an update of a machine is made; nobody does when left out. */
+  ambush: ((machine: Machine, request: UpdateRequest) => Promise<void>) | undefined
   /** What runs at the moment and may be killed. */
   readonly processes = new Set<Process>()
   readonly materials: Materials
@@ -160,8 +166,20 @@ export class World {
             ...this.#gatesOf(machine, process),
           })
         : await bucketPlace(this.#bucketGatesOf(machine, machine.bucket, process))
+    if (weather.isAmbushed && process.name !== AMBUSH) return this.#ambushed(place, machine)
     if (!weather.isRough) return place
     return roughPlace(place, scheduler, () => (this.wire.faultRate === 0 ? 0 : SURPRISES))
+  }
+
+  #ambushed(place: Place, machine: Machine): Place {
+    return {
+      ...place,
+      update: async (request) => {
+        if (this.ambush !== undefined && this.scheduler.chance(AMBUSHES))
+          await this.ambush(machine, request)
+        return place.update(request)
+      },
+    }
   }
 
   /** The bucket of a machine, as a process sees it; `undefined` when it has none. */
