@@ -6,6 +6,7 @@
  * swept and pruned on both sides; tabs and servers killed between any two steps; every fault of `wire.ts` for any request; clocks that are years wrong.
  * Every fourth run is rough as well: up to six clients that stay longer, places that are busy or do not say whether they made an update,
  * clocks that jump, a proxy that answers with what it was answered before, files moved and directories in the place of files.
+ * In some, somebody comes in between just before an update: packs are merged, a branch is deleted and what it led to thrown away.
  * Every fourth has bits of packs flipped on their way; some have many branches and clients that are brief where they can, and some keep
  * configuration records.
  * A server at the edge (`edge`) is two isolates over one bucket, killed between any two requests to it, which fail, lose their answers or come too
@@ -114,6 +115,7 @@ describe('a simulation', () => {
         isGarbled: i % 4 === 2,
         isBrief: i % 8 === 1,
         hasRecords: i % 8 === 5,
+        isAmbushed: i % 8 === 4,
         judge: isJudged ? judge : undefined,
       })
       steps += report.steps
@@ -140,7 +142,12 @@ describe('a simulation of the edge', () => {
     let acknowledged = 0
     for (let i = 0; i < Math.ceil(cases / 8); i++) {
       const edge = edges[i % 2]
-      const more = { isRough: i % 4 > 1, isBrief: i % 3 === 0, hasRecords: i % 5 === 0 }
+      const more = {
+        isRough: i % 4 > 1,
+        isBrief: i % 3 === 0,
+        hasRecords: i % 5 === 0,
+        isAmbushed: i % 4 === 1,
+      }
       const report = await run({ ...inMemory, ...more, edge, seed: seed + i })
       acknowledged += report.acknowledged
     }

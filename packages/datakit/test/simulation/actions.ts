@@ -339,8 +339,8 @@ export class Actor {
   }
 
   /**
-   * Comes in between before somebody else makes an update: merges packs, and on the server deletes or moves back a branch that the update
-   * does not name and throws away what it led to. Whoever has proved something by it, or named a pack, must look again.
+   * Comes in between before somebody else makes an update: merges packs, and on the server deletes branches that the update
+   * does not name and throws away what they led to. Whoever has proved something by it, or named a pack, must look again.
    */
   async comeBetween({ refs }: UpdateRequest): Promise<void> {
     const { scheduler, weather } = this.world
@@ -352,10 +352,13 @@ export class Actor {
       await compact(this.#place, this.world.materials.runtime)
       return
     }
-    const branch = this.repository.branch(choose(scheduler.random, others).name)
-    this.process.wishes.add(branch.ref)
-    this.#tell(`comes between, and deletes ${branch.name}`)
-    await branch.delete()
+    const chosen = scheduler.chance(0.5) ? others : [choose(scheduler.random, others)]
+    for (const { name } of chosen) {
+      const branch = this.repository.branch(name)
+      this.process.wishes.add(branch.ref)
+      this.#tell(`comes between, and deletes ${name}`)
+      await branch.delete()
+    }
     await this.prune()
   }
 

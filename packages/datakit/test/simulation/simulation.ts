@@ -6,8 +6,9 @@
  * @module
  */
 import { ByteReader } from '@datakit/git/byte-reader'
+import { UnavailableError } from '@datakit/git/error'
 import { readSyncRequest, readSyncResponse } from '@datakit/git/protocol/sync'
-import type { Place } from '@datakit/git/place'
+import type { Place, UpdateRequest } from '@datakit/git/place'
 import { Actor } from './actions.ts'
 import { readEverything } from './ledger.ts'
 import { wrongMerges } from './merge-check.ts'
@@ -143,11 +144,7 @@ class Simulation {
     wire.hasCache = weather.isRough
     wire.isGarbled = weather.isGarbled
     if (weather.isAmbushed)
-      this.#world.ambush = async (machine, request) => {
-        const actor = await this.#boot(machine, AMBUSH)
-        await actor.comeBetween(request)
-        this.#world.processes.delete(actor.process)
-      }
+      this.#world.ambush = (machine, request) => this.#comeBetween(machine, request)
     this.#unleash()
     const tabs = this.#clients.flatMap((machine) =>
       weather.hasTabs && scheduler.chance(0.7) ? [machine, machine] : [machine],
@@ -207,6 +204,19 @@ class Simulation {
     ledger.tell('all', 'calm')
     scheduler.beforeStep = () => {
       if (ledger.violation !== undefined) throw ledger.violation
+    }
+  }
+
+  /** Others come in between, if they live long enough and the place takes what they do. */
+  async #comeBetween(machine: Machine, request: UpdateRequest): Promise<void> {
+    let actor: Actor | undefined
+    try {
+      actor = await this.#boot(machine, AMBUSH)
+      await actor.process.run(actor.comeBetween(request))
+    } catch (error) {
+      if (!(error instanceof KilledError || error instanceof UnavailableError)) throw error
+    } finally {
+      if (actor !== undefined) this.#world.processes.delete(actor.process)
     }
   }
 

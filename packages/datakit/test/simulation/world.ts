@@ -67,7 +67,9 @@ const SURPRISES = 0.08
 /** How likely a bucket has one, for each request. */
 const BUCKET_FAULTS = 0.02
 /** How likely somebody else comes in between just before an update. */
-const AMBUSHES = 0.2
+const AMBUSHES = 0.1
+/** The same, where the server is about to make a new branch: what that rests on, nothing else of the update says. */
+const NEW_AMBUSHES = 0.5
 /** Small packs that the server lets pile up. */
 const MAX_SMALL = 2
 const YEAR = 365 * 24 * 3_600_000
@@ -166,16 +168,19 @@ export class World {
             ...this.#gatesOf(machine, process),
           })
         : await bucketPlace(this.#bucketGatesOf(machine, machine.bucket, process))
-    if (weather.isAmbushed && process.name !== AMBUSH) return this.#ambushed(place, machine)
+    if (weather.isAmbushed && process.name !== AMBUSH)
+      return this.#ambushed(place, machine, process)
     if (!weather.isRough) return place
     return roughPlace(place, scheduler, () => (this.wire.faultRate === 0 ? 0 : SURPRISES))
   }
 
-  #ambushed(place: Place, machine: Machine): Place {
+  #ambushed(place: Place, machine: Machine, process: Process): Place {
     return {
       ...place,
       update: async (request) => {
-        if (this.ambush !== undefined && this.scheduler.chance(AMBUSHES))
+        const isNew = request.refs.some(({ from, to }) => from === undefined && to !== undefined)
+        const rate = isNew && process.name === APP ? NEW_AMBUSHES : AMBUSHES
+        if (this.ambush !== undefined && this.scheduler.chance(rate))
           await this.ambush(machine, request)
         return place.update(request)
       },
