@@ -29,6 +29,8 @@ const HEADS = 'refs/heads/'
 const PATHS = ['a', 'b', 'dir/c', 'dir/d', 'dir/sub/e', 'config.json']
 /** Where files and directories take each other's place. */
 const ROUGH_PATHS = [...PATHS, 'a/x', 'dir', 'dir/sub']
+/** So many that their directory is written as a delta: packs lean on others then. */
+const MANY_PATHS = Array.from({ length: 120 }, (_, i) => `large/a-file-of-many-${i}`)
 const BRANCHES = ['topic', 'topic/a', 'other', LOCKED]
 /** After this long a person stops waiting for a sync, in milliseconds. */
 const PATIENCE = 120_000
@@ -140,7 +142,10 @@ export class Actor {
 
   async #commitTo(branch: string): Promise<void> {
     const { scheduler, weather } = this.world
-    const paths = weather.isRough ? ROUGH_PATHS : PATHS
+    const paths = [
+      ...(weather.isRough ? ROUGH_PATHS : PATHS),
+      ...(weather.isAmbushed ? MANY_PATHS.slice(0, 4) : []),
+    ]
     const outcome = await this.repository.branch(branch).commit(
       async (transaction) => {
         for (let i = scheduler.below(2); i >= 0; i--) {
@@ -256,6 +261,17 @@ export class Actor {
     const branch = this.repository.branch(await this.#someBranch())
     const name = choose(this.world.scheduler.random, BRANCHES)
     await this.#excuse(() => branch.fork(name))
+  }
+
+  /** Commits a directory of many files. */
+  async fill(): Promise<void> {
+    const outcome = await this.repository.branch('main').commit(
+      async (transaction) => {
+        for (const path of MANY_PATHS) await transaction.write(path, `${path}\n`)
+      },
+      { message: 'Many files' },
+    )
+    if (outcome.state === 'committed') await this.#acknowledge(outcome.oid)
   }
 
   /** Makes so many branches that a client which is brief where it can is so. */

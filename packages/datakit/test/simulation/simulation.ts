@@ -176,6 +176,7 @@ class Simulation {
       if (i === 0) await actor.edit()
       if (i === 0 && weather.hasRecords) await actor.record.use()
       if (i === 0 && weather.isBrief) await actor.forkMany()
+      if (i === 0 && weather.isAmbushed) await actor.fill()
       await actor.sync({ pull: false })
       actor.process.kill()
     }

@@ -168,7 +168,9 @@ export class World {
             ...this.#gatesOf(machine, process),
           })
         : await bucketPlace(this.#bucketGatesOf(machine, machine.bucket, process))
-    if (weather.isAmbushed && process.name !== AMBUSH)
+    // Somebody with a shell who throws everything away at once has to look himself that nobody else works there, as with Git.
+    const isShell = machine === this.server && process.name !== APP
+    if (weather.isAmbushed && process.name !== AMBUSH && !isShell)
       return this.#ambushed(place, machine, process)
     if (!weather.isRough) return place
     return roughPlace(place, scheduler, () => (this.wire.faultRate === 0 ? 0 : SURPRISES))

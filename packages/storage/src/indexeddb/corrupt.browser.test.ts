@@ -10,28 +10,19 @@ import { goOn, lies, writeAtRandom, type Draw } from '../../test/damaged.ts'
 import { deletePlaces, openPlace, type NamedPlace } from '../../test/indexeddb-places.ts'
 import { seededRandom } from '../../../datakit/test/random-history.ts'
 import { repairRows } from './repair.ts'
+import { ALL_STORES } from './schema.ts'
 
 afterEach(deletePlaces)
 
 /** Of the environment of the browser's tests, or of the clock. */
 const SEED = Number(import.meta.env['VITE_SEED'] ?? Date.now() % 1_000_000_007)
 
-const STORES = [
-  'state',
-  'refs',
-  'log',
-  'receipts',
-  'packs',
-  'aliases',
-  'chunks',
-  'promised',
-] as const
 const KINDS = ['flip', 'cut', 'lose', 'swap'] as const
 type Row = Record<string, unknown>
 
 /** Damages one row, and says which and how; `undefined` where that store has no such row. */
 async function damage(database: IDBPDatabase, draw: Draw): Promise<string | undefined> {
-  const store = STORES[draw(STORES.length)] ?? 'refs'
+  const store = ALL_STORES[draw(ALL_STORES.length)] ?? 'blocks'
   const kind = KINDS[draw(KINDS.length)] ?? 'flip'
   const keys = await database.getAllKeys(store)
   const key = keys[draw(keys.length)]
@@ -46,7 +37,7 @@ async function damage(database: IDBPDatabase, draw: Draw): Promise<string | unde
   if (kind === 'swap') {
     const other = keys[draw(keys.length)]
     // Whose a row is, nothing but its key says.
-    if (isInline || store === 'refs' || store === 'promised') return undefined
+    if (isInline || store === 'promised') return undefined
     if (other === undefined || indexedDB.cmp(other, key) === 0) return undefined
     const second: Row = await database.get(store, other)
     await database.put(store, second, key)
@@ -100,7 +91,7 @@ async function tryDamage(seed: number): Promise<{ said: string; problems: string
   const place = await openPlace(name)
   const problems = (await lies(place, written)).map((each) => `read: ${each}`)
   // That a row is not there at all, only a repair sees.
-  if (said.startsWith('lose in refs')) problems.length = 0
+  if (said.startsWith('lose in blocks')) problems.length = 0
   problems.push(...(await goOn(place, written)))
   await place.close()
   await repairRows(name).catch((error: unknown) => {

@@ -39,7 +39,7 @@ export async function mendBlock(
 }
 
 /** Where the log says last that each ref is, by its key. */
-async function readNewest(transaction: Transaction): Promise<Map<string, Newest>> {
+export async function readNewest(transaction: Transaction): Promise<Map<string, Newest>> {
   const [rows, batches] = await Promise.all([
     transaction.objectStore('log').getAll(),
     transaction.objectStore('batches').getAll(),

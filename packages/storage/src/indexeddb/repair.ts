@@ -8,7 +8,7 @@
  */
 import { GitError, MalformedError } from '@datakit/git/error'
 import { isOid } from '@datakit/git/oid'
-import type { Head } from '@datakit/git/place'
+import type { Head, RefUpdate } from '@datakit/git/place'
 import { FIRST_HEAD } from '../update.ts'
 import {
   begin,
@@ -20,8 +20,8 @@ import {
   seal,
   type Transaction,
 } from './database.ts'
-import { mendBlock } from './mend-refs.ts'
-import { listRefs, nameOf } from './ref-blocks.ts'
+import { mendBlock, readNewest } from './mend-refs.ts'
+import { changedBlocks, findRef, listRefs, nameOf, type Blocks } from './ref-blocks.ts'
 import { ALL_STORES, SCHEMA_VERSION, type BlockRow, type Header, type PackRow } from './schema.ts'
 import { upgradeStores } from './upgrade.ts'
 
@@ -71,6 +71,7 @@ async function mend(transaction: Transaction<'readwrite'>): Promise<string[]> {
   return [
     // Refs first: they are made from lines that may be next.
     ...(await mendRefs(transaction)),
+    ...(await addLostRefs(transaction)),
     ...(await mendLog(transaction)),
     ...(await mendRoot(transaction)),
   ]
@@ -90,6 +91,25 @@ async function mendRefs(transaction: Transaction<'readwrite'>): Promise<string[]
     }
   }
   return said
+}
+
+/** Puts back refs that the log says are somewhere, and no block has: one is lost then. */
+async function addLostRefs(transaction: Transaction<'readwrite'>): Promise<string[]> {
+  const found: Blocks = await transaction.objectStore('blocks').getAll()
+  const newest = await readNewest(transaction)
+  newest.delete('HEAD')
+  const moves: RefUpdate[] = []
+  for (const [key, { to, damaged }] of newest) {
+    const name = nameOf(key)
+    const isLost = to !== undefined && isOid(to) && damaged === undefined
+    if (isLost && findRef(found, name) === undefined) moves.push({ name, from: undefined, to })
+  }
+  const number = Math.max(0, ...found.map((block) => block.number))
+  const isHeadless = found.length > 0 && found[0]?.first !== ''
+  const blocks = isHeadless ? [{ first: '', lines: '', number }, ...found] : found
+  for (const block of changedBlocks(blocks, moves, number))
+    putRow(transaction, 'blocks', seal(block))
+  return moves.map(({ name }) => `${name} was lost, and is where the log says`)
 }
 
 async function mendLog(transaction: Transaction<'readwrite'>): Promise<string[]> {
