@@ -52,7 +52,7 @@ import {
 } from './simulation/simulation.ts'
 import { StockGit } from './stock-git.ts'
 
-const cases = Number(process.env['CASES'] ?? 80)
+const cases = Number(process.env['CASES'] ?? 48)
 const seed = chooseSeed()
 /** So many of the runs are shown to stock git. */
 const JUDGED = 4
