@@ -60,9 +60,11 @@ export async function findDecisions(repository: Repository): Promise<readonly De
     if (theirs === undefined) continue
     const dropped = known.dropped.get(branch)
     const step = await planStep(repository, { branch, own: ours, theirs, dropped })
-    if (step.kind === 'unrelated' || step.kind === 'rewritten')
-      decisions.push({ kind: step.kind, branch, ours, theirs })
-    if (step.kind !== 'stuck' || step.outcome.state !== 'conflict') continue
+    if (step.kind !== 'stuck' || step.outcome.state === 'refused') continue
+    if (step.outcome.state !== 'conflict') {
+      decisions.push({ kind: step.outcome.state, branch, ours, theirs })
+      continue
+    }
     const { conflicts, base } = step.outcome
     decisions.push({ kind: 'conflict', branch, ours, theirs, conflicts, base, unstored: new Map() })
   }

@@ -5,6 +5,7 @@
  * @module
  */
 import { later } from '@datakit/datakit/loading'
+import { later as laterOfStorage } from '@datakit/storage/indexeddb/loading'
 
 /** Loads it all. What cannot be loaded is tried again when it is wanted. */
 export function loadAhead(): void {
@@ -16,6 +17,7 @@ export function loadAhead(): void {
     import('./views/trouble-panel.tsx'),
     import('@datakit/datakit/bundle'),
     later(),
+    laterOfStorage(),
   ]
   for (const part of parts) part.catch(() => undefined)
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { parseProblem } from '@datakit/datakit/server-problem'
-import { addressOf } from '@datakit/datakit/sync-exchange'
+import { addressOf } from '@datakit/datakit/server-address'
 import type { CheckEvent, Finding, NextStep } from '@datakit/storage/fsck/finding'
 import { gitDirectoryDepot, locate } from '@datakit/storage/git-directory'
 import { statSync } from 'node:fs'

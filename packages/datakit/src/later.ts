@@ -4,7 +4,7 @@
  *
  * @module
  */
-export { wildmatch } from '@datakit/git/wildmatch'
+export { matching } from './branch/branch-pattern.ts'
 export {
   compareAndSet,
   fastForward,
@@ -16,7 +16,13 @@ export {
 } from './branch/branch-moves.ts'
 export { diffCommits, diffSince } from './history/diff.ts'
 export { checkLimit, openTree } from './files/files.ts'
-export { badName, directoryThere, notDirectory, notFile, notListed } from './files/path-problems.ts'
+export {
+  directoryThere,
+  notDirectory,
+  notFile,
+  notListed,
+  splitWritablePath,
+} from './files/path-problems.ts'
 export { pageOf, streamFile } from './files/stream-file.ts'
 export { walkGraph } from './history/graph.ts'
 export { withoutAncestors } from './history/independent.ts'
@@ -33,21 +39,30 @@ export { faultOf } from './sync/answer-fault.ts'
 export { goingOn } from './sync/go-on.ts'
 export { openPart } from './sync/part.ts'
 export { sendParts } from './sync/send-parts.ts'
-export { readProblem } from './sync/server-problem.ts'
+export { sendAgain } from './sync/send-again.ts'
+export { findCommits } from './sync/server-commits.ts'
+export { addressOf } from './sync/server-address.ts'
+export { refusal } from './sync/server-problem.ts'
 export { keepCandidates, planDiverged } from './sync/sync-merge.ts'
 export { takeBackAfter } from './sync/take-back.ts'
-export { elsewhere, takeNews } from './sync/take-news.ts'
-export { refuseChange, refuseCommit, refuseOpening, refuseWrite } from './transaction/refused.ts'
+export { elsewhere, firstHead, takeNews } from './sync/take-news.ts'
+export { checkWritable, refuseChange, refuseCommit, refuseOpening } from './transaction/refused.ts'
 export {
+  byBranch,
+  findRelated,
+  followMoves,
   forgetSettled,
-  isRelated,
+  planStranger,
+  refuseOther,
   removals,
-  unrelatedBranches,
-  settled,
+  settleOthers,
 } from './sync/sync-relation.ts'
+export { watchPlace } from './watch/watch.ts'
 export { walkTree } from './files/walk.ts'
-export { mergeLanding } from './transaction/merge-landing.ts'
+export { landAgain } from './transaction/merge-landing.ts'
+export { publishAgain } from './transaction/publish-again.ts'
 export {
+  addParent,
   mergeInto,
   orderParents,
   refuseOpen,

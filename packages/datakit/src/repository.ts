@@ -51,9 +51,7 @@ export class Repository {
     const branches: { name: string; head: Oid }[] = []
     for await (const { name, oid } of state.refs('refs/heads/'))
       branches.push({ name: name.slice(11), head: oid })
-    if (pattern === undefined) return branches
-    const matches = (await later()).wildmatch(pattern, { isPath: false })
-    return branches.filter(({ name }) => matches(name))
+    return pattern === undefined ? branches : (await later()).matching(branches, pattern)
   }
 
   /** Every move of a ref by its full name, or of `HEAD`, newest first; see `reflog.ts`. */

@@ -4,13 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RealRepository } from '../test/real-git.ts'
 import { cases } from '../test/seed.ts'
 import { compareBytes, encodeName } from './bytes.ts'
-import {
-  compareNames,
-  isBranchName,
-  isPushableRefName,
-  isRefName,
-  refNamesCollide,
-} from './ref-name.ts'
+import { refNamesCollide } from './ref-clash.ts'
+import { compareNames, isBranchName, isPushableRefName, isRefName } from './ref-name.ts'
 
 let git: RealRepository
 beforeAll(() => {

@@ -26,11 +26,6 @@ export function isPushableRefName(name: string): boolean {
   return name.startsWith('refs/') && isRefName(name.slice('refs/'.length))
 }
 
-/** Whether one of the two would be a file and a directory at once, as `refs/heads/a` and `refs/heads/a/b`. */
-export function refNamesCollide(a: string, b: string): boolean {
-  return a.startsWith(`${b}/`) || b.startsWith(`${a}/`)
-}
-
 function hasRefForm(name: string): boolean {
   if (FORBIDDEN.test(name) || name.endsWith('.')) return false
   return name

@@ -27,9 +27,8 @@ import type {
 import { compareNames } from '@datakit/git/ref-name'
 import { logLines } from './log-lines.ts'
 import { checkRefConflicts } from './ref-conflicts.ts'
+import { checkReceipt, checkRequest } from './check-request.ts'
 import {
-  checkReceipt,
-  checkRequest,
   digestUpdate,
   findDangling,
   findDifferences,

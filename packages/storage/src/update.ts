@@ -8,7 +8,6 @@
  * @module
  */
 import { toHex, utf8 } from '@datakit/git/bytes'
-import { RefusedError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
 import { sha1 } from '@datakit/git/sha1'
 import type {
@@ -59,31 +58,9 @@ export function digestUpdate(request: UpdateRequest): string {
   return toHex(sha1(utf8(JSON.stringify(wish))))
 }
 
-/**
- * Refuses a request that contradicts itself.
- *
- * @throws RangeError when a ref is named twice, or the id is too short to be random
- */
-export function checkRequest(request: UpdateRequest): void {
-  if (!/^[0-9a-f]{32,}$/.test(request.id)) throw new RangeError(`Not an update id: "${request.id}"`)
-  const names = new Set<string>()
-  for (const { name } of request.refs) {
-    if (names.has(name)) throw new RangeError(`Cannot update "${name}" twice in one request`)
-    names.add(name)
-  }
-}
-
-/**
- * Refuses a receipt of another request under the same id.
- *
- * @throws RefusedError `receipt-mismatch`
- */
-export function checkReceipt(receipt: Receipt, digest: string): void {
-  if (receipt.digest === digest) return
-  throw new RefusedError(
-    'receipt-mismatch',
-    `Cannot update: the id "${receipt.id}" was used for another update`,
-  )
+/** Whether a request does not contradict itself; `check-request.ts` says how it does. */
+export function isRequest({ id, refs }: UpdateRequest): boolean {
+  return /^[0-9a-f]{32,}$/.test(id) && new Set(refs.map(({ name }) => name)).size === refs.length
 }
 
 /** Whether both say the same of HEAD. */

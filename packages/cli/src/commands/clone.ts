@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { addressOf } from '@datakit/datakit/sync-exchange'
+import { addressOf } from '@datakit/datakit/server-address'
 import { SyncError } from '@datakit/datakit/error'
 import { setChoice, type SyncChoice } from '@datakit/datakit/sync-choice'
 import type { Repository } from '@datakit/datakit/repository'

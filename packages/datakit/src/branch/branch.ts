@@ -132,8 +132,8 @@ export class Branch {
   async *watch(
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): AsyncGenerator<Snapshot | undefined, void, undefined> {
-    const watching = await import('../watch/watch.ts')
-    yield* watching.watchPlace(this.store.place, () => this.head(), {
+    const { watchPlace } = await later()
+    yield* watchPlace(this.store.place, () => this.head(), {
       isEqual: (a, b) => a?.oid === b?.oid,
       signal: options.signal,
     })

@@ -3,22 +3,20 @@
  *
  * @module
  */
-import type { NameProblem } from '@datakit/git/path'
+import { problemOfName } from '@datakit/git/path'
 import { describeNameProblem } from '@datakit/git/path-problems'
 import type { Side } from '../merge/conflict.ts'
 import { PathError } from '../error.ts'
-import { checkedSteps } from './path.ts'
+import { splitPath } from './path.ts'
 import { kindOf } from './tree-reader.ts'
-
-/** Git keeps no file under that path. */
-export function badName(path: string, problem: NameProblem): PathError {
-  return new PathError('bad-path', path, describeNameProblem(problem))
-}
 
 /** The steps of a path to write to: at least one. @throws PathError `bad-path` */
 export function splitWritablePath(path: string): string[] {
-  const { steps, problem } = checkedSteps(path)
-  if (problem !== undefined) throw badName(path, problem)
+  const steps = path === '' ? [path] : splitPath(path)
+  for (const step of steps) {
+    const problem = problemOfName(step)
+    if (problem !== undefined) throw new PathError('bad-path', path, describeNameProblem(problem))
+  }
   return steps
 }
 

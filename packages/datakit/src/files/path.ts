@@ -6,7 +6,6 @@
  *
  * @module
  */
-import { problemOfName, type NameProblem } from '@datakit/git/path'
 import { PathError } from '../error.ts'
 
 /** The steps of a path to look something up; none for the root. @throws PathError `bad-path` */
@@ -21,14 +20,9 @@ export function splitPath(path: string): string[] {
   )
 }
 
-/** The steps of a path to write to: at least one; and what Git has against one of them. @throws PathError `bad-path` */
-export function checkedSteps(path: string): {
-  readonly steps: string[]
-  readonly problem: NameProblem | undefined
-} {
-  const steps = path === '' ? [path] : splitPath(path)
-  const bad = steps.find((step) => problemOfName(step) !== undefined)
-  return { steps, problem: bad === undefined ? undefined : problemOfName(bad) }
+/** Whether no file system takes the name for something else. Of other names `@datakit/git/path` knows what Git has against them. */
+export function isPlainName(name: string): boolean {
+  return /^\b[\w.-]+\b$/.test(name)
 }
 
 /** The path of `name` in the directory `parent`. */

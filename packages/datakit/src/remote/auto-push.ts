@@ -11,7 +11,7 @@ import type { NamedRemote } from '@datakit/git/remote-list'
 import { pushRemote, type PushOptions, type PushOutcome } from './push.ts'
 import { isOwnName } from '../branch/ref-pattern.ts'
 import type { Repository } from '../repository.ts'
-import { wait } from '../transaction/update.ts'
+import { wait } from '../wait.ts'
 
 /** When to push. */
 export interface AutoPushOptions extends PushOptions {

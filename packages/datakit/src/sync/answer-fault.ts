@@ -7,7 +7,8 @@
 import { MalformedError, MissingError, RefusedError } from '@datakit/git/error'
 import { SyncError } from '../error.ts'
 import type { Repository } from '../repository.ts'
-import { addressOf, type ServerOptions } from './sync-exchange.ts'
+import { addressOf } from './server-address.ts'
+import { type ServerOptions } from './sync-exchange.ts'
 
 /** What to throw for an error that was met while an answer was taken: a `SyncError` of code `malformed` where the answer is wrong. */
 export async function faultOf(

@@ -12,8 +12,9 @@ import { randomId } from '@datakit/git/bytes'
 import type { Oid } from '@datakit/git/oid'
 import { encodeSyncRequest, type SyncRequest, type SyncResponse } from '@datakit/git/protocol/sync'
 import { SyncError } from '../error.ts'
-import { wait } from '../transaction/update.ts'
-import { persist, sendOnce, type Answer, type ServerOptions } from './sync-exchange.ts'
+import { wait } from '../wait.ts'
+import { persist } from './send-again.ts'
+import { sendOnce, type Answer, type ServerOptions } from './sync-exchange.ts'
 
 /** How often in a row a connection may be cut that brought next to nothing. */
 const MAX_IDLE = 3

@@ -14,7 +14,7 @@ import { Network } from '../../test/network.ts'
 import { SyncError } from '../error.ts'
 import type { Repository } from '../repository.ts'
 import { briefExchange } from './brief-exchange.ts'
-import { retryAfterOf } from './sync-exchange.ts'
+import { retryAfterOf } from './server-problem.ts'
 import { readKnown } from './sync-refs.ts'
 import { sync, type SyncOptions } from './sync.ts'
 

@@ -13,6 +13,7 @@ import { encodePack, type PackObject } from '@datakit/git/pack/write-pack'
 import { editTree, findEntry, isGitlinkMode, isTreeMode } from '@datakit/git/tree'
 import { LARGE_TREE, MAX_CHAIN } from '../transaction/draft.ts'
 import { History } from '../history/history.ts'
+import { later } from '../loading.ts'
 import { readTreeBody } from '../files/object-source.ts'
 import type { Store } from '../store.ts'
 import { compareTrees } from '../history/tree-difference.ts'
@@ -60,27 +61,14 @@ async function findMissing(
   history: History,
   { wants, haves, from }: Outgoing,
 ): Promise<Oid[]> {
-  const isNew = from.includes(undefined)
-  const known: Oid[] = []
   const has = new Set(haves)
-  for (const oid of isNew ? has : new Set(from)) {
-    if (oid === undefined || !has.has(oid) || !(await store.objects.has(oid))) continue
-    const commit = await peelToCommit(store, oid)
-    if (commit !== undefined) known.push(commit)
-  }
+  let known: Oid[] = []
+  for (const oid of new Set(from))
+    if (oid && has.has(oid) && (await store.objects.has(oid))) known.push(oid)
+  if (from.includes(undefined)) known = await (await later()).findCommits(store, has)
   const missing = await history.missing(wants, known)
   const met = missing.filter((oid) => has.has(oid))
   return met.length === 0 ? missing : history.missing(wants, [...known, ...met])
-}
-
-/** The commit of that name, or that the tag of that name leads to; `undefined` where that is something else. */
-async function peelToCommit(store: Store, oid: Oid): Promise<Oid | undefined> {
-  for (let at = oid; ;) {
-    const { type } = await store.objects.stat(at)
-    const links = type === 'commit' || type === 'tag' ? await store.links(at) : undefined
-    if (links?.kind !== 'tag') return links && at
-    at = links.target
-  }
 }
 
 class OutgoingWalk {

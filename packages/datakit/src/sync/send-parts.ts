@@ -12,7 +12,8 @@ import { toHex } from '@datakit/git/bytes'
 import { encodeSyncRequest, PART_BYTES, type SyncRequest } from '@datakit/git/protocol/sync'
 import { readShort } from '@datakit/git/short-body'
 import { SyncError } from '../error.ts'
-import { ask, persist, type ServerOptions } from './sync-exchange.ts'
+import { persist } from './send-again.ts'
+import { ask, type ServerOptions } from './sync-exchange.ts'
 import type { SyncOptions } from './sync.ts'
 
 /** A server, and whom to tell how far it is. */

@@ -7,11 +7,40 @@
  * @module
  */
 import { readShort } from '@datakit/git/short-body'
+import { SyncError } from '../error.ts'
 
 /** Why a server says no. */
 export interface Problem {
   readonly code: string
   readonly message: string
+}
+
+/** The error of an answer that is none to sync: the server says no, or something else answered. `type` is its content type. */
+export async function refusal(
+  url: string,
+  response: Response,
+  type = 'no content type',
+): Promise<SyncError> {
+  const { status } = response
+  const told = await readProblem(response)
+  if (response.ok)
+    return new SyncError(
+      'not-datakit',
+      `Cannot sync with ${url}: no DataKit server answered (${type})`,
+      response,
+    )
+  const code =
+    told?.code ?? (status === 401 ? 'unauthorised' : status >= 500 ? 'unavailable' : 'not-datakit')
+  const message = told?.message ?? `no DataKit server answered (${status})`
+  const retryAfter = retryAfterOf(response.headers)
+  return new SyncError(code, `Cannot sync: ${message}`, { status, retryAfter })
+}
+
+/** `Retry-After` in milliseconds, a day at most: timers cannot wait for longer than 24. A moment counts from the server's own clock: ours may be wrong by years. */
+export function retryAfterOf(headers: Headers): number {
+  const told = headers.get('retry-after') ?? ''
+  const moment = Date.parse(told) - Date.parse(headers.get('date') ?? '')
+  return Math.min(864e5, Math.max(0, Number(told) * 1000 || moment || 0))
 }
 
 /** What the server says is wrong; `undefined` where it is not a DataKit server that speaks. */

@@ -25,7 +25,6 @@ import {
 } from '@datakit/git/protocol/sync'
 import { SyncError } from '../error.ts'
 import { later } from '../loading.ts'
-import { wait } from '../transaction/update.ts'
 
 /** Where a server is and how to talk to it. */
 export interface ServerOptions {
@@ -54,13 +53,6 @@ export interface Answer {
 
 /** Packs that are longer are sent in parts, in bytes. */
 const LARGE = 2 * PART_BYTES
-/** How often one request is sent to a server that is busy. */
-const MAX_ATTEMPTS = 4
-/** How often one is sent that nobody answers: who is offline should hear it soon. */
-const MAX_SILENT = 2
-/** Longest wait between two attempts, in milliseconds. A server that asks for more is left to the next sync. */
-const MAX_WAIT = 5_000
-
 /**
  * Sends a request, again when the answer is lost or the server is busy, and gives the answer.
  *
@@ -72,50 +64,22 @@ export async function exchange(
   request: SyncRequest,
   pack: Uint8Array,
 ): Promise<Answer> {
-  const options = { ...server, ...addressOf(server) }
+  // Others say something of the user, or are none of HTTP.
+  const isPlain = /^https?:\/\/[\w.-]+(:\d+)?\//.test(server.url)
+  const options = isPlain ? server : { ...server, ...(await later()).addressOf(server) }
   const body = concat(
     pack.length > LARGE
       ? await (await later()).sendParts(options, request, pack)
       : [encodeSyncRequest(request), pack],
   )
-  const answer = await persist(options, () => sendOnce(options, body, request.id))
+  const send = () => sendOnce(options, body, request.id)
+  const answer = await send().catch(async (error: unknown) => {
+    const { sendAgain } = await later().catch(() => {
+      throw error
+    })
+    return sendAgain(options, send, error)
+  })
   return answer.header.resume ? (await later()).goingOn(options, request, answer) : answer
-}
-
-/** What `send` gives, tried again as often as how it ended allows. @throws SyncError as the last try */
-export async function persist<Result>(
-  options: ServerOptions,
-  send: () => Promise<Result>,
-): Promise<Result> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await send()
-    } catch (error) {
-      options.signal?.throwIfAborted()
-      if (!(error instanceof SyncError)) throw error
-      if (attempt >= attemptsFor(error) || error.retryAfter > MAX_WAIT) throw error
-      // At most 100 ms times 27: there are no more attempts.
-      const pause = 100 * 3 ** attempt * (0.5 + Math.random())
-      await wait(error.retryAfter + pause, options.signal)
-    }
-  }
-}
-
-/** The URL without what it says of the user, and the token. @throws TypeError when it is none of HTTP */
-export function addressOf({ url, token }: ServerOptions): {
-  readonly url: string
-  readonly token: string | undefined
-} {
-  const shown = `${url}`.replace(/\/\/[^/]*@/, '//')
-  if (!/^https?:/i.test(url) || !URL.canParse(url))
-    throw new TypeError(`Not the URL of a server: "${shown}", expected http:// or https://`)
-  return { url: shown, token: decodeURIComponent(new URL(url).password) || token }
-}
-
-/** How often the same request may be sent when it ended like this. */
-function attemptsFor({ code, status }: SyncError): number {
-  if (code === 'offline') return MAX_SILENT
-  return [429, 502, 503, 504].includes(status) ? MAX_ATTEMPTS : 1
 }
 
 /** Sends the request of this id, and reads the answer up to its sections. @throws SyncError when there is no such answer */
@@ -157,25 +121,20 @@ export async function ask(
     headers: {
       'content-type': SYNC_TYPE,
       accept: SYNC_TYPE,
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...(token && { authorization: `Bearer ${token}` }),
     },
     cache: 'no-store',
     ...(signal && { signal }),
   }).catch((cause: unknown) => {
     signal?.throwIfAborted()
-    // Node says why only behind its "fetch failed".
-    const why = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : ''
-    const detail = why && ` (${why})`
-    throw new SyncError('offline', `Cannot sync with ${url}: no answer${detail}`, { cause })
+    throw new SyncError('offline', `Cannot sync with ${url}: no answer`, { cause })
   })
-  const type = response.headers.get('content-type')?.split(';')[0]?.trim() || 'no content type'
-  if (!response.ok) throw await refusal(response)
-  if (type === expected) return response
-  await response.body?.cancel().catch(() => undefined)
-  throw new SyncError(
-    'not-datakit',
-    `Cannot sync with ${url}: no DataKit server answered (${type})`,
-    response,
+  const type = response.headers.get('content-type')?.split(';')[0]?.trim()
+  if (response.ok && type === expected) return response
+  // What reads why may be out of reach as well.
+  throw await later().then(
+    ({ refusal }) => refusal(url, response, type),
+    () => new SyncError('unavailable', `Cannot sync with ${url}: it says no`, response),
   )
 }
 
@@ -183,27 +142,6 @@ export async function ask(
 function syncUrl(url: string): string {
   const bare = url.replace(/(\/sync)?\/*$/, '')
   return bare.endsWith('.git') ? `${bare}/sync` : `${bare}.git/sync`
-}
-
-async function refusal(response: Response): Promise<SyncError> {
-  const { status } = response
-  // What reads it may be out of reach as well.
-  const told = await later().then(
-    ({ readProblem }) => readProblem(response),
-    () => undefined,
-  )
-  const code =
-    told?.code ?? (status === 401 ? 'unauthorised' : status >= 500 ? 'unavailable' : 'not-datakit')
-  const message = told?.message ?? `no DataKit server answered (${status})`
-  const retryAfter = retryAfterOf(response.headers)
-  return new SyncError(code, `Cannot sync: ${message}`, { status, retryAfter })
-}
-
-/** `Retry-After` in milliseconds, a day at most: timers cannot wait for longer than 24. A moment counts from the server's own clock: ours may be wrong by years. */
-export function retryAfterOf(headers: Headers): number {
-  const told = headers.get('retry-after') ?? ''
-  const moment = Date.parse(told) - Date.parse(headers.get('date') ?? '')
-  return Math.min(864e5, Math.max(0, Number(told) * 1000 || moment || 0))
 }
 
 /** The body as it comes. Not every runtime can iterate over a stream of a response. */

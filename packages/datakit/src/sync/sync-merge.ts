@@ -27,8 +27,12 @@ export async function planDiverged(
 ): Promise<Step> {
   const had = dropped.length === 0 ? [] : await history.mergeBases([own], dropped)
   if (had.includes(own)) return { kind: 'follow', to: theirs }
-  for (const oid of had) if (!(await history.isAncestor(oid, theirs))) return { kind: 'rewritten' }
-  if (bases.length === 0) return { kind: 'unrelated' }
+  const stuck = (state: 'rewritten' | 'unrelated'): Step => ({
+    kind: 'stuck',
+    outcome: { state, ours: own, theirs },
+  })
+  for (const oid of had) if (!(await history.isAncestor(oid, theirs))) return stuck('rewritten')
+  if (bases.length === 0) return stuck('unrelated')
   if (bases.includes(theirs)) return { kind: 'send', to: own, merge: undefined }
   return mergeDiverged({ draft, history }, own, theirs)
 }

@@ -88,24 +88,17 @@ export class SyncRun {
   }
 
   /** Takes what became of the wishes; gives the branches that were deleted. */
-  settle(wishes: readonly Wish[], answers: readonly UpdateOutcome[]): Set<string> {
-    const removed = new Set<string>()
-    const byName = new Map(answers.map((answer) => [answer.name, answer]))
-    for (const { branch, update, result } of wishes) {
-      const answer = byName.get(update.name)
-      const isRemoval = result === 'removed'
-      if (
-        answer?.outcome === 'done' ||
-        (isRemoval && answer?.outcome === 'lost' && answer.current === undefined)
-      ) {
-        this.note(branch, result)
-        if (isRemoval) removed.add(branch)
-      } else if (answer?.outcome === 'refused' || isRemoval) {
-        const reason = answer?.reason ?? 'it moved on the server'
-        this.stuck.set(branch, { branch, state: 'refused', reason })
-      }
-    }
-    return removed
+  async settle(
+    wishes: readonly Wish[],
+    answers: readonly UpdateOutcome[],
+  ): Promise<ReadonlySet<string>> {
+    const done = new Set(answers.flatMap(({ name, outcome }) => (outcome === 'done' ? name : [])))
+    const others = wishes.filter(
+      ({ update, result }) => result === 'removed' || !done.has(update.name),
+    )
+    for (const { branch, update, result } of wishes)
+      if (done.has(update.name)) this.note(branch, result)
+    return others.length === 0 ? new Set() : (await later()).settleOthers(this, others, answers)
   }
 
   /** What became of each branch, ordered by name. */

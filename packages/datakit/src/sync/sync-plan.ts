@@ -32,13 +32,17 @@ export type Step =
   /** Something here is not on the server: a commit, or the merge of both sides. */
   | { readonly kind: 'send'; readonly to: Oid; readonly merge: Draft | undefined }
   | StuckStep
-  /** Nothing is in common; or the server took back what is in the local branch, beside commits that it never had. */
-  | { readonly kind: 'unrelated' | 'rewritten' }
 
-/** Both sides changed the same; or what was left with the server is needed to merge them, and cannot be had. */
+/**
+ * Both sides changed the same; or what was left with the server is needed to merge them, and cannot be had. Or nothing is in
+ * common; or the server took back what is in the local branch, beside commits that it never had.
+ */
 export interface StuckStep {
   readonly kind: 'stuck'
-  readonly outcome: ConflictOutcome | { readonly state: 'refused'; readonly reason: string }
+  readonly outcome:
+    | ConflictOutcome
+    | { readonly state: 'refused'; readonly reason: string }
+    | { readonly state: 'unrelated' | 'rewritten'; readonly ours: Oid; readonly theirs: Oid }
 }
 
 /** Finds out what to do. Stores nothing. */

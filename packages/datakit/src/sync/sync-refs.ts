@@ -19,6 +19,7 @@ import type { Oid } from '@datakit/git/oid'
 import type { RefUpdate, State } from '@datakit/git/place'
 import type { SyncResponse } from '@datakit/git/protocol/sync'
 import { later } from '../loading.ts'
+import type { SyncOptions } from './sync.ts'
 
 export const HEADS = 'refs/heads/'
 const TRACKED = 'refs/remotes/origin/'
@@ -62,17 +63,13 @@ export async function readKnown(state: State): Promise<Known> {
   // Where the server's HEAD is, Git keeps beside its branches.
   heads.delete('HEAD')
   const others = await refsUnder(state, TRACKED_OTHERS)
-  const dropped = new Map<string, Oid[]>()
-  for (const [name, oid] of await refsUnder(state, DROPPED)) {
-    const branch = branchOf(name.slice(0, name.indexOf('/')))
-    dropped.set(branch, [...(dropped.get(branch) ?? []), oid])
-  }
+  const dropped = await refsUnder(state, DROPPED)
   const known: Known = {
     repository: [...(await refsUnder(state, REPOSITORY)).keys()][0],
     own: await refsUnder(state, HEADS),
     heads,
     gone: await refsUnder(state, GONE, branchOf),
-    dropped,
+    dropped: dropped.size > 0 ? (await later()).byBranch(dropped) : new Map(),
     tracked: new Map([
       ...[...heads].map(([name, oid]) => [HEADS + name, oid] as const),
       ...[...others].map(([name, oid]) => [`refs/${name}`, oid] as const),
@@ -95,6 +92,8 @@ export interface Taking {
   readonly isRelated: boolean
   /** What was known of the server's refs when it was asked. */
   readonly since: Refs
+  /** Branches that a person has other wishes for, by short name, do not follow. */
+  readonly options: Pick<SyncOptions, 'remove' | 'restore'>
 }
 
 /**
@@ -118,18 +117,23 @@ export async function takeRefs(state: State, taking: Taking): Promise<RefUpdate[
   return isNews ? (await later()).takeNews(moves, { state, known, taking }) : moves
 }
 
-/** Keeps the head that the server's branch had, unless what is here is there by now. */
+/**
+ * What follows for the local branch from a server's branch that was at `before`. Where both were the same, it goes along; else
+ * the head that the server had is kept, unless what is here is there by now.
+ */
 export function noteBefore(
   { repository, own, dropped }: Known,
-  { answer, refs }: Taking,
+  { answer, refs, isRelated, options }: Taking,
   name: string,
   before: Oid,
 ): RefUpdate[] {
   const branch = shortOf(name)
-  const ours = name.startsWith(HEADS) ? own.get(branch) : undefined
+  const [ours, to] = [name.startsWith(HEADS) ? own.get(branch) : undefined, refs.get(name)]
   // Another repository that a person goes on with has dropped nothing.
   const isOther = repository !== undefined && repository !== answer.repository
-  if (ours === undefined || ours === refs.get(name) || isOther) return []
+  if (ours === undefined || ours === to || isOther) return []
+  const isWanted = options.remove?.includes(branch) || options.restore?.includes(branch)
+  if (ours === before && isRelated && !isWanted) return [{ name, from: ours, to }]
   if (dropped.get(branch)?.includes(before) === true) return []
   return [{ name: droppedName(branch, before), from: undefined, to: before }]
 }
@@ -156,7 +160,8 @@ export function stepOf(branch: string): string {
   return branch.replaceAll('%', '%25').replaceAll('/', '%2F')
 }
 
-function branchOf(step: string): string {
+/** The branch whose name is a step of another. */
+export function branchOf(step: string): string {
   return step.replaceAll('%2F', '/').replaceAll('%25', '%')
 }
 

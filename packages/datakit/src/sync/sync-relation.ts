@@ -6,9 +6,20 @@
  */
 import type { Oid } from '@datakit/git/oid'
 import type { RefUpdate } from '@datakit/git/place'
+import type { SyncOutcome as UpdateOutcome } from '@datakit/git/protocol/sync'
 import type { Repository } from '../repository.ts'
-import type { BranchOutcome, Wish } from './sync-outcome.ts'
-import { CANDIDATES, droppedName, HEADS, stepOf, type Known, type Refs } from './sync-refs.ts'
+import type { BranchOutcome, Plan, SyncOutcome, SyncRun, Wish } from './sync-outcome.ts'
+import type { Step } from './sync-plan.ts'
+import {
+  branchOf,
+  CANDIDATES,
+  droppedName,
+  HEADS,
+  stepOf,
+  type Known,
+  type Refs,
+  type Taking,
+} from './sync-refs.ts'
 
 /** Moves the candidate of a branch. */
 export function moveCandidate(
@@ -25,31 +36,50 @@ export function forgetDropped(branch: string, oids: readonly Oid[] = []): RefUpd
   return oids.map((from) => ({ name: droppedName(branch, from), from, to: undefined }))
 }
 
-/** Forgets what was kept of a branch until it is what the server has. */
-export function settled(known: Known, branch: string): RefUpdate[] {
-  return [
-    ...moveCandidate(known, branch, undefined),
-    ...forgetDropped(branch, known.dropped.get(branch)),
-  ]
+/** Heads that the server's branches had before, by branch, from what follows {@link droppedName}'s front: `BRANCH/OID`. */
+export function byBranch(dropped: Refs): Map<string, Oid[]> {
+  const oids = new Map<string, Oid[]>()
+  for (const [name, oid] of dropped) {
+    const branch = branchOf(name.slice(0, name.indexOf('/')))
+    oids.set(branch, [...(oids.get(branch) ?? []), oid])
+  }
+  return oids
+}
+
+/** The moves of local branches that are behind the server; what was kept of them until then is forgotten. */
+export function followMoves(known: Known, steps: ReadonlyMap<string, Step>): RefUpdate[] {
+  return [...steps].flatMap(([branch, step]) =>
+    step.kind === 'follow'
+      ? [
+          { name: HEADS + branch, from: known.own.get(branch), to: step.to },
+          ...moveCandidate(known, branch, undefined),
+          ...forgetDropped(branch, known.dropped.get(branch)),
+        ]
+      : [],
+  )
 }
 
 /**
- * Whether a server that was never synced with has histories of ours: every branch of both has a common past, and there is
- * one, unless a person said that there need be none.
+ * What follows from an answer of a server that was never synced with, if it has histories of ours: every branch of both has a common
+ * past, and there is one, unless a person said that there need be none.
  */
-export async function isRelated(
+export async function findRelated(
   repository: Repository,
-  { own, heads }: Known,
-  isAccepted: boolean,
-): Promise<boolean> {
-  let isShared = isAccepted || heads.size === 0
+  heard: Pick<Taking, 'answer' | 'refs'>,
+  {
+    known: { own, heads },
+    isAccepted,
+  }: { readonly known: Known; readonly isAccepted: boolean | undefined },
+): Promise<Taking | undefined> {
+  let isShared = isAccepted === true || heads.size === 0
   for (const [branch, oid] of own) {
     const theirs = heads.get(branch)
     if (theirs === undefined) continue
     isShared = true
-    if ((await repository.mergeBases(oid, theirs)).length === 0) return false
+    if ((await repository.mergeBases(oid, theirs)).length === 0) return undefined
   }
-  return isShared
+  const taking = { ...heard, removed: new Set<string>(), since: heard.refs, options: {} }
+  return isShared ? { ...taking, isRelated: true } : undefined
 }
 
 /**
@@ -72,8 +102,19 @@ export async function forgetSettled(repository: Repository, known: Known): Promi
   return moves
 }
 
+/** What is to be done with a server of other histories: nothing. */
+export function planStranger({ heard }: SyncRun, known: Known): Plan {
+  const stuck = unrelatedBranches(known.own, heard === undefined ? new Map() : known.heads)
+  return { known, wishes: [], stuck }
+}
+
+/** What became of a sync with a server that has another repository than before. */
+export function refuseOther({ rounds }: SyncRun, { known: { own } }: Plan): SyncOutcome {
+  return { repository: '', rounds, branches: [...unrelatedBranches(own, new Map()).values()] }
+}
+
 /** What a person is told of each branch when the server has another repository; the others are in step. */
-export function unrelatedBranches(own: Refs, heads: Refs): Map<string, BranchOutcome> {
+function unrelatedBranches(own: Refs, heads: Refs): Map<string, BranchOutcome> {
   const outcomes = new Map<string, BranchOutcome>()
   for (const [branch, ours] of own) {
     const theirs = heads.get(branch)
@@ -94,4 +135,27 @@ export function removals(
     const update = { name: HEADS + branch, from, to: undefined }
     return [{ branch, update, result: 'removed' }]
   })
+}
+
+/** Takes what became of wishes to delete, and of those that were not granted; gives the branches that were deleted. */
+export function settleOthers(
+  run: SyncRun,
+  wishes: readonly Wish[],
+  answers: readonly UpdateOutcome[],
+): Set<string> {
+  const removed = new Set<string>()
+  const byName = new Map(answers.map((answer) => [answer.name, answer]))
+  for (const { branch, update, result } of wishes) {
+    const answer = byName.get(update.name)
+    const isGone =
+      answer?.outcome === 'done' || (answer?.outcome === 'lost' && answer.current === undefined)
+    if (result === 'removed' && isGone) {
+      run.note(branch, result)
+      removed.add(branch)
+    } else if (answer?.outcome === 'refused' || result === 'removed') {
+      const reason = answer?.reason ?? 'it moved on the server'
+      run.stuck.set(branch, { branch, state: 'refused', reason })
+    }
+  }
+  return removed
 }

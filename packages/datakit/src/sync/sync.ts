@@ -13,8 +13,7 @@
 import { randomId } from '@datakit/git/bytes'
 import { MalformedError, RefusedError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
-import type { Head, RefUpdate, State } from '@datakit/git/place'
-import type { SyncRequest, SyncResponse } from '@datakit/git/protocol/sync'
+import type { SyncRequest } from '@datakit/git/protocol/sync'
 import { SyncError } from '../error.ts'
 import { receivePack, type ReceivedPack } from './incoming-pack.ts'
 import { packOutgoing } from './outgoing-pack.ts'
@@ -101,9 +100,7 @@ export class Remote {
       if (isDone || run.rounds === MAX_ROUNDS) return this.#finish(run, plan)
       run.rounds++
       if (await this.#round(run, plan)) continue
-      const { unrelatedBranches } = await later()
-      const branches = [...unrelatedBranches(plan.known.own, new Map()).values()]
-      return { repository: '', rounds: run.rounds, branches }
+      return (await later()).refuseOther(run, plan)
     }
   }
 
@@ -115,11 +112,7 @@ export class Remote {
       this.#part = size
         ? await (await later()).openPart(this.#repository, known, this.#options)
         : undefined
-      if (await this.#isStrange(run, known)) {
-        const theirs = run.heard === undefined ? new Map() : known.heads
-        const { unrelatedBranches } = await later()
-        return { known, wishes: [], stuck: unrelatedBranches(known.own, theirs) }
-      }
+      if (await this.#isStrange(run, known)) return (await later()).planStranger(run, known)
       const steps = await this.#steps(run, known)
       const followed = await this.#follow(run, known, steps)
       if (followed) continue
@@ -127,12 +120,13 @@ export class Remote {
       const stuck = new Map(run.stuck)
       for (const [branch, step] of steps) {
         if (step.kind === 'stuck') stuck.set(branch, { branch, ...step.outcome })
-        const [ours, theirs] = [known.own.get(branch), known.heads.get(branch)]
-        if ((step.kind === 'unrelated' || step.kind === 'rewritten') && ours && theirs)
-          stuck.set(branch, { branch, state: step.kind, ours, theirs })
         if (step.kind !== 'send') continue
         const result = step.merge === undefined ? 'pushed' : 'merged'
-        wishes.push({ branch, update: { name: HEADS + branch, from: theirs, to: step.to }, result })
+        wishes.push({
+          branch,
+          update: { name: HEADS + branch, from: known.heads.get(branch), to: step.to },
+          result,
+        })
       }
       if (this.#options.pull) return { known, wishes: [], stuck }
       if (wishes.some(({ result }) => result === 'merged')) {
@@ -140,8 +134,8 @@ export class Remote {
         await keepCandidates(known, steps, (update) => this.#publish('merge', update))
         await this.#repository.store.state()
       }
-      const { remove } = this.#options
-      if (remove) wishes.push(...(await later()).removals(remove, known, run.stuck))
+      if (this.#options.remove)
+        wishes.push(...(await later()).removals(this.#options.remove, known, run.stuck))
       return { known, wishes, stuck }
     }
   }
@@ -153,11 +147,11 @@ export class Remote {
     if (known.repository !== undefined && !isOther) return false
     // To a server that has nothing yet, all may go at once; the request says so.
     if (run.heard === undefined) return run.isStrange || isOther || known.tracked.size > 0
-    const { isRelated } = await later()
-    if (!(await isRelated(this.#repository, known, this.#options.acceptOther === true))) return true
+    const { findRelated } = await later()
+    const isAccepted = this.#options.acceptOther
+    const taking = await findRelated(this.#repository, run.heard, { known, isAccepted })
+    if (!taking) return true
     run.isRelated = true
-    const { heard } = run
-    const taking = { ...heard, removed: new Set<string>(), isRelated: true, since: heard.refs }
     if (!(await this.#take(run, taking, undefined))) run.heard = undefined
     return false
   }
@@ -171,7 +165,7 @@ export class Remote {
     const steps = new Map<string, Step>()
     for (const [branch, own] of known.own) {
       if (run.stuck.has(branch) || this.#options.remove?.includes(branch)) continue
-      const isRestored = this.#options.restore?.includes(branch) === true
+      const isRestored = this.#options.restore?.includes(branch)
       if (known.gone.has(branch) && !isRestored) continue
       const theirs = known.heads.get(branch)
       if (own === theirs) continue
@@ -183,18 +177,11 @@ export class Remote {
 
   /** Moves local branches that are behind the server. True when one did, or was moved by somebody else. */
   async #follow(run: SyncRun, known: Known, steps: ReadonlyMap<string, Step>): Promise<boolean> {
-    const refs: RefUpdate[] = []
-    for (const [branch, step] of steps) {
-      if (step.kind !== 'follow') continue
-      refs.push(
-        { name: HEADS + branch, from: known.own.get(branch), to: step.to },
-        ...(hasKept(known) ? (await later()).settled(known, branch) : []),
-      )
-    }
-    if (refs.length === 0) return false
-    const outcome = await this.#publish('fast-forward', { refs })
-    if (outcome.state === 'lost') return true
-    for (const [branch, step] of steps) if (step.kind === 'follow') run.note(branch, 'pulled')
+    const behind = [...steps].filter(([, { kind }]) => kind === 'follow')
+    if (behind.length === 0) return false
+    const refs = (await later()).followMoves(known, steps)
+    const { state } = await this.#publish('fast-forward', { refs })
+    if (state === 'done') for (const [branch] of behind) run.note(branch, 'pulled')
     return true
   }
 
@@ -240,13 +227,8 @@ export class Remote {
 
   /** The objects that the wishes reach and the server does not have. */
   async #pack({ wishes }: Plan, haves: readonly Oid[]): Promise<Uint8Array> {
-    const wants: Oid[] = []
-    const from: (Oid | undefined)[] = []
-    for (const { update } of wishes) {
-      if (update.to === undefined) continue
-      wants.push(update.to)
-      from.push(update.from)
-    }
+    const wants = wishes.flatMap(({ update: { to } }) => to ?? [])
+    const from = wishes.flatMap(({ update }) => (update.to ? [update.from] : []))
     if (wants.length === 0) return new Uint8Array(0)
     const { signal } = this.#options
     return packOutgoing(this.#repository.store, { wants, haves, from, signal })
@@ -265,32 +247,30 @@ export class Remote {
       const isOther = header.repository !== request.repository
       if (request.repository && isOther)
         throw new SyncError('repository-changed', 'Cannot sync: the server has another repository')
-      const refs = this.#refsOf(header)
+      const refs = header.refs
+        ? new Map(header.refs.map(({ name, oid }) => [name, oid]))
+        : this.#seen?.refs
+      if (!refs)
+        throw new MalformedError('an answer to sync', 'it leaves out refs that nobody knows yet')
       const total = header.pack === 'chunked' ? undefined : header.pack
       const onBytes = (bytes: number): void => this.#tell('receiving', bytes, total)
       const { repository, own, tracked: since } = plan.known
       // What was known is here.
       const news = new Map([...refs].filter(([name, oid]) => since.get(name) !== oid))
       const received = await receivePack(this.#repository.store, answer, { refs: news, onBytes })
-      const removed = run.settle(plan.wishes, header.updates)
+      const removed = await run.settle(plan.wishes, header.updates)
       const isRelated =
         run.isRelated ||
         request.repository !== undefined ||
         header.repository === repository ||
         own.size === 0
-      const taking = { answer: header, refs, removed, isRelated, since }
+      const taking = { answer: header, refs, removed, isRelated, since, options: this.#options }
       this.#seen = { version: header.version, refs }
       // Where another sync was faster, the server is asked again.
       run.heard = (await this.#take(run, taking, received)) ? taking : undefined
     } finally {
       await answer.close()
     }
-  }
-
-  #refsOf({ refs }: SyncResponse): Refs {
-    if (refs !== undefined) return new Map(refs.map(({ name, oid }) => [name, oid]))
-    if (this.#seen !== undefined) return this.#seen.refs
-    throw new MalformedError('an answer to sync', 'it leaves out refs that nobody knows yet')
   }
 
   /**
@@ -307,7 +287,10 @@ export class Remote {
       if (received === undefined && refs.every(({ from, to }) => from === to)) return true
       const request = {
         refs,
-        head: await firstHead(state, taking.answer),
+        head:
+          (await readKnown(state)).own.size === 0
+            ? (await later()).firstHead(state, taking.answer)
+            : undefined,
         addPacks: received && [received.staged],
         reliesOn: received?.needs,
         promised: received?.promised,
@@ -356,15 +339,4 @@ export class Remote {
 /** Whether there is anything that is kept until a branch is what the server has. */
 function hasKept({ candidates, dropped }: Known): boolean {
   return candidates.size + dropped.size > 0
-}
-
-/** HEAD of the server, for a repository that has no branch of its own yet. */
-async function firstHead(
-  state: State,
-  answer: SyncResponse,
-): Promise<{ from: Head; to: Head } | undefined> {
-  for await (const _ of state.refs(HEADS)) return undefined
-  const [from, to] = [state.head, answer.head]
-  const isOther = 'ref' in to && to.ref.startsWith(HEADS) && !('ref' in from && from.ref === to.ref)
-  return isOther ? { from, to } : undefined
 }

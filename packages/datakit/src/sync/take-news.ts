@@ -4,8 +4,9 @@
  * @module
  */
 import type { Oid } from '@datakit/git/oid'
-import type { RefUpdate, State } from '@datakit/git/place'
-import { refNamesCollide } from '@datakit/git/ref-name'
+import type { Head, RefUpdate, State } from '@datakit/git/place'
+import type { SyncResponse } from '@datakit/git/protocol/sync'
+import { refNamesCollide } from '@datakit/git/ref-clash'
 import type { BranchOutcome } from './sync-outcome.ts'
 import {
   GONE,
@@ -101,4 +102,13 @@ async function takeId(state: State, { answer, refs, isRelated }: Taking): Promis
 export function elsewhere(branch: string, oid: Oid, own: Refs): BranchOutcome {
   const clash = [...own.keys()].find((other) => refNamesCollide(other, branch))
   return { branch, state: 'elsewhere', oid, clash }
+}
+
+/** HEAD of the server, for a repository that has no branch of its own yet. */
+export function firstHead(
+  { head: from }: State,
+  { head: to }: SyncResponse,
+): { from: Head; to: Head } | undefined {
+  const isOther = 'ref' in to && to.ref.startsWith(HEADS) && !('ref' in from && from.ref === to.ref)
+  return isOther ? { from, to } : undefined
 }

@@ -5,10 +5,8 @@
  *
  * @module
  */
-import { UnavailableError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
 import type { Conflict } from '../merge/conflict.ts'
-import { History } from '../history/history.ts'
 import { later } from '../loading.ts'
 import type { Person, Store } from '../store.ts'
 import type { Work } from './transaction-work.ts'
@@ -77,49 +75,37 @@ export interface Landing extends Pick<Work, 'draft' | 'reads' | 'taken'> {
   readonly options: CommitOptions
 }
 
-/** How often we try again, when nobody says, before we give up on a branch that moves under us. */
-const RETRIES = 63
-
 /** Moves the ref to the commit, by a merge if it must be. */
 export async function landCommit(store: Store, landing: Landing): Promise<CommitOutcome> {
-  const { ref, own, draft, options } = landing
-  const why = options.message.split('\n', 1)[0] ?? ''
-  const { retries = RETRIES } = options
-  let { head } = landing
-  for (let round = 0; round <= retries; round++) {
-    const merged = await mergeHead(landing, head)
-    if ('state' in merged) return merged
-    const how = merged.oid === own ? 'fast-forward' : 'merge'
-    if (merged.oid === head) return { state: 'committed', oid: own, how: 'fast-forward' }
-    const stage = await draft.stage([merged.oid])
-    const outcome = await publish(store.place, {
-      refs: [{ name: ref, from: head, to: merged.oid }],
-      addPacks: stage && [stage.staged],
-      reliesOn: stage?.needs,
-      log: { who: store.who(), why: `${how === 'merge' ? 'merge' : 'commit'}: ${why}` },
-    })
-    if (outcome.state === 'lost') {
-      head = await (await store.state()).ref(ref)
-      continue
-    }
-    store.remember(stage?.objects ?? [])
-    return { state: 'committed', oid: merged.oid, how }
-  }
-  throw new UnavailableError(
-    `Cannot commit to "${ref}": it moved ${retries + 1} times; try again later`,
-  )
+  const { head, own, draft } = landing
+  const links = await draft.links(own)
+  const isNext = head === undefined || (links?.kind === 'commit' && links.parents.includes(head))
+  if (isNext && (await moveRef(store, landing, { to: own, why: 'commit' })))
+    return { state: 'committed', oid: own, how: 'fast-forward' }
+  return (await later()).landAgain(store, landing, isNext)
 }
 
-/** A commit that the ref can be moved to, or why there is none. */
-export type Merged = { readonly oid: Oid } | Exclude<CommitOutcome, { readonly oid: Oid }>
+/** Where the ref goes, and what the log says of it in front of the message. */
+export interface Move {
+  readonly to: Oid
+  readonly why: 'commit' | 'merge'
+}
 
-/** The commit that the ref can be moved to from `head`. */
-async function mergeHead(landing: Landing, head: Oid | undefined): Promise<Merged> {
-  const { own, draft, options } = landing
-  if (head === undefined) return { oid: own }
-  const history = new History(draft)
-  // Somebody who saw the same and did the same in the same second has made the very commit: one of the two came first.
-  const isTwin = head === own && options.serializable === true
-  if (!isTwin && (await history.isAncestor(head, own))) return { oid: own }
-  return (await later()).mergeLanding(landing, history, head)
+/** Stores the commit and moves the ref to it. False when the ref has moved meanwhile, or packs were taken away. */
+export async function moveRef(
+  store: Store,
+  { ref, head, draft, options }: Landing,
+  { to, why }: Move,
+): Promise<boolean> {
+  const stage = await draft.stage([to])
+  const [subject] = options.message.split('\n', 1)
+  const outcome = await publish(store.place, {
+    refs: [{ name: ref, from: head, to }],
+    addPacks: stage && [stage.staged],
+    reliesOn: stage?.needs,
+    log: { who: store.who(), why: `${why}: ${subject}` },
+  })
+  if (outcome.state === 'lost') return false
+  store.remember(stage?.objects ?? [])
+  return true
 }

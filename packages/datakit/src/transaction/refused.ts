@@ -5,7 +5,6 @@
  */
 import { action, ArgumentError, check, checkOptions, count, text, type Rule } from '../argument.ts'
 import type { CommitOptions } from './land.ts'
-import { isWritable } from './transaction-work.ts'
 
 /** What can be in a file. */
 export const content: Rule = {
@@ -13,17 +12,13 @@ export const content: Rule = {
   wanted: 'a text or a Uint8Array',
 }
 
-/** A file that cannot be written. @throws ArgumentError when these are no bytes, RangeError for the mode */
-export function refuseWrite(bytes: unknown, mode: number): never {
+/** The content and the mode of a file. @throws ArgumentError when these are no bytes, RangeError for the mode */
+export function checkWritable(bytes: unknown, mode: number): void {
   check('body', bytes, content)
+  if ([0o100644, 0o100755, 0o120000].includes(mode)) return
   throw new RangeError(
     `Not the mode of a file: ${typeof mode === 'number' ? mode.toString(8) : String(mode)}, expected 100644, 100755 or 120000`,
   )
-}
-
-/** The content and the mode of a file. @throws as {@link refuseWrite} */
-export function checkWritable(bytes: Uint8Array, mode: number): void {
-  if (!isWritable(bytes, mode)) refuseWrite(bytes, mode)
 }
 
 /** A commit that cannot be made. @throws ArgumentError */

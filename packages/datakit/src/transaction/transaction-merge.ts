@@ -33,6 +33,12 @@ export interface RevertOptions {
   readonly mainline?: number | undefined
 }
 
+/** Names one more parent of the commit. @throws MissingError when there is no such commit */
+export async function addParent({ draft, merged }: Work, oid: Oid): Promise<void> {
+  await readCommit(draft, oid)
+  merged.push(oid)
+}
+
 /**
  * Merges the commit `theirs` into the work, of which `ours` is the commit. One that is in it already changes nothing.
  *

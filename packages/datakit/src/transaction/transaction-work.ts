@@ -41,8 +41,3 @@ export interface Work {
 export function modeFrom(before: Side | undefined): number {
   return before !== undefined && isFile(before) ? before.mode : 0o100644
 }
-
-/** Whether these are bytes, and a mode that Git writes for a file or a link. */
-export function isWritable(bytes: Uint8Array, mode: number): boolean {
-  return ArrayBuffer.isView(bytes) && [0o100644, 0o100755, 0o120000].includes(mode)
-}

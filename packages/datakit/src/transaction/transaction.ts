@@ -25,10 +25,9 @@ import { TransactionError } from '../error.ts'
 import { landCommit, type CommitOptions, type CommitOutcome } from './land.ts'
 import { later } from '../loading.ts'
 import type { MoveOptions } from './move.ts'
-import { readCommit } from '../files/object-source.ts'
 import type { Store } from '../store.ts'
 import type { RevertOptions, TransactionMerge } from './transaction-merge.ts'
-import { isWritable, modeFrom, type TransactionStart, type Work } from './transaction-work.ts'
+import { modeFrom, type TransactionStart, type Work } from './transaction-work.ts'
 import { kindOf, readSide, statSide, type Entry, type Stat } from '../files/tree-reader.ts'
 import { WorkingTree } from './working-tree.ts'
 
@@ -129,7 +128,8 @@ export class Transaction {
       const tree = this.#look(path)
       const mode = options.mode ?? modeFrom(await tree.find(path))
       const bytes = typeof body === 'string' ? utf8(body) : body
-      if (!isWritable(bytes, mode)) (await later()).refuseWrite(bytes, mode)
+      if (mode !== 0o100644 || !ArrayBuffer.isView(bytes))
+        (await later()).checkWritable(bytes, mode)
       const oid = await this.#work.draft.writeBlob(bytes)
       await tree.set(path, { mode, oid })
       this.#decide(path)
@@ -208,10 +208,7 @@ export class Transaction {
    * @throws MissingError when there is no such commit
    */
   addParent(oid: Oid): Promise<void> {
-    return this.#inTurn(async () => {
-      await readCommit(this.#work.draft, oid)
-      this.#work.merged.push(oid)
-    })
+    return this.#inTurn(async () => (await later()).addParent(this.#work, oid))
   }
 
   /**

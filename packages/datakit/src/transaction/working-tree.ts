@@ -12,7 +12,7 @@ import type { Side } from '../merge/conflict.ts'
 import type { Draft } from './draft.ts'
 import { later } from '../loading.ts'
 import { readTreeBody } from '../files/object-source.ts'
-import { joinPath, splitPath, checkedSteps } from '../files/path.ts'
+import { isPlainName, joinPath, splitPath } from '../files/path.ts'
 
 /** A directory on the way to an edit. */
 class Directory {
@@ -68,8 +68,9 @@ export class WorkingTree {
     value: Side,
     options: { readonly replace?: boolean } = {},
   ): Promise<void> {
-    const { steps, problem } = checkedSteps(path)
-    if (problem !== undefined) throw (await later()).badName(path, problem)
+    const plain = splitPath(path)
+    const isPlain = path !== '' && plain.every(isPlainName)
+    const steps = isPlain ? plain : (await later()).splitWritablePath(path)
     const name = steps.pop() ?? ''
     const parent = await this.#enter(path, { steps, replace: options.replace === true })
     if (options.replace !== true && !isTreeMode(value.mode)) {

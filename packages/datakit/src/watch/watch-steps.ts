@@ -17,7 +17,7 @@ import { History } from '../history/history.ts'
 import { LogMark } from '../branch/log-mark.ts'
 import type { Repository } from '../repository.ts'
 import type { Store } from '../store.ts'
-import { wait } from '../transaction/update.ts'
+import { wait } from '../wait.ts'
 import { WATCHING } from './watch-path.ts'
 import { Bell, endable, type WatchOptions } from './watch.ts'
 

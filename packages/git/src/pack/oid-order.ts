@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { MalformedError } from '../error.ts'
-import { compareAt, OID_BYTES, readOid } from '../oid.ts'
+import { compareAt, OID_BYTES } from '../oid.ts'
 
 /** A sorting of rows by oid, each oid once. The place of a row in it is its *ordinal*. */
 export class OidOrder {
@@ -43,18 +42,6 @@ export class OidOrder {
   find(bytes: Uint8Array, start = 0): number {
     return findOid(this.#fanOut, this.sorted, bytes, start)
   }
-}
-
-/**
- * The order of the oids of a pack, 20 bytes each.
- *
- * @throws MalformedError when an object is there twice
- */
-export function sortOids(oids: Uint8Array, count: number): OidOrder {
-  const order = new OidOrder(oids, count)
-  if (order.twice === undefined) return order
-  const oid = readOid(oids, order.twice * OID_BYTES)
-  throw new MalformedError('a pack', `it holds ${oid} twice`)
 }
 
 /** For each first byte, how many of the sorted oids begin with it or a smaller one. */

@@ -15,7 +15,8 @@ import type { PackContents } from '../place.ts'
 import { encodeIndexOf, type IndexRows } from './encode-index.ts'
 import { generationsOf } from './generations.ts'
 import { packLinks, unpackLinks, type Links, type PackedLinks } from './links.ts'
-import { sortOids, type OidOrder } from './oid-order.ts'
+import type { OidOrder } from './oid-order.ts'
+import { sortOids } from './sort-oids.ts'
 
 export type { Links } from './links.ts'
 

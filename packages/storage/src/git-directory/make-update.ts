@@ -21,13 +21,8 @@ import type { Head, UpdateOutcome, UpdateRequest } from '@datakit/git/place'
 import { compareNames, isRefName } from '@datakit/git/ref-name'
 
 import { checkRefConflicts } from '../ref-conflicts.ts'
-import {
-  checkReceipt,
-  checkRequest,
-  digestUpdate,
-  findDifferences,
-  type KeptReceipt,
-} from '../update.ts'
+import { checkReceipt, checkRequest } from '../check-request.ts'
+import { digestUpdate, findDifferences, type KeptReceipt } from '../update.ts'
 import { syncDirectory } from './durable.ts'
 import { decide, foldRefs } from './decide-update.ts'
 import { finishUpdate } from './finish-update.ts'

@@ -7,15 +7,13 @@
  * @module
  */
 import { concat } from '@datakit/git/bytes'
-import { MalformedError, MissingError } from '@datakit/git/error'
+import { MalformedError } from '@datakit/git/error'
 import { crc32 } from '@datakit/git/pack/crc32'
 import type { PackId } from '@datakit/git/place'
 import type { Connection } from './connection.ts'
 import { later } from './loading.ts'
 import { CHUNK, PACK_BYTES, type ChunkKind, type ChunkRow, type Home } from './schema.ts'
 import { putRow, type Transaction } from './database.ts'
-
-const WHOLE = [0, Infinity] as const
 
 /** Which bytes are written, and where they belong. */
 export interface ChunkTarget {
@@ -50,49 +48,25 @@ export async function readChunks(
   { id, kind }: { readonly id: PackId; readonly kind: ChunkKind },
   span: readonly [number, number],
 ): Promise<Uint8Array> {
-  const { row, alias, rows } = await connection.read(
-    ['packs', 'aliases', 'chunks'],
-    async (transaction) => {
-      // Nothing was appended to most packs: their homes are their ids.
-      const [row, own] = await Promise.all([
-        transaction.objectStore('packs').index('id').get(id),
-        getRows(transaction, id, { kind, span }),
-      ])
-      if (row?.home === id) return { row, rows: own }
-      const alias = row ? undefined : await transaction.objectStore('aliases').get(id)
-      const home = row?.home ?? alias?.home ?? ''
-      const whole = { kind, span: alias ? WHOLE : span }
-      return { row, alias, rows: await getRows(transaction, home, whole) }
-    },
-  )
-  if (row) {
-    const [start, end] = [
-      span[0],
-      Math.min(span[1], kind === PACK_BYTES ? row.size : row.indexSize),
-    ]
-    const bytes = cut(id, rows, [start, end])
-    if (bytes.length === Math.max(0, end - start)) return bytes
-    throw new MalformedError(`pack ${id}`, 'a stored chunk of it is missing')
-  }
-  // Swept, or the pack around it was.
-  if (!alias || rows.length === 0) throw new MissingError('a pack', id)
-  const { readAlias } = await later()
-  return (await readAlias(cut(id, rows, WHOLE), alias, kind)).subarray(...span)
+  const { row, rows } = await connection.read(['packs', 'chunks'], async (transaction) => {
+    // Nothing was appended to most packs: their homes are their ids.
+    const [row, own] = await Promise.all([
+      transaction.objectStore('packs').index('id').get(id),
+      getRows(transaction, id, { kind, span }),
+    ])
+    const isOwn = !row || row.home === id
+    return { row, rows: isOwn ? own : await getRows(transaction, row.home, { kind, span }) }
+  })
+  // Swept, or put into another one.
+  if (!row) return (await later()).readAlias(connection, { id, kind }, span)
+  const [start, end] = [span[0], Math.min(span[1], kind === PACK_BYTES ? row.size : row.indexSize)]
+  const bytes = cut(id, rows, [start, end])
+  if (bytes.length === Math.max(0, end - start)) return bytes
+  throw new MalformedError(`pack ${id}`, 'a stored chunk of it is missing')
 }
 
-/** Bytes of full chunks of a pack that is being written. */
-export async function readStaged(
-  connection: Connection,
-  home: Home,
-  span: readonly [number, number],
-): Promise<Uint8Array> {
-  const rows = await connection.read(['chunks'], (transaction) =>
-    getRows(transaction, home, { kind: PACK_BYTES, span }),
-  )
-  return cut(home, rows, span)
-}
-
-async function getRows(
+/** The rows with the bytes from `start` to `end` of a pack or an index. */
+export async function getRows(
   transaction: Transaction,
   home: Home,
   { kind, span: [start, end] }: { kind: ChunkKind; span: readonly [number, number] },
@@ -105,7 +79,7 @@ async function getRows(
 }
 
 /** The bytes from `start` to `end` of a pack, from the rows that hold them; fewer when a row is missing. */
-function cut(
+export function cut(
   id: PackId,
   rows: readonly ChunkRow[],
   [start, end]: readonly [number, number],

@@ -5,7 +5,9 @@
  * @module
  */
 export { advice } from './advice.ts'
+export { checkReceipt, checkRequest } from '../check-request.ts'
 export { readAlias } from './alias.ts'
+export { largeStage } from './large-stage.ts'
 export { readLog } from './log.ts'
 export { readDamaged } from './mend.ts'
 export { mendBlock } from './mend-refs.ts'

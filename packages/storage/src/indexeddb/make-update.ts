@@ -8,7 +8,7 @@
  */
 import { encodeName } from '@datakit/git/bytes'
 import type { PackId, UpdateOutcome, UpdateRequest } from '@datakit/git/place'
-import { checkReceipt, findDifferences, movedRefs, randomId, type KeptReceipt } from '../update.ts'
+import { findDifferences, movedRefs, randomId, type KeptReceipt } from '../update.ts'
 import { putChunks } from './chunks.ts'
 import {
   chunksOf,
@@ -40,8 +40,10 @@ export interface Preparation {
   readonly now: number
 }
 
-/** Says that another tab has appended to the tail since the update was prepared. */
-export type Stale = { readonly state: 'stale' }
+/** Says that another tab has appended to the tail since the update was prepared; or that the id is another update's. */
+export type Stale =
+  | { readonly state: 'stale' }
+  | { readonly state: 'other'; readonly receipt: KeptReceipt }
 
 /** How an update is lost. */
 export type Lost = Extract<UpdateOutcome, { state: 'lost' }>
@@ -54,7 +56,7 @@ export async function makeUpdate(
   const { request, digest, plan, now, rare } = preparation
   const found = await readRows(transaction, preparation)
   const { header, receipt } = found
-  if (receipt) checkReceipt(receipt, digest)
+  if (receipt && receipt.digest !== digest) return { state: 'other', receipt }
   if (receipt?.outcome === 'done') return { state: 'done', version: receipt.version }
   let failure = compare(found, preparation)
   if (receipt) return failure ?? lost([])

@@ -10,20 +10,19 @@
 import { concat, equal } from '@datakit/git/bytes'
 import type { MalformedError } from '@datakit/git/error'
 import { crc32 } from '@datakit/git/pack/crc32'
-import type { PackIndex } from '@datakit/git/pack/pack-index'
+import { openPackIndexBytes, type PackIndex } from '@datakit/git/pack/pack-index'
 import { encodePackHeader } from '@datakit/git/pack/write-pack'
 import type { PackId } from '@datakit/git/place'
+import { readChunks } from './chunks.ts'
 import type { Connection } from './connection.ts'
 import { putRow } from './database.ts'
-import { CHUNK, PACK_BYTES, type ChunkRow, type PackRow } from './schema.ts'
+import { CHUNK, INDEX_BYTES, PACK_BYTES, type ChunkRow, type PackRow } from './schema.ts'
 
 /** What could not be read, and why. */
 export interface Damage {
   readonly id: PackId
   readonly span: readonly [number, number]
   readonly error: MalformedError
-  /** Opens the index of the pack, of so many bytes. */
-  readonly openIndex: (size: number) => Promise<PackIndex>
 }
 
 const HEADER = 12
@@ -36,13 +35,15 @@ const BYTES = 256
  * @throws MalformedError of the damage when it cannot be had
  */
 export async function readDamaged(connection: Connection, damage: Damage): Promise<Uint8Array> {
-  const { id, span, error, openIndex } = damage
+  const { id, span, error } = damage
   const row = await connection.read(['packs'], (transaction) =>
     transaction.objectStore('packs').index('id').get(id),
   )
   if (row === undefined) throw error
   // Without an index nobody can tell what is whole.
-  const index = await openIndex(row.indexSize).catch(() => undefined)
+  const index = await readChunks(connection, { id, kind: INDEX_BYTES }, [0, row.indexSize])
+    .then(openPackIndexBytes)
+    .catch(() => undefined)
   const pack = index && (await DamagedPack.open(connection, row, index))
   const bytes = await pack?.read(span)
   if (bytes === undefined) throw error

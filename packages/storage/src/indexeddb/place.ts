@@ -9,9 +9,8 @@
  */
 import { encodeName } from '@datakit/git/bytes'
 import { MalformedError, RefusedError, UnavailableError } from '@datakit/git/error'
-import { openPackIndexBytes } from '@datakit/git/pack/pack-index'
 import type { Depot, PackId, Place, UpdateOutcome, UpdateRequest } from '@datakit/git/place'
-import { checkRequest, digestUpdate } from '../update.ts'
+import { digestUpdate, isRequest } from '../update.ts'
 import { readChunks } from './chunks.ts'
 import { Connection, LostAnswerError } from './connection.ts'
 import { later } from './loading.ts'
@@ -141,9 +140,7 @@ async function readPack(
     return await readChunks(connection, { id, kind: PACK_BYTES }, span)
   } catch (error) {
     if (!(error instanceof MalformedError)) throw error
-    const openIndex = async (size: number) =>
-      openPackIndexBytes(await readChunks(connection, { id, kind: INDEX_BYTES }, [0, size]))
-    return (await later()).readDamaged(connection, { id, span, error, openIndex })
+    return (await later()).readDamaged(connection, { id, span, error })
   }
 }
 
@@ -160,7 +157,7 @@ class Updater {
   }
 
   async update(request: UpdateRequest): Promise<UpdateOutcome> {
-    checkRequest(request)
+    if (!isRequest(request)) (await later()).checkRequest(request)
     const digest = digestUpdate(request)
     const { connection, held, clock } = this.#stages
     const rare = await rareFor(request)
@@ -179,7 +176,8 @@ class Updater {
         connection.repository ??= outcome.version.split('.')[0]
         this.#remember(request, plan)
       }
-      if (outcome.state !== 'stale') return outcome
+      if (outcome.state === 'other') (await later()).checkReceipt(outcome.receipt, digest)
+      else if (outcome.state !== 'stale') return outcome
       this.#tail = undefined
     }
   }

@@ -10,13 +10,8 @@ import type { Oid } from '@datakit/git/oid'
 import type { Head, PackId, UpdateOutcome, UpdateRequest } from '@datakit/git/place'
 import { logLines } from '../log-lines.ts'
 import { checkRefConflicts, parentNames } from '../ref-conflicts.ts'
-import {
-  checkReceipt,
-  findDangling,
-  findDifferences,
-  movedRefs,
-  type KeptReceipt,
-} from '../update.ts'
+import { checkReceipt } from '../check-request.ts'
+import { findDangling, findDifferences, movedRefs, type KeptReceipt } from '../update.ts'
 import { nextCatalogs } from './catalogs.ts'
 import { isCondemned } from './condemned.ts'
 import { packKey } from './keys.ts'

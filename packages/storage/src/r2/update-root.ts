@@ -4,7 +4,8 @@
  * @module
  */
 import type { PackId, UpdateOutcome, UpdateRequest } from '@datakit/git/place'
-import { checkRequest, digestUpdate } from '../update.ts'
+import { checkRequest } from '../check-request.ts'
+import { digestUpdate } from '../update.ts'
 import { decide } from './change.ts'
 import type { Decide } from './group.ts'
 import type { Repository } from './repository.ts'
