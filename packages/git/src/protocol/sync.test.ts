@@ -48,6 +48,17 @@ const response: SyncResponse = {
 }
 
 describe('a sync request', () => {
+  // Seen to fail when only what is left out is nothing.
+  it('asks for all where what it says of parts is null', async () => {
+    const plain = { id: request.id, haves: [], updates: [], log: request.log, wantPack: true }
+    const said = { choice: null, held: null, parts: null, resume: null, objects: null }
+    const json = JSON.stringify({ ...plain, pack: 0, ...said, head: null, known: null })
+    const length = Uint8Array.of(0, 0, json.length >>> 8, json.length)
+    const read = await readSyncRequest(readerOf(concat([bytesOf('DKS1'), length, bytesOf(json)])))
+    const { choice, held, parts, resume, objects, head, known } = read
+    expect([choice, held, parts, resume, objects, head, known]).toEqual(Array(7).fill(undefined))
+  })
+
   it.each([1, 10_000])('is read back in pieces of %i, up to its pack', async (size) => {
     const reader = readerOf(concat([encodeSyncRequest(request), bytesOf('PACK')]), size)
     expect(await readSyncRequest(reader)).toEqual(request)

@@ -246,6 +246,32 @@ describe('an update whose answer is lost', () => {
     expect(await (await place.read()).ref('refs/heads/topic')).toBeUndefined()
   })
 
+  // Seen to fail when a ref counts as moved that somebody else had moved there long before.
+  it('is told again as lost, though somebody else had the ref there before', async () => {
+    let now = 1_000_000
+    const other = name(commitOf(EMPTY_TREE, [tip]))
+    const both = [emptyTree, commitOf(EMPTY_TREE), commitOf(EMPTY_TREE, [tip])]
+    const place = memoryPlace({ clock: () => now })
+    const first = [
+      { name: main, from: undefined, to: other },
+      { name: 'refs/heads/b', from: undefined, to: tip },
+    ]
+    await receive(place, { updates: first, pack: pieces(await packOf(both)) })
+    await receive(place, { updates: [{ name: main, from: other, to: tip }] })
+    now += 600_000
+    const id = newId()
+    const wishes = [
+      { name: main, from: undefined, to: other },
+      { name: 'refs/heads/b', from: tip, to: other },
+    ]
+    const packed = pieces(await packOf(both))
+    const outcome = await receive(place, { id, updates: wishes, pack: packed })
+    expect(state(outcome)).toEqual(['lost', 'done'])
+    now += 1000
+    await receive(place, { updates: [{ name: 'refs/heads/b', from: other, to: tip }] })
+    expect(state(await receive(place, { id, updates: wishes }))).toEqual(['lost', 'done'])
+  })
+
   it('says where things are when the id was used for something else', async () => {
     const place = memoryPlace()
     const id = newId()

@@ -6,7 +6,6 @@
 import { toHex, utf8 } from '../bytes.ts'
 import { RefusedError } from '../error.ts'
 import type { Objects } from '../objects.ts'
-import type { Oid } from '../oid.ts'
 import type { Head, Place, RefUpdate, UpdateRequest, Version } from '../place.ts'
 import type { ReceiveOutcome, ReceiveRequest, RefOutcome } from './receive.ts'
 import { headFor } from './ref-rules.ts'
@@ -31,10 +30,11 @@ export async function repeatOutcome(
     const id = attemptId(objects, request.id, attempt)
     const receipt = await state.receipt(id)
     if (receipt === undefined)
-      return attempt === 0 ? undefined : outcomeOf(objects, request, undefined)
+      return attempt === 0 ? undefined : outcomeOf(objects, request, { at: 0, version: undefined })
     if (receipt.outcome === 'lost') continue
     const version = await versionOf(objects, request, id)
-    if (version === undefined) return outcomeOf(objects, request, state.version)
+    if (version === undefined)
+      return outcomeOf(objects, request, { at: receipt.at, version: state.version })
     const refs = request.updates.map(({ name }): RefOutcome => ({ name, state: 'done' }))
     return { refs, problem: undefined, version }
   }
@@ -73,12 +73,13 @@ function possibleHeads(request: ReceiveRequest): (UpdateRequest['head'] | undefi
 async function outcomeOf(
   { place, state }: Objects,
   { updates }: { readonly updates: readonly RefUpdate[] },
-  version: Version | undefined,
+  { at, version }: { readonly at: number; readonly version: Version | undefined },
 ): Promise<ReceiveOutcome> {
   const refs: RefOutcome[] = []
   for (const { name, to } of updates) {
     const current = await state.ref(name)
-    const isDone = version !== undefined && (current === to || (await wasAt(place, name, to)))
+    const isDone =
+      version !== undefined && (current === to || (await wasAt(place, { name, to }, at - SLACK)))
     refs.push(isDone ? { name, state: 'done' } : { name, state: 'lost', current })
   }
   return { refs, problem: undefined, version }
@@ -86,12 +87,18 @@ async function outcomeOf(
 
 /** Lines of a log that are looked at. */
 const MAX_LINES = 10_000
+/** How much older than its receipt the line of a move may be, in milliseconds: lines of Git have seconds, and clocks differ. */
+const SLACK = 60_000
 
-/** Whether a ref ever was moved there, as far back as its log is looked at. */
-async function wasAt(place: Place, name: string, to: Oid | undefined): Promise<boolean> {
+/** Whether a ref was moved there since then, in milliseconds since 1970, as far back as its log is looked at. */
+async function wasAt(
+  place: Place,
+  { name, to }: Pick<RefUpdate, 'name' | 'to'>,
+  since: number,
+): Promise<boolean> {
   let lines = 0
   for await (const line of place.log(name)) {
-    if (line.to === to) return true
+    if (line.to === to && line.at >= since) return true
     if (++lines === MAX_LINES) return false
   }
   return false
