@@ -123,3 +123,26 @@ it('lists the refs of a state once, however often a sync asks what is known', as
   expect(await readKnown(counted)).toEqual(known)
   expect([first > 0, listings]).toEqual([true, first])
 })
+
+// Seen to fail when a branch that is where the server had it waits for a step of its own.
+it('moves a branch that is where the server had it in the update that takes the answer in', async () => {
+  const network = new Network()
+  const [ada] = await twoClients(network)
+  const place = memoryPlace()
+  const updates: string[] = []
+  const seen: Place = {
+    ...place,
+    update(request) {
+      updates.push(request.log.why)
+      return place.update(request)
+    },
+  }
+  const grace = await Repository.open(seen, { runtime: nodeRuntime })
+  await sync(grace, network.options)
+  const oid = await write(ada, 'x', '1')
+  await sync(ada, network.options)
+  updates.length = 0
+  const { branches } = await sync(grace, network.options)
+  expect(branches).toEqual([{ branch: 'main', state: 'pulled', oid }])
+  expect(updates).toEqual(['sync: fetch'])
+})
