@@ -33,6 +33,22 @@
  * | a record says what its layers say, and what was set was written | `commitOnTop` gives the commit before |
  * | nothing fails but what something happened to | `OutgoingWalk` leaves out files of which a parent has another version |
  *
+ * Bugs that were planted one at a time, and after how many runs of one kind the first of them failed:
+ *
+ * | planted | kind | runs |
+ * | --- | --- | --- |
+ * | one ref is not compared with where it was seen | usual | 1 |
+ * | a receipt of what is done is not kept, in memory; in R2 | usual; edge, rough | 1; 1 |
+ * | a client takes a lost answer of its place for done | rough | 5 |
+ * | a root is put without condition | edge | 1 |
+ * | a sync's merge has its parents the other way round | usual | 1 |
+ * | a conflict of one path is passed over | usual | 7 |
+ * | the trailer of an answer's pack is not looked at | garbled | 6 |
+ * | a push does not say what it relies on | ambushed | 36 |
+ *
+ * Not found, in 30 to 80 runs of several kinds each: condemned packs deleted at once (whoever reads looks again), a client's fetch without `needs`,
+ * merged packs and commits without `reliesOn`, a server that takes a lost answer of its place for done (32 runs).
+ *
  * @module
  */
 import { mkdtempSync, rmSync } from 'node:fs'
