@@ -74,6 +74,18 @@ it.each(bad)('waits on a network %s, and sends what is here when it works', asyn
   expect(await onServer(name)).toBe('{ "cpu": 2 }')
 })
 
+it('waits where no name is resolved, and sends what is here when one is', async () => {
+  const name = `bad-${++counter}`
+  const editor = await begin(name)
+  await device.context.route(/\.git\//, (route) => route.abort('namenotresolved'))
+  await change(editor, 2)
+  await editor.waitForStatus('Waiting for network (1 commit)')
+  await device.context.unroute(/\.git\//)
+  await editor.sync()
+  await editor.waitForStatus('On server')
+  expect(await onServer(name)).toBe('{ "cpu": 2 }')
+})
+
 // Seen to wait for the connection that hangs when it is not given up with the network.
 it('says that it waits while a connection hangs, and takes the next network at once', async () => {
   const editor = await begin('hangs')
