@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build, type BuildOptions } from 'esbuild'
 import { defineConfig, type Plugin } from 'vite'
-import { smallCode } from './build-options.ts'
+import { smallCode, smallerCode } from './build-options.ts'
 
 const root = import.meta.dirname
 
@@ -26,8 +26,8 @@ export default defineConfig({
     chunkSizeWarningLimit: 600,
   },
   // Workers load what they seldom need when they need it, as pages do.
-  worker: { format: 'es' },
-  plugins: [serviceWorker()],
+  worker: { format: 'es', plugins: () => [smallerCode()] },
+  plugins: [smallerCode(), serviceWorker()],
 })
 
 /** Builds the service worker last, with the names of the files that the app consists of. */
@@ -36,30 +36,35 @@ function serviceWorker(): Plugin {
     name: 'service-worker',
     apply: 'build',
     enforce: 'post',
-    async generateBundle(_options, bundle) {
-      const hash = createHash('sha256')
-      const paths: string[] = []
-      const add = (path: string, body: string | Uint8Array): void => {
-        paths.push(path === '/index.html' ? '/' : path)
-        hash.update(path).update(body)
-      }
-      for (const file of Object.values(bundle)) {
-        add(`/${file.fileName}`, file.type === 'chunk' ? file.code : file.source)
-      }
-      const folder = join(root, 'public')
-      for (const name of readdirSync(folder)) add(`/${name}`, readFileSync(join(folder, name)))
-      // The browser stores this one with the service worker: it is not among the files that pages ask for.
-      const sync = await bundleScript('background-sync.worker.ts', { globalName: 'backgroundSync' })
-      const digest = createHash('sha256').update(sync).digest('hex').slice(0, 8)
-      const syncFile = `assets/background-sync-${digest}.js`
-      this.emitFile({ type: 'asset', fileName: syncFile, source: sync })
-      const define = {
-        PRECACHE: JSON.stringify(paths.toSorted()),
-        VERSION: JSON.stringify(hash.digest('hex').slice(0, 16)),
-        BACKGROUND_SYNC: JSON.stringify(`/${syncFile}`),
-      }
-      const source = await bundleScript('service-worker.ts', { define })
-      this.emitFile({ type: 'asset', fileName: 'service-worker.js', source })
+    generateBundle: {
+      order: 'post',
+      async handler(_options, bundle) {
+        const hash = createHash('sha256')
+        const paths: string[] = []
+        const add = (path: string, body: string | Uint8Array): void => {
+          paths.push(path === '/index.html' ? '/' : path)
+          hash.update(path).update(body)
+        }
+        for (const file of Object.values(bundle)) {
+          add(`/${file.fileName}`, file.type === 'chunk' ? file.code : file.source)
+        }
+        const folder = join(root, 'public')
+        for (const name of readdirSync(folder)) add(`/${name}`, readFileSync(join(folder, name)))
+        // The browser stores this one with the service worker: it is not among the files that pages ask for.
+        const sync = await bundleScript('background-sync.worker.ts', {
+          globalName: 'backgroundSync',
+        })
+        const digest = createHash('sha256').update(sync).digest('hex').slice(0, 8)
+        const syncFile = `assets/background-sync-${digest}.js`
+        this.emitFile({ type: 'asset', fileName: syncFile, source: sync })
+        const define = {
+          PRECACHE: JSON.stringify(paths.toSorted()),
+          VERSION: JSON.stringify(hash.digest('hex').slice(0, 16)),
+          BACKGROUND_SYNC: JSON.stringify(`/${syncFile}`),
+        }
+        const source = await bundleScript('service-worker.ts', { define })
+        this.emitFile({ type: 'asset', fileName: 'service-worker.js', source })
+      },
     },
   }
 }

@@ -108,17 +108,6 @@ describe.each(SERVER_KINDS)('through the %s server', (kind) => {
     )
   })
 
-  it('lets the page compile what does its first reads, and sends that', async () => {
-    const { page } = await begin('compiled')
-    const compiled = await page.evaluate(async () => {
-      const emptyModule = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0)
-      const module = await WebAssembly.compile(emptyModule)
-      const loaded = performance.getEntriesByType('resource').map(({ name }) => name)
-      return { module: `${module}`, isLoaded: loaded.some((url) => /quick-reader/.test(url)) }
-    })
-    expect(compiled).toEqual({ module: '[object WebAssembly.Module]', isLoaded: true })
-  })
-
   it('merges with a second client who pushed other paths by git meanwhile', async () => {
     const editor = await begin('merged')
     const other = await clone(`${server.url}/merged.git`)
