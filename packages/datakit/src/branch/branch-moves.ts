@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { MissingError } from '@datakit/git/error'
 import type { Oid } from '@datakit/git/oid'
 import type { UpdateRequest } from '@datakit/git/place'
 import type { Branch, FastForwardOutcome } from './branch.ts'
@@ -42,8 +43,6 @@ export async function fastForward(branch: Branch, oid: Oid): Promise<FastForward
     if (head === oid) return { state: 'unchanged', oid }
     if (head !== undefined && !(await new History(store).isAncestor(head, oid)))
       return { state: 'not-fast-forward', head }
-    // Reading it shows that it is a commit, and here.
-    await readCommit(store, oid)
     if (await move(branch, [head, oid], 'fast-forward')) return { state: 'done', oid }
   }
 }
@@ -64,7 +63,6 @@ export async function compareAndSet(
 ): Promise<boolean> {
   if (from === undefined && to === undefined)
     throw new ArgumentError('to', to, 'the commit to make the branch at')
-  if (to !== undefined) await readCommit(branch.store, to)
   const why =
     from === undefined ? 'branch: Created' : to === undefined ? 'branch: deleted' : undefined
   return move(branch, [from, to], why ?? `reset: moving to ${to}`)
@@ -122,14 +120,33 @@ export async function moveHead(store: Store, { ref, name }: Branch): Promise<voi
   }
 }
 
+/**
+ * Moves the branch, to a commit that is here when it is done: garbage may be collected meanwhile. False when the branch is
+ * elsewhere.
+ *
+ * @throws MissingError when there is no such commit
+ */
 async function move(
   { store, ref }: Branch,
   [from, to]: readonly [Oid | undefined, Oid | undefined],
   why: string,
 ): Promise<boolean> {
-  const refs = [{ name: ref, from, to }]
-  const outcome = await publish(store.place, { refs, log: { who: store.who(), why } })
-  return outcome.state === 'done'
+  const request = { refs: [{ name: ref, from, to }], log: { who: store.who(), why } }
+  for (;;) {
+    const { packs } = await store.state()
+    if (to !== undefined) await checkHere(store, to)
+    const reliesOn = to === undefined ? [] : packs.map(({ id }) => id)
+    const outcome = await publish(store.place, { ...request, reliesOn })
+    if (outcome.state === 'done') return true
+    // Where packs alone are others by now, it may be in one of those.
+    if (outcome.refs.size > 0) return false
+  }
+}
+
+async function checkHere(store: Store, oid: Oid): Promise<void> {
+  await readCommit(store, oid)
+  // What was read may have been kept from before.
+  if (!(await store.objects.has(oid))) throw new MissingError('a commit', oid)
 }
 
 function gone({ name }: Branch): BranchError {

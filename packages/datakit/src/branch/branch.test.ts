@@ -1,4 +1,6 @@
 import { nodeRuntime } from '@datakit/git/runtime/node'
+import type { Place } from '@datakit/git/place'
+import { compact } from '@datakit/storage/maintenance'
 import { memoryPlace } from '@datakit/storage/memory'
 import { describe, expect, it } from 'vitest'
 import { Repository } from '../repository.ts'
@@ -41,6 +43,39 @@ describe('a branch', () => {
     expect(await repository.branch('topic').create(oid)).toBe(false)
     expect(await repository.branch('topic').delete()).toBe(true)
     expect(await repository.branch('topic').delete()).toBe(false)
+  })
+
+  it('is not created at a commit that is thrown away in the same moment, and is at one that only moves', async () => {
+    const place = memoryPlace()
+    let before: () => Promise<unknown> = async () => {}
+    const ambushed: Place = {
+      ...place,
+      async update(request) {
+        const first = before
+        before = async () => {}
+        await first()
+        return place.update(request)
+      },
+    }
+    const repository = await Repository.open(ambushed, { runtime: nodeRuntime })
+    await write(repository, '1')
+    await write(repository, '2')
+    const oid = await repository.branch('main').oid()
+    if (oid === undefined) throw new Error('No head')
+    before = () => compact(place, nodeRuntime)
+    expect(await repository.branch('moved').create(oid)).toBe(true)
+    before = async () => {
+      const removePacks = (await place.read()).packs.map(({ id }) => id)
+      const log = { who: '', why: 'throw away' }
+      const deleted = ['main', 'moved'].map((name) => ({
+        name: `refs/heads/${name}`,
+        from: oid,
+        to: undefined,
+      }))
+      await place.update({ id: '1'.repeat(32), refs: deleted, removePacks, log })
+    }
+    await expect(repository.branch('late').create(oid)).rejects.toMatchObject({ code: 'missing' })
+    expect(await repository.branches()).toEqual([])
   })
 
   it('goes forward to what has all that it has, and nowhere else', async () => {
