@@ -206,8 +206,8 @@ describe.each(SERVER_KINDS)('through the %s server', (kind) => {
     const { page } = editor
     await page.goto(`${network.url}/#/commit/main/?view=history`)
     await page.getByRole('link', { name: 'More for mail' }).waitFor()
+    // No sync has met it yet, so that nothing but the next one's answer tells that the server is there.
     network.be('refuse')
-    await editor.sync()
     await page.getByRole('link', { name: 'More for mail' }).click()
     await page.getByRole('heading', { name: 'More for mail' }).waitFor()
     await page

@@ -37,6 +37,7 @@ export class SessionSync {
   readonly #isRunning = signal(false)
   readonly #isOffline = signal(!navigator.onLine)
   readonly #isLate = signal(false)
+  readonly #answers = signal(0)
   readonly #said = signal<string | undefined>(undefined)
   readonly #trouble = signal<Trouble | undefined>(undefined)
   readonly #decisions = signal<readonly Decision[]>([])
@@ -72,6 +73,11 @@ export class SessionSync {
   /** Whether the server was out of reach at the last attempt, or the browser knows that there is no network. */
   get isOffline(): ReadonlySignal<boolean> {
     return this.#isOffline
+  }
+
+  /** How many syncs the server has answered: what could not be read before may be within reach since. */
+  get answers(): ReadonlySignal<number> {
+    return this.#answers
   }
 
   /** Whether a sync takes so long that what it has to send waits, for all that is known. */
@@ -229,6 +235,7 @@ export class SessionSync {
     batch(() => {
       this.#isLate.value = false
       this.#isOffline.value = report.state === 'offline' || !navigator.onLine
+      if (report.state === 'done') this.#answers.value++
       this.#said.value = report.message
       this.#trouble.value = report.trouble
       this.#decisions.value = report.decisions

@@ -33,8 +33,8 @@ export class TreeModel {
     this.#stop = effect(() => {
       const head = session.head.value
       const open = this.#open.value
-      // What could not be read before can be when the server is within reach again.
-      void session.syncing.isOffline.value
+      // What could not be read before may be there when the server has answered.
+      void session.syncing.answers.value
       void this.#list(head, ['', ...open])
     })
   }

@@ -101,7 +101,14 @@ function ChangedFiles(props: { readonly session: Session; readonly oid: Oid }): 
   const [most, setMost] = useState(FILES)
   const loaded = useReached(session, () => session.store.changes(oid), [oid])
   if (loaded.state === 'failed')
-    return <p class="problem">What it changed cannot be read: {loaded.reason}</p>
+    return (
+      <>
+        <p class="problem">What it changed cannot be read: {loaded.reason}</p>
+        <button type="button" onClick={loaded.retry}>
+          Try again
+        </button>
+      </>
+    )
   if (loaded.value === undefined) return <p class="hint">Loading…</p>
   const changes = loaded.value
   return (

@@ -32,7 +32,7 @@ export function useLoaded<T>(read: () => Promise<T>, inputs: readonly unknown[])
   return loaded
 }
 
-/** As {@link useLoaded}, for what the server may have to give: what failed is read again once that is within reach again, or when asked. */
+/** As {@link useLoaded}, for what the server may have to give: what failed is read again when that has answered, or when asked. */
 export function useReached<T>(
   session: Session,
   read: () => Promise<T>,
@@ -41,9 +41,9 @@ export function useReached<T>(
   const [attempt, setAttempt] = useState(0)
   const loaded = useLoaded(read, [session, ...inputs, attempt])
   const retry = (): void => setAttempt((before) => before + 1)
-  const isOffline = session.syncing.isOffline.value
+  const answers = session.syncing.answers.value
   useEffect(() => {
-    if (!isOffline && loaded.state === 'failed') retry()
-  }, [isOffline])
+    if (loaded.state === 'failed') retry()
+  }, [answers])
   return { ...loaded, retry }
 }
