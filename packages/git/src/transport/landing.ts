@@ -8,16 +8,15 @@ import { findRow, type PackTable } from '../pack/pack-table.ts'
 import { RefusedError, UnavailableError, type GitError } from '../error.ts'
 import { LockedRefsError } from '../locked-refs.ts'
 import type { Objects } from '../objects.ts'
-import { encodeOid, type Oid } from '../oid.ts'
-import { OidMap } from '../oid-map.ts'
-import type { PackId, RefUpdate, State, UpdateOutcome, UpdateRequest, Version } from '../place.ts'
+import type { Oid } from '../oid.ts'
+import type { RefUpdate, State, UpdateOutcome, UpdateRequest, Version } from '../place.ts'
 import { isAncestor } from './ancestry.ts'
-import { Children, KINDS } from './children.ts'
+import { Children } from './children.ts'
+import { Connectivity } from './connectivity.ts'
 import type { Delegate } from './delegate.ts'
 import { keepPack, publishPack, renew, type KeptPack } from './kept-pack.ts'
 import { peelTag } from './peel.ts'
-import { Lack } from './lack.ts'
-import { ALL_REFS, reachOf, type Readable } from './reach.ts'
+import { ALL_REFS } from './reach.ts'
 import type { ReceiveOutcome, ReceiveRequest } from './receive.ts'
 import {
   chooseHead,
@@ -36,8 +35,6 @@ import { readIntoPlace, type UnfinishedPack } from './stage.ts'
 const MAX_ATTEMPTS = 32
 /** How long it waits between two of them, in milliseconds. */
 const MAX_WAIT = 1000
-const BRANCHES = 'refs/heads/'
-const MISSING = 'missing necessary objects'
 
 /** Takes a request through its steps, in the order in which its methods stand here. */
 export class Landing {
@@ -49,15 +46,7 @@ export class Landing {
   #kept: KeptPack | undefined
   /** What is in the pack that was kept. */
   #table: PackTable | undefined
-  /** What must be reachable, and the packs that were proof of it. */
-  #outside = new OidMap()
-  /** What deltas of the pack rest on that is not in it. */
-  #bases: readonly Oid[] = []
-  #reliesOn: readonly PackId[] = []
-  /** Commits that come without parents, though the caller did not ask for it. */
-  readonly #shallow: Oid[] = []
-  /** What the remote left out. */
-  readonly #promised: Oid[] = []
+  readonly #connectivity: Connectivity
   #version: Version | undefined
   #isUnpacked = true
   /** Whether each ref is moved by an update of its own, since they cannot be moved together. */
@@ -75,6 +64,8 @@ export class Landing {
     this.#delegate = policy?.delegate
     this.#repository = request.repository
     this.#children = new Children(new Set(shallow?.add ?? []), new Set(boundaries ?? []))
+    const judged = { request, children: this.#children, wishes: this.#wishes }
+    this.#connectivity = new Connectivity(objects, judged)
   }
 
   /** Whether every wish has its outcome. */
@@ -106,7 +97,7 @@ export class Landing {
     if (pack === undefined) return
     // To whom something is hidden, that is as if it were not: neither that it is there nor what is in it can be told by a delta.
     const isOpen = (policy?.readable ?? ALL_REFS).key === ALL_REFS.key
-    const mayRestOn = isOpen ? undefined : (oid: Oid) => this.#isReached(oid)
+    const mayRestOn = isOpen ? undefined : (oid: Oid) => this.#connectivity.isReached(oid)
     const options = { ...this.#request, judge: policy?.judge, children: this.#children, mayRestOn }
     this.#pack = await readIntoPlace(this.#objects, pack, options)
     this.#isUnpacked = true
@@ -119,15 +110,7 @@ export class Landing {
    *   refused
    */
   async prove(): Promise<void> {
-    await this.#proveTips()
-    await this.#proveBoundaries()
-    await this.#addBehind()
-    this.#bases = this.#pack?.outside ?? []
-    for (const base of this.#bases) this.#children.add(base, KINDS.any)
-    const outside = this.#children.outside(this.#pack?.table)
-    this.#outside = outside.without(this.#request.promised?.add ?? [])
-    if (this.#request.promisor !== undefined) await this.#promiseOutside()
-    await this.#proveOutside()
+    await this.#connectivity.prove(this.#pack)
   }
 
   /** Settles refs that would lose commits, where the policy forbids it. */
@@ -260,127 +243,6 @@ export class Landing {
     this.#repository = undefined
   }
 
-  /** What the refs are to point at: each of them has its own outcome. */
-  async #proveTips(): Promise<void> {
-    const table = this.#pack?.table
-    const tips = new Map<string, { readonly oid: Oid; readonly kind: number }>()
-    const elsewhere = new OidMap()
-    for (const { name, to } of this.#open()) {
-      if (to === undefined) continue
-      const kind = name.startsWith(BRANCHES) ? KINDS.commit : KINDS.any
-      const row = table === undefined ? -1 : findRow(table, to)
-      if (row < 0) elsewhere.setValue(elsewhere.add(encodeOid(to)), kind)
-      if (row >= 0 && kind === KINDS.commit && table?.type(row) !== 'commit')
-        this.#wishes.settle({ name, state: 'refused', reason: 'a branch must point at a commit' })
-      else tips.set(name, { oid: to, kind })
-    }
-    const missing = new Set(await this.#eachUnreachable(elsewhere))
-    for (const [name, { oid, kind }] of tips) {
-      if (missing.has(oid))
-        this.#wishes.settle({ name, state: 'refused', reason: `${MISSING}: ${oid}` })
-      else this.#children.add(oid, kind)
-    }
-  }
-
-  /** The parents of which a shallow clone knows nothing: they are here, or the repository becomes shallow itself. */
-  async #proveBoundaries(): Promise<void> {
-    const { boundaries } = this.#children
-    const table = this.#pack?.table
-    const wanted = new OidMap()
-    for (const parent of [...boundaries.values()].flat()) {
-      if (table === undefined || findRow(table, parent) < 0)
-        wanted.setValue(wanted.add(encodeOid(parent)), KINDS.commit)
-    }
-    const missing = new Set(await this.#unreachable(wanted))
-    for (const [oid, parents] of boundaries) {
-      if (!parents.some((parent) => missing.has(parent)))
-        for (const parent of parents) this.#children.add(parent, KINDS.commit)
-      else if (this.#request.policy?.takesShallow === true) this.#shallow.push(oid)
-      else throw new RefusedError('shallow', 'shallow update not allowed')
-    }
-  }
-
-  /** The parents of commits that are no longer shallow have to be there. */
-  async #addBehind(): Promise<void> {
-    for (const oid of this.#request.shallow?.remove ?? []) {
-      const links = (await this.#objects.has(oid)) ? await this.#objects.links(oid) : undefined
-      if (links?.kind !== 'commit') continue
-      for (const parent of links.parents) this.#children.add(parent, KINDS.commit)
-    }
-  }
-
-  /** Trees and files that no ref here leads to stay with the remote that left them out. */
-  async #promiseOutside(): Promise<void> {
-    for (const oid of await this.#unreachable(this.#outside.copy())) {
-      const kind = this.#outside.value(this.#outside.find(encodeOid(oid)))
-      if (kind === KINDS.tree || kind === KINDS.blob) this.#promised.push(oid)
-    }
-    this.#outside = this.#outside.without(this.#promised)
-  }
-
-  async #proveOutside(): Promise<void> {
-    const isEach = this.#request.refusesEach === true
-    const missing = isEach
-      ? await this.#eachUnreachable(this.#outside)
-      : await this.#unreachable(this.#outside.copy())
-    const [first, ...others] = missing
-    if (first === undefined) return
-    // Nobody may build on a delta that rests on what is missing.
-    const bases = new Set(this.#bases)
-    if (isEach && !missing.some((oid) => bases.has(oid))) {
-      this.#refuseLacking(missing)
-      this.#outside = this.#outside.without(missing)
-      return
-    }
-    const more = others.length === 0 ? '' : ` and ${others.length} more`
-    throw new RefusedError('not-connected', `${MISSING}: ${first}${more}`)
-  }
-
-  /** Settles the refs that lead to what is missing. What else leads there came for refs that have their outcome. */
-  #refuseLacking(missing: readonly Oid[]): void {
-    const shallow = new Set(this.#request.shallow?.add ?? [])
-    const { boundaries } = this.#children
-    const isCut = (oid: Oid): boolean => shallow.has(oid) || boundaries.has(oid)
-    const lack = new Lack(this.#pack?.table ?? this.#table, missing, isCut)
-    for (const { name, to } of this.#open()) {
-      const why = to && lack.of(to)
-      if (why) this.#wishes.settle({ name, state: 'refused', reason: `${MISSING}: ${why}` })
-    }
-  }
-
-  /** As `#unreachable`, and no others: that ends where it lacks a commit, whatever else it was to find. */
-  async #eachUnreachable(wanted: OidMap): Promise<readonly Oid[]> {
-    const missing = await this.#unreachable(wanted.copy())
-    const commits = missing.filter((oid) => {
-      const kind = wanted.value(wanted.find(encodeOid(oid)))
-      return kind === KINDS.commit || kind === KINDS.tag
-    })
-    if (commits.length === 0 || commits.length === missing.length) return missing
-    return [...commits, ...(await this.#unreachable(wanted.without(commits)))]
-  }
-
-  /** Which of these cannot be reached from what the caller may read; used up. */
-  async #unreachable(wanted: OidMap): Promise<readonly Oid[]> {
-    if (wanted.size === 0 || this.isSettled) return []
-    const { state } = this.#objects
-    this.#reliesOn = state.packs.map(({ id }) => id)
-    const reach = await reachOf(this.#objects, this.#readable)
-    const near = this.#open().flatMap(({ from }) => from ?? [])
-    return reach.prove(this.#objects, wanted, near)
-  }
-
-  async #isReached(oid: Oid): Promise<boolean> {
-    const wanted = new OidMap()
-    wanted.setValue(wanted.add(encodeOid(oid)), KINDS.any)
-    return (await this.#unreachable(wanted)).length === 0
-  }
-
-  /** Whose objects are proof. */
-  get #readable(): Readable {
-    const { proven, readable } = this.#request.policy ?? {}
-    return proven ?? readable ?? ALL_REFS
-  }
-
   async #updateRequest(number: number): Promise<UpdateRequest> {
     const { id, isFirst, log, head, promised, promisor } = this.#request
     const { state } = this.#objects
@@ -397,9 +259,10 @@ export class Landing {
       refs,
       head: head ?? (await chooseHead(state, refs)),
       addPacks: this.#kept === undefined ? [] : [this.#kept.staged],
-      reliesOn: this.#reliesOn,
+      reliesOn: this.#connectivity.reliesOn,
       shallow: await this.#shallowUpdate(),
-      promised: promisor === undefined ? promised : { ...promisor, add: this.#promised },
+      promised:
+        promisor === undefined ? promised : { ...promisor, add: this.#connectivity.promised },
       log,
     }
   }
@@ -410,7 +273,7 @@ export class Landing {
    */
   async #shallowUpdate(): Promise<UpdateRequest['shallow']> {
     const { shallow } = this.#request
-    const add = new Set(this.#shallow)
+    const add = new Set(this.#connectivity.shallow)
     for (const oid of shallow?.add ?? [])
       if (this.#cameAlong(oid) || (await this.#objects.has(oid))) add.add(oid)
     const remove = new Set(shallow?.remove)
@@ -477,7 +340,7 @@ export class Landing {
       throw new RefusedError('head-moved', 'HEAD points elsewhere by now')
     }
     await this.refuse(state)
-    await this.#proveOutside()
+    await this.#connectivity.proveOutside()
     if (this.#kept !== undefined) this.#kept = await renew(this.#objects, this.#kept, outcome.packs)
   }
 }
