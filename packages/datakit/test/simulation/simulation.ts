@@ -74,7 +74,7 @@ export class SimulationError extends Error {
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
   const scheduler = new Scheduler(options.seed, options.turn)
   // What is loaded when it is wanted would take time that nobody simulates.
-  await Promise.all([later(), loadDriver('json')])
+  await Promise.all([later(), loadDriver('json'), import('../../../git/src/transport/rebase.ts')])
   const restore = replaceMachine(scheduler)
   let story: readonly string[] = []
   try {
