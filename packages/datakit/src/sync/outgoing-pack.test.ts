@@ -82,4 +82,25 @@ describe('the pack of a sync', () => {
     const pack = await packOutgoing(ada.store, { wants: [to], haves: [], from: [from] })
     expect(count(pack)).toBeGreaterThan(4)
   })
+
+  it('takes a large directory that is what it was before, on both ways', async () => {
+    const branch = ada.branch('large')
+    const edit = async (contents: readonly string[]): Promise<void> => {
+      for (const content of contents)
+        await branch.commit((transaction) => transaction.write('services/file-7', content), {
+          message: content,
+        })
+      await sync(ada, network.options)
+      expect((await heads(await network.server()))['large']).toBe(await headOf('large'))
+    }
+    await branch.commit(
+      async (transaction) => {
+        for (let i = 0; i < 200; i++) await transaction.write(`services/file-${i}`, '0')
+      },
+      { message: 'Begin' },
+    )
+    await edit([])
+    await edit(['1', '0', '1'])
+    await edit(['2', '1', '3', '2', '1'])
+  })
 })

@@ -75,9 +75,13 @@ class OutgoingWalk {
   readonly #store: Store
   readonly #objects: PackObject[] = []
   readonly #blobs = new Set<Oid>()
+  /**
+   * Trees that are in the pack by now or that the server has. What was a version before is among them: were it sent after all, as a
+   * delta against what is a delta against it, the two would go in a circle.
+   */
   readonly #seen = new Set<Oid>()
   /** How many deltas each tree of the pack is away from a whole one. */
-  readonly #depths = new Map<Oid, number>()
+  readonly #depths = new Map<Oid | undefined, number>()
 
   constructor(store: Store) {
     this.#store = store
@@ -87,16 +91,17 @@ class OutgoingWalk {
     this.#objects.push({ oid, ...(await this.#store.read(oid)) })
   }
 
-  /** Adds what is in a tree and not at the same place in one of `others`. */
+  /** Adds what is in a tree and not at the same place in one of `others`, which are sent by now or on the server. */
   async addTree(oid: Oid, others: readonly Oid[]): Promise<void> {
-    if (this.#seen.has(oid) || others.includes(oid)) return
+    for (const other of others) this.#seen.add(other)
+    if (this.#seen.has(oid)) return
     this.#seen.add(oid)
     const body = await readTreeBody(this.#store, oid)
     const [base] = others
     const bodies = await Promise.all(others.map((other) => readTreeBody(this.#store, other)))
     const differences = compareTrees(bodies[0] ?? new Uint8Array(0), body)
     const edits = new Map([...differences].map(([name, { after }]) => [name, after]))
-    const depth = base === undefined ? MAX_CHAIN : (this.#depths.get(base) ?? 0)
+    const depth = this.#depths.get(base) ?? 0
     const isDelta = base !== undefined && body.length > LARGE_TREE && depth < MAX_CHAIN
     const delta = isDelta
       ? { base, bytes: editTree(bodies[0] ?? new Uint8Array(0), edits).delta }
